@@ -1,0 +1,96 @@
+# Everything runs in the virtual environment .venv, made on first use and again when pyproject.toml changes.
+# Another Python: make test PYTHON=/path/to/python3
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+# durable-rules 2.0.28 calls a function that Python 3.13 removed; the new name takes the same arguments.
+export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo run test check bench soak docs clean FORCE
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.runtime ## replay the example patients and show their cards
+	@$(BIN)/anakinra-cds demo
+
+run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080
+	@$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
+
+test: $(VENV)/.dev ## run all tests with branch coverage
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## style, types, layers, and the rules and cards themselves
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/anakinra-cds check
+
+bench: $(VENV)/.dev ## measure the service against a bare Flask view
+	@$(BIN)/python -m benchmarks.bench
+
+soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
+	@$(BIN)/python -m benchmarks.soak --evaluations 200000
+
+docs: $(VENV)/.runtime ## write the generated documentation
+	@$(BIN)/anakinra-cds docs
+
+clean: ## remove .venv, caches and build results
+	@rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \
+	  .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the virtual environment -------------------------------------------------------------------------------
+
+# A checkout that was moved or copied, or whose Python was removed, gets a new environment.
+ifneq ($(shell test -x $(BIN)/python && cat $(VENV)/.made-for 2>/dev/null),$(CURDIR))
+$(VENV)/.made-for: FORCE
+endif
+
+$(VENV)/.made-for:
+	@python=; \
+	for candidate in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: Python 3.11 or newer not found ($(PYTHON) is missing or older); install it or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "error: $$python cannot make virtual environments; Debian/Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	if ! { command -v cc || command -v gcc || command -v clang; } >/dev/null 2>&1; then \
+	  echo "error: no C compiler, needed to build durable-rules; Debian/Ubuntu: apt-get install build-essential python3-dev; Fedora: dnf install gcc python3-devel; macOS: xcode-select --install" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import os, sysconfig; os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null; then \
+	  echo "error: no Python.h for $$python, needed to build durable-rules; Debian/Ubuntu: apt-get install python3-dev; Fedora: dnf install python3-devel" >&2; exit 1; \
+	fi; \
+	echo "setting up .venv with $$("$$python" --version) (first time: about a minute) ..."; \
+	"$$python" -m venv --clear $(VENV) && pwd -P >$@
+
+# pip may hold a durable-rules wheel that was built elsewhere without CPPFLAGS and fails on import: build it anew.
+define install
+$(PIP) install --editable '$(1)'
+@$(BIN)/python -c 'import durable.lang' 2>/dev/null || { \
+  echo "building durable-rules anew ..."; \
+  $(PIP) install --no-cache-dir --no-deps --force-reinstall "$$($(BIN)/python -m pip freeze | grep -i '^durable.rules==')"; \
+  $(BIN)/python -c 'import durable.lang'; }
+endef
+
+$(VENV)/.runtime: pyproject.toml $(VENV)/.made-for
+	@echo "installing what the service needs ..."
+	@$(call install,.)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.made-for
+	@echo "installing what the service and its tests need ..."
+	@$(call install,.[dev])
+	@touch $(VENV)/.runtime $@

@@ -1,0 +1,118 @@
+"""The chart of exactly one patient: its reads by query, with every resource of anybody else left out and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from cds_service.chart.read import NOT_SENT, Read, ReadCache
+from cds_service.chart.resource import Resource
+from cds_service.chart.times import parse_when
+from cds_service.chart.vocabulary import Matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Own resources of `patient_id`, by the name of the query that read them."""
+
+    patient_id: str
+    reads: Mapping[str, Read]
+
+    def patient(self) -> Resource | None:
+        """The Patient resource itself, where it was read and is the right one."""
+        return next((r for r in self.of("patient") if r.type == "Patient"), None)
+
+    def of(self, query: str) -> tuple[Resource, ...]:
+        """Every own resource of one query."""
+        return self.reads.get(query, NOT_SENT).resources
+
+    def matching(self, queries: Iterable[str], matcher: Matcher) -> Iterator[Resource]:
+        """Own resources of some queries whose concept is in a value set."""
+        for query in queries:
+            for resource in self.of(query):
+                if resource.matches(matcher):
+                    yield resource
+
+    def gaps(self, queries: Iterable[str]) -> tuple[str, ...]:
+        """Why absence cannot be concluded from these queries; empty where it can."""
+        return tuple(f"{q}: {gap}" for q in queries for gap in self.reads.get(q, NOT_SENT).gaps)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryKind:
+    """What a query reads: a resource type, and how many hours back its resources matter (None: all of them)."""
+
+    resource: str
+    window_hours: float | None
+
+
+def open_chart(
+    prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache, now: datetime
+) -> Chart:
+    """The chart from prefetch, for the queries by name."""
+    reads = {
+        name: _covered(_own(cache.read(prefetch[name]), patient_id, query.resource), query, now)
+        if name in prefetch
+        else NOT_SENT
+        for name, query in queries.items()
+    }
+    return Chart(patient_id, reads)
+
+
+def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
+    """A list that was cut is still complete where it is sorted, newest first, and reaches back beyond the window."""
+    if not read.cut:
+        return read
+    times = [r.when.start for r in read.resources if r.when is not None]
+    in_order = len(times) == len(read.resources) and all(a >= b for a, b in pairwise(times))
+    if query.window_hours is not None and times and in_order and times[-1] < now - timedelta(hours=query.window_hours):
+        return read
+    return replace(read, gaps=(*read.gaps, read.cut))
+
+
+def _own(read: Read, patient_id: str, kind: str) -> Read:
+    """Only this patient's resources of the expected type, each once. What is left out makes the read incomplete."""
+    own: list[Resource] = []
+    foreign = unnamed = odd = 0
+    for resource in read.resources:
+        if resource.type != kind:
+            odd += 1
+        elif not resource.patient_id:
+            unnamed += 1
+        elif resource.patient_id != patient_id:
+            foreign += 1
+        else:
+            own.append(resource)
+    kept = _distinct(own)
+    if not (foreign or unnamed or odd) and len(kept) == len(read.resources):
+        return read
+    counted = ((foreign, "of another patient"), (unnamed, "naming no patient"), (odd, f"that are no {kind}"))
+    gaps = tuple(f"{n} resource{'s' if n > 1 else ''} {what}, not used" for n, what in counted if n)
+    done = read.done and not (kind == "Patient" and not kept and gaps)
+    return replace(read, resources=kept, gaps=read.gaps + gaps, done=done)
+
+
+def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Each resource once: equal copies are one, of versions the one updated last; what cannot be told apart stays."""
+    kept: dict[str, list[Resource]] = {}
+    for resource in resources:
+        # Without an id nothing says that two resources are the same one.
+        versions = kept.setdefault(resource.ref if resource.id else str(id(resource)), [])
+        if any(resource.raw == other.raw for other in versions):
+            continue
+        newest = max((_updated(v) for v in versions), default="")
+        if _updated(resource) > newest:
+            versions.clear()
+        if _updated(resource) >= newest or not versions:
+            versions.append(resource)
+    return tuple(r for versions in kept.values() for r in versions)
+
+
+def _updated(resource: Resource) -> str:
+    """`meta.lastUpdated` on the UTC time line, comparable as text; "" where there is none."""
+    meta = resource.raw.get("meta")
+    found = meta.get("lastUpdated") if isinstance(meta, Mapping) else None
+    when = parse_when(found) if isinstance(found, str) else None
+    return when.start.isoformat() if when else ""

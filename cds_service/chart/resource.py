@@ -1,0 +1,129 @@
+"""One FHIR resource as it came, with what is derived from it remembered: concept, patient, times, validity.
+
+Resources live as long as the parsed prefetch value that they came in (see `read.py`), so a repeated call derives
+nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from cds_service.chart.times import When, parse_when
+from cds_service.chart.validation import problem_of
+from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
+
+# FHIR R4: where each resource type says what it is about, and which element says when it was true.
+_CONCEPT = {
+    "Medication": "code",
+    "MedicationAdministration": "medication",
+    "MedicationRequest": "medication",
+    "MedicationStatement": "medication",
+    "Immunization": "vaccineCode",
+}
+_TIMES = {
+    "Condition": ("onsetDateTime", "onsetPeriod", "recordedDate"),
+    "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant"),
+    "Procedure": ("performedDateTime", "performedPeriod"),
+    "MedicationAdministration": ("effectiveDateTime", "effectivePeriod"),
+    "MedicationStatement": ("effectiveDateTime", "effectivePeriod", "dateAsserted"),
+    "MedicationRequest": ("authoredOn",),
+    "AllergyIntolerance": ("onsetDateTime", "recordedDate", "lastOccurrence"),
+    "Immunization": ("occurrenceDateTime",),
+}
+
+
+class Resource:
+    """A raw resource of the chart; every property is derived once and never raises on odd input."""
+
+    def __init__(self, raw: Mapping[str, Any], medications: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.raw = raw
+        self.type = str(raw.get("resourceType", ""))
+        self.id = str(raw.get("id") or "")
+        self.ref = f"{self.type}/{self.id or '?'}"
+        self._medications = medications or {}
+        self._matches: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return f"Resource({self.ref})"
+
+    @cached_property
+    def patient_id(self) -> str:
+        """The bare id of the patient that this resource is about; "" where it names none."""
+        if self.type == "Patient":
+            return self.id
+        subject = self.raw.get("subject") or self.raw.get("patient")
+        reference = subject.get("reference") if isinstance(subject, Mapping) else None
+        if not isinstance(reference, str) or "Patient/" not in reference:
+            return ""
+        return reference.split("Patient/", 1)[1].split("/", 1)[0]
+
+    @cached_property
+    def concept(self) -> Concept:
+        """What the resource is about (code, medication, vaccine), normalised."""
+        element = _CONCEPT.get(self.type, "code")
+        if element != "medication":
+            return concept(self.raw.get(element))
+        return self._medication()
+
+    def _medication(self) -> Concept:
+        own = concept(self.raw.get("medicationCodeableConcept"))
+        reference = self.raw.get("medicationReference")
+        if not own.empty or not isinstance(reference, Mapping):
+            return own
+        target = str(reference.get("reference") or "")
+        if target.startswith("#"):
+            held = self.raw.get("contained")
+            parts = held if isinstance(held, list) else []
+            found = next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
+        else:
+            found = self._medications.get("/".join(target.split("/")[-2:]))
+        resolved = concept(found.get("code")) if found is not None else NOTHING
+        return resolved if not resolved.empty else concept({"text": reference.get("display")})
+
+    def matches(self, matcher: Matcher) -> bool:
+        """Whether the resource's concept is in a value set."""
+        known = self._matches.get(matcher.id)
+        if known is None:
+            known = self._matches[matcher.id] = matcher.matches(self.concept)
+        return known
+
+    @cached_property
+    def problem(self) -> str:
+        """Why the resource is no valid FHIR R4 ("" where it is)."""
+        return problem_of(self.raw)
+
+    @cached_property
+    def status(self) -> str:
+        """`status` as written; "" where it is missing or no string."""
+        return self.text("status")
+
+    @cached_property
+    def when(self) -> When | None:
+        """When the resource was true: the first of its type's time elements that can be read."""
+        for element in _TIMES.get(self.type, ()):
+            found = self.time(element)
+            if found is not None:
+                return found
+        return None
+
+    def time(self, element: str) -> When | None:
+        """One time element as an interval; a Period runs from its start to its end (or start, if still open)."""
+        value = self.raw.get(element)
+        if isinstance(value, Mapping):
+            start = parse_when(str(value.get("start") or ""))
+            end = parse_when(str(value.get("end") or ""))
+            first, last = start or end, end or start
+            return When(first.start, last.end) if first and last and first.start <= last.end else None
+        return parse_when(value) if isinstance(value, str) else None
+
+    def text(self, element: str) -> str:
+        """A string element; "" where it is missing or something else."""
+        value = self.raw.get(element)
+        return value if isinstance(value, str) else ""
+
+    def code(self, element: str) -> str:
+        """The first code of a CodeableConcept element such as clinicalStatus; its text where it has no code."""
+        found = concept(self.raw.get(element))
+        return found.codes[0][1] if found.codes else found.text

@@ -1,0 +1,61 @@
+"""FHIR dates and times as intervals on the UTC time line.
+
+A partial date is an interval, not a point: "2026-03" may mean any moment of that month, so whoever compares it
+has to say which end is meant. A date-time without a zone is no FHIR dateTime and is refused, not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_SHAPE = re.compile(
+    r"^(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})"
+    r"(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2}))?)?)?$"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class When:
+    """From `start` (included) to `end` (included), both aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def hours_before(self, now: datetime) -> float:
+        """Hours from the start of this interval to `now`; negative where it lies in the future."""
+        return (now - self.start).total_seconds() / 3600
+
+
+@lru_cache(maxsize=65536)
+def parse_when(text: str) -> When | None:
+    """A FHIR date, dateTime or instant as an interval; None where it is none of these (or names no zone)."""
+    found = _SHAPE.match(text)
+    if found is None:
+        return None
+    try:
+        if found["zone"] is not None:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+            return When(moment, moment)
+        return _partial(found)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _partial(found: re.Match[str]) -> When:
+    year, month, day = int(found["year"]), found["month"], found["day"]
+    start = datetime(year, int(month or 1), int(day or 1), tzinfo=UTC)
+    if day is not None:
+        following = start + timedelta(days=1)
+    elif month is not None:
+        following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    else:
+        following = start.replace(year=year + 1)
+    return When(start, following - timedelta(seconds=1))
+
+
+def hours_between(earlier: datetime, later: datetime) -> float:
+    """Hours from `earlier` to `later`."""
+    return (later - earlier).total_seconds() / 3600

@@ -1,0 +1,80 @@
+"""Quantities in the one canonical unit of their analyte, by the closed table of `rules/units.yaml`.
+
+No unit, an unlisted one, a comparator or an implausible value means that the value is not used and the reason is
+kept: a creatinine without a unit may be off by a factor of 88.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from cds_service.knowledge.model import Analyte
+
+UCUM = "http://unitsofmeasure.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A usable value: in the canonical unit, unrounded, and how it was written where that differs."""
+
+    value: float
+    unit: str
+    written: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A value that must not be used, and why."""
+
+    why: str
+
+
+class UnitTable:
+    """The accepted units of one analyte."""
+
+    def __init__(self, analyte: Analyte) -> None:
+        self.analyte = analyte
+        self._codes = {u.code: (Decimal(u.factor), Decimal(u.offset)) for u in analyte.units}
+        self._names = dict(self._codes)
+        for unit in analyte.units:
+            for alias in unit.aliases:
+                self._names[alias.lower()] = self._codes[unit.code]
+
+    def convert(self, quantity: Mapping[str, Any], *, adult: bool | None = None) -> Converted | Unusable:
+        """A FHIR Quantity in the analyte's canonical unit.
+
+        `adult` narrows the plausible range where it is known to be an adult's value.
+        """
+        if quantity.get("comparator"):
+            return Unusable(f"value has the comparator {str(quantity['comparator'])[:2]}, not an exact number")
+        number = quantity.get("value")
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return Unusable("no numeric value")
+        written = str(quantity.get("code") or quantity.get("unit") or "")
+        scale = self._scale(quantity)
+        if scale is None:
+            return Unusable(f"unit {written[:20]!r} is not in the table" if written else "no unit")
+        try:
+            value = float(Decimal(str(number)) * scale[0] + scale[1])
+        except InvalidOperation:
+            return Unusable("no finite value")
+        low, high = self._range(adult)
+        if not low <= value <= high:
+            return Unusable(f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})")
+        same = written == self.analyte.unit
+        return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
+
+    def _scale(self, quantity: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
+        code, system, unit = quantity.get("code"), quantity.get("system"), quantity.get("unit")
+        if isinstance(code, str) and system in (UCUM, None):
+            # A coded unit is exact; the printed one beside it is only a label.
+            return self._codes.get(code) or self._names.get(code.lower())
+        return self._names.get(unit.strip().lower()) if isinstance(unit, str) else None
+
+    def _range(self, adult: bool | None) -> tuple[float, float]:
+        if adult and self.analyte.plausible_adult is not None:
+            return self.analyte.plausible_adult
+        return self.analyte.plausible

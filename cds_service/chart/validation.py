@@ -1,0 +1,40 @@
+"""Is this resource valid FHIR R4? Asked only of resources that a fact is about to use.
+
+R4B models accept R4 4.0.1 content for every type read here. What they do not check (status codes, references,
+comparators) is checked where it matters, in `facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fhir.resources.R4B import get_fhir_model_class
+from pydantic import ValidationError
+
+READ_TYPES = (
+    "Patient", "Condition", "AllergyIntolerance", "Procedure", "Observation", "MedicationAdministration",
+    "MedicationStatement", "MedicationRequest", "Immunization",
+)  # fmt: skip
+
+
+def problem_of(raw: Mapping[str, Any]) -> str:
+    """What is wrong, by element, without repeating the chart's own values; "" where nothing is."""
+    kind = raw.get("resourceType")
+    if kind not in READ_TYPES:
+        return f"resource type {str(kind)[:40]!r} is not read"
+    try:
+        get_fhir_model_class(str(kind)).model_validate(dict(raw))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        # fhir.resources answers some malformed content with bare Python errors.
+        return f"unreadable ({type(error).__name__})"
+    return ""
+
+
+def warm() -> None:
+    """Import and build the model classes at start: the first one costs hundreds of milliseconds."""
+    for kind in READ_TYPES:
+        problem_of({"resourceType": kind})

@@ -1,0 +1,129 @@
+"""`anakinra-cds serve`: the service under gunicorn."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+from typing import Any, Final
+
+import click
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.http import errors as http_errors
+from gunicorn.workers.gthread import ThreadWorker
+
+from cds_service import knowledge
+from cds_service import settings as settings_module
+from cds_service.app import create_app
+from cds_service.errors import CdsError
+from cds_service.settings import TABLE, Settings
+from cds_service.web import outcome
+
+log = logging.getLogger(__name__)
+
+_LINE_LIMIT: Final = 8190  # gunicorn knows no larger one for the request line
+_HEADER_LIMIT: Final = 16 * 1024
+_STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long is given up
+_TOO_LONG: Final = {http_errors.LimitRequestLine: "414 URI Too Long"} | {
+    http_errors.LimitRequestHeaders: "431 Request Header Fields Too Large"
+}
+
+
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's worker with threads, but what it cannot read is neither logged nor sent back."""
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """One request whose headers are read; a body that stops arriving must not hold the thread for ever."""
+        conn.sock.settimeout(_STALL_SECONDS)
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Refuse a request that is no HTTP, or that failed outside the application, with an OperationOutcome."""
+        log.warning("unreadable request: %s", outcome.anatomy(exc))
+        ours = "400 Bad Request" if isinstance(exc, http_errors.ParseException) else "500 Internal Server Error"
+        status = _TOO_LONG.get(type(exc), ours)
+        body = outcome.http_refusal(int(status[:3])).get_data()
+        head = (
+            f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
+        try:
+            client.sendall(head.encode() + b"\r\n\r\n" + body)
+        except OSError:
+            log.debug("the client of an unreadable request is gone")
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn, set up from `Settings`. Nothing is loaded before the fork: each worker builds its own engine."""
+
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self.settings = settings
+        self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.unannounced, announce = os.pipe()
+        os.set_blocking(self.unannounced, False)
+        os.write(announce, b"1")  # one byte for all workers: who reads it tells that the service listens
+        os.close(announce)
+        super().__init__()
+
+    def load_config(self) -> None:
+        """gunicorn's settings; those of its own environment variables and files are not read."""
+        chosen = {
+            "bind": self.bind,
+            "worker_class": Worker,
+            "workers": self.settings.workers,
+            "threads": self.settings.threads,
+            "timeout": self.settings.timeout,
+            "graceful_timeout": min(10, self.settings.timeout),
+            "preload_app": False,
+            "limit_request_line": _LINE_LIMIT,
+            "limit_request_field_size": _HEADER_LIMIT,
+            "limit_request_fields": 64,
+            "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
+            "control_socket_disable": True,
+            "post_worker_init": self.announce,
+        }
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
+        try:
+            return create_app(self.settings)
+        except CdsError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    def announce(self, worker: Any) -> None:
+        """Say once, by the first worker that is ready, where the service listens."""
+        try:
+            first = os.read(self.unannounced, 1)
+        except BlockingIOError:
+            first = b""
+        if first:
+            host, port = worker.sockets[0].sock.getsockname()[:2]
+            click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
+            sys.stdout.flush()
+
+
+def _table() -> str:
+    """The settings as a paragraph of `--help` that click does not wrap."""
+    rows = [f"  {row.name} ({row.default or 'empty'})\n      {row.help}" for row in TABLE]
+    return "\b\nSettings, from the environment (default in brackets):\n" + "\n".join(rows)
+
+
+@click.command("serve", epilog=_table())
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0: any free one."
+)
+@click.option("--workers", type=click.IntRange(1, 64), help="Instead of CDS_WORKERS.")
+@click.option("--threads", type=click.IntRange(1, 128), help="Instead of CDS_THREADS.")
+def command(host: str, port: int, workers: int | None, threads: int | None) -> None:
+    """Run the service until it is stopped (SIGTERM or Ctrl-C end calls in progress first)."""
+    settings = settings_module.from_environ(os.environ)
+    settings = dataclasses.replace(settings, workers=workers or settings.workers, threads=threads or settings.threads)
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    # Each worker loads its own. This copy is for the message: failing workers would say it many times, with tracebacks.
+    knowledge.load(settings.knowledge, settings.site)
+    Server(settings, host, port).run()

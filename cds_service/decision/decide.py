@@ -1,0 +1,207 @@
+"""One decision from the findings of all strata, by the order of the public contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cds_service.decision import doses
+from cds_service.decision.model import (
+    PATHWAY,
+    PRECLUDES,
+    RANK,
+    SEVERITY,
+    SUGGESTS,
+    Answer,
+    Decision,
+    DosePlan,
+    Missing,
+)
+from cds_service.engine import Findings
+from cds_service.facts.model import Facts, Reading
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import DecisionName, RuleDefinition
+
+INSUFFICIENT: DecisionName = "insufficient-data"
+DOSED_KIND = "anakinra"
+# A rule of the service itself, for when evaluation failed. It has no file: no content is left to trust.
+UNEVALUATED = RuleDefinition.model_construct(
+    id="system-unevaluated", title="The rules could not be evaluated", version="1.0.0", status="active",
+    stratum="safety", hooks=("order-select", "order-sign"), orders=(), rationale="", card="system-unevaluated",
+    evidence=(), policies=(), limits=(), pathway="", regimen="", when=(), any=(), unless=(),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything that the steps of one decision look at."""
+
+    knowledge: Knowledge
+    rules: Sequence[RuleDefinition]
+    findings: Findings
+    facts: Facts
+    reading: Reading
+
+    def holds(self, rule: RuleDefinition) -> bool:
+        return self.findings.outcomes[rule.id].truth is True
+
+
+def decide(
+    knowledge: Knowledge, rules: Sequence[RuleDefinition], findings: Findings, reading: Reading, facts: Facts
+) -> Decision:
+    """The answers for one call. `rules` are those that were evaluated, in order."""
+    case = _Case(knowledge, rules, findings, facts, reading)
+    flags = tuple(r.id for r in rules if case.holds(r))
+    if not _concerns_us(case):
+        return Decision((), "", flags, ())
+    trouble = _trouble(findings)
+    missing = tuple(_missing(case))
+    hard = list(_hard(case, missing, trouble))
+    answer, pathway = _pathway(case)
+    precluded = any(a.decision in PRECLUDES for a in (*hard, *([answer] if answer else [])))
+    if answer is not None and answer.decision in SUGGESTS:
+        answer = None if precluded else _with_offers(case, answer)
+    hard = [_offer_lower(case, a, answer) for a in hard]
+    if answer is not None and any(a.offers for a in hard):
+        answer = replace(answer, offers=())  # One card offers; two would order twice.
+    middle = [answer] if answer else []
+    advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
+    ordered = sorted((*hard, *middle, *advice), key=_key)
+    return Decision(tuple(ordered), pathway, flags, missing, trouble)
+
+
+def _key(answer: Answer) -> tuple[int, int]:
+    return RANK[answer.decision], SEVERITY[answer.indicator]
+
+
+def _concerns_us(case: _Case) -> bool:
+    """Some kinds of order are answered only where a finding holds, or cannot be excluded."""
+    gate = case.knowledge.orders.kinds[case.reading.order.kind].only_if
+    outcome = case.findings.outcomes.get(gate) if gate else None
+    return outcome is None or outcome.truth is not False
+
+
+def _trouble(findings: Findings) -> str:
+    if findings.failure:
+        return "the rules engine failed"
+    if findings.disagreements:
+        return f"two evaluations differ on {', '.join(findings.disagreements)}"
+    return ""
+
+
+def _missing(case: _Case) -> Iterator[Missing]:
+    """Rules that say what is missing, and rules that are unknown and must not be."""
+    for rule in case.rules:
+        outcome = case.findings.outcomes[rule.id]
+        if case.holds(rule) and rule.finding.decision == INSUFFICIENT:
+            yield Missing(rule, tuple(_fact_names(case, outcome.holds)))
+        elif outcome.truth is None and rule.if_unknown == INSUFFICIENT:
+            yield Missing(rule, tuple(_fact_names(case, outcome.missing)))
+
+
+def _fact_names(case: _Case, names: Iterable[str]) -> Iterator[str]:
+    """The unknown facts behind some names; a finding stands for the unknown facts behind it."""
+    for name in dict.fromkeys(names):
+        fact = case.facts.get(name)
+        if (fact is not None and fact.value is None) or name.startswith("draft-dose"):
+            yield name
+        elif name in case.findings.outcomes:
+            yield from _fact_names(case, case.findings.outcomes[name].missing)
+
+
+def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Answer]:
+    """Everything that ranks before the pathway's answer, and holds whatever the pathway."""
+    if trouble:
+        yield Answer(INSUFFICIENT, "warning", UNEVALUATED)
+    elif missing:
+        # One card says all that is missing; it comes from the rule that says so itself, where there is one.
+        stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
+        yield Answer(INSUFFICIENT, "warning", stated)
+    for rule in case.rules:
+        decision, indicator = rule.finding.decision, rule.finding.indicator
+        if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
+            continue
+        if rule.pathway and decision == "review":
+            continue
+        either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
+        if either:
+            yield Answer(decision, indicator, rule)
+
+
+def _pathway(case: _Case) -> tuple[Answer | None, str]:
+    """The answer of the first pathway that has one, with its dose plan; and that pathway's name."""
+    for name in case.knowledge.orders.pathways:
+        for rule in case.rules:
+            decision, indicator = rule.finding.decision, rule.finding.indicator
+            if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
+                continue
+            if decision in PATHWAY or decision == "review":
+                return _planned(case, Answer(decision, indicator, rule)), name
+    return None, ""
+
+
+def _planned(case: _Case, answer: Answer) -> Answer:
+    if answer.decision == "wait":
+        return replace(answer, reevaluate_at=_window_ends(case))
+    if not answer.rule.regimen:
+        return answer
+    regimen = case.knowledge.regimens[answer.rule.regimen]
+    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
+    made = doses.plans((regimen.dose, *regimen.alternatives), regimen, case.facts, maximum)
+    return replace(answer, regimen=regimen, plan=made[0] if made else None, alternatives=made[1:])
+
+
+def _window_ends(case: _Case) -> datetime | None:
+    last = case.facts["hours-since-tocilizumab"]
+    if last.value is None:
+        return None
+    window = case.reading.windows["tocilizumab-response-window"]
+    left = window - float(last.value)
+    return case.reading.now + timedelta(hours=left) if left > 0 else None
+
+
+def _with_offers(case: _Case, answer: Answer) -> Answer:
+    """A suggestion with its one-click orders; `order-ok` where the draft is already right; restricted by region."""
+    withheld = any(case.holds(r) and r.finding.withholds_order for r in case.rules)
+    if withheld:
+        return replace(answer, decision="suggest-restricted", indicator="warning")
+    drafts = case.reading.order.of_kind(DOSED_KIND)
+    if answer.regimen and len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts):
+        return replace(answer, decision="order-ok", indicator="info")
+    if answer.plan is None:
+        return answer
+    return replace(answer, offers=_within_active(case, (answer.plan, *answer.alternatives)))
+
+
+def _within_active(case: _Case, offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
+    """Only what stays within the daily maximum together with what is already active."""
+    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
+    active = case.facts.get("anakinra-active-daily-dose")
+    running = case.facts["anakinra-active"].value
+    if running is not False and (active is None or active.value is None):
+        return ()
+    already = float(active.value) if active is not None and active.value is not None else 0.0
+    return tuple(p for p in offers if maximum is not None and p.daily_mg + already <= maximum + 1e-6)
+
+
+def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
+    """An order above the maximum is offered the highest permitted doses, where a suggestion would be possible."""
+    if hard.decision != "order-exceeds-max" or answer is None or answer.regimen is None:
+        return hard
+    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
+    lower = doses.highest(doses.plans(answer.regimen.permitted, answer.regimen, case.facts, maximum))
+    offers = _within_active(case, lower) if answer.decision in ("suggest", "suggest-reduced") else ()
+    return replace(
+        hard, regimen=answer.regimen, plan=lower[0] if lower else None, alternatives=lower[1:], offers=offers
+    )
+
+
+def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
+    for rule in case.rules:
+        decision, indicator = rule.finding.decision, rule.finding.indicator
+        if decision not in ("caution", "monitoring") or indicator is None or not case.holds(rule):
+            continue
+        if decision == "monitoring" and not suggested:
+            continue
+        yield Answer(decision, indicator, rule)

@@ -1,0 +1,167 @@
+"""Evaluates the rules on one patient's facts: in durable-rules, and independently in three-valued logic."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cds_service.engine.compile import Ruleset, check_condition, compile_ruleset
+from cds_service.engine.durable import Hosts
+from cds_service.engine.logic import Outcome, Stratum
+from cds_service.engine.values import Normaliser, RuleBook, Scalar, finding_key
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.model import STRATA, RuleDefinition
+
+__all__ = ["Engine", "Findings", "Outcome", "RuleBook", "Scalar"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What both evaluators found.
+
+    `outcomes`: rule id -> outcome by the independent evaluator, all strata, in order.
+    `fired`: ids of the rules that durable-rules fired.
+    `disagreements`: ids of the rules on which the two differ.
+    `failure`: "" or what went wrong in durable-rules; then `fired` and `disagreements` are empty.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    fired: frozenset[str]
+    disagreements: tuple[str, ...]
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One stratum, compiled for both evaluators."""
+
+    logic: Stratum
+    ruleset: Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The rules of one hook and order kind."""
+
+    rules: tuple[RuleDefinition, ...]
+    steps: tuple[_Step, ...]
+
+
+_EMPTY = _Plan((), ())
+
+
+class Engine:
+    """All rules, compiled once. Safe to use from several threads and after a fork."""
+
+    def __init__(self, knowledge: RuleBook) -> None:
+        """Compile every rule that is not retired; KnowledgeError names each rule that cannot be compiled."""
+        _check(knowledge)
+        self._normalise = Normaliser(knowledge.catalogue)
+        self._hosts = Hosts()
+        self._plans: dict[tuple[str, str], _Plan] = {}
+        active = [rule for rule in knowledge.rules if rule.status != "retired"]
+        steps: dict[tuple[str, ...], _Step] = {}
+        for hook, kind in dict.fromkeys((h, k) for rule in active for h in rule.hooks for k in rule.orders or ("",)):
+            rules = tuple(rule for rule in active if hook in rule.hooks and kind in (rule.orders or ("",)))
+            self._plans[hook, kind] = _plan(knowledge, rules, f"{hook}_{kind}", steps)
+
+    def rules(self, hook: str, kind: str) -> tuple[RuleDefinition, ...]:
+        """The rules of a hook and an order kind ("" for rules without orders), in order of evaluation."""
+        return self._plans.get((hook, kind), _EMPTY).rules
+
+    def warm(self) -> None:
+        """Prepare a host with all rulesets, so that the first request does not wait. Call it after a fork."""
+        host = self._hosts.take()
+        for ruleset in {
+            step.ruleset.name: step.ruleset for plan in self._plans.values() for step in plan.steps
+        }.values():
+            host.run(ruleset, {})
+        self._hosts.give(host)
+
+    def run(self, hook: str, kind: str, values: Mapping[str, Scalar]) -> Findings:
+        """Evaluate one patient's known facts (kebab-case name -> value; unknown ones left out).
+
+        TypeError: a value is not of its fact's type. Failures of durable-rules are reported, never raised.
+        """
+        plan = self._plans.get((hook, kind), _EMPTY)
+        known = self._normalise(values)
+        outcomes: dict[str, Outcome] = {}
+        for step in plan.steps:
+            results = step.logic.evaluate(known)
+            outcomes.update(results)
+            _add_findings(known, results)
+        if not plan.steps:
+            return Findings(outcomes, frozenset(), (), "")
+        try:
+            fired, disagreements = self._run_durable(plan, known, outcomes)
+        except Exception as error:  # whatever it is, the independent evaluator's answer stands and is marked
+            self._hosts.drop()
+            failure = _describe(error)
+            _log.error("rules of %s for %s: %s", hook, kind, failure)
+            return Findings(outcomes, frozenset(), (), failure)
+        return Findings(outcomes, fired, disagreements, "")
+
+    def _run_durable(
+        self, plan: _Plan, known: dict[str, Scalar], outcomes: Mapping[str, Outcome]
+    ) -> tuple[frozenset[str], tuple[str, ...]]:
+        """(fired, disagreements). A finding that the two see differently is unknown to later strata."""
+        host = self._hosts.take()
+        fired: set[str] = set()
+        disagreements: tuple[str, ...] = ()
+        for step in plan.steps:
+            fired |= host.run(step.ruleset, known)
+            differ = [i for i in step.logic.rule_ids if (outcomes[i].truth is True) is not (i in fired)]
+            for rule_id in differ:
+                known.pop(finding_key(rule_id), None)
+            disagreements += tuple(differ)
+        self._hosts.give(host)
+        return frozenset(fired), disagreements
+
+
+def _add_findings(known: dict[str, Scalar], results: Mapping[str, Outcome]) -> None:
+    """Findings are facts of later strata; an unknown one is left out like any unknown fact."""
+    for rule_id, outcome in results.items():
+        if outcome.truth is not None:
+            known[finding_key(rule_id)] = outcome.truth
+
+
+def _describe(error: Exception) -> str:
+    """The first thing that went wrong: deleting the session may fail after it."""
+    first = error.__context__ or error
+    return f"{type(first).__name__}: {first}"
+
+
+def _plan(
+    knowledge: RuleBook, rules: tuple[RuleDefinition, ...], name: str, steps: dict[tuple[str, ...], _Step]
+) -> _Plan:
+    """Compile stratum by stratum; strata of the same rules, such as those of two hooks, share one ruleset."""
+    ordered: list[RuleDefinition] = []
+    mine: list[_Step] = []
+    for stratum in STRATA:
+        members = tuple(rule for rule in rules if rule.stratum == stratum)
+        if not members:
+            continue
+        ordered += members
+        ids = tuple(rule.id for rule in members)
+        if ids not in steps:
+            ruleset = compile_ruleset(knowledge, f"{name}_{stratum}".replace("-", "_"), members)
+            steps[ids] = _Step(Stratum(knowledge, members), ruleset)
+        mine.append(steps[ids])
+    return _Plan(tuple(ordered), tuple(mine))
+
+
+def _check(knowledge: RuleBook) -> None:
+    """Every comparison fits its fact; every finding belongs to an earlier stratum."""
+    stratum_of = {rule.id: STRATA.index(rule.stratum) for rule in knowledge.rules}
+    problems = []
+    for rule in knowledge.rules:
+        for condition in (*rule.when, *rule.unless, *(c for option in rule.any for c in option)):
+            problem = check_condition(knowledge, rule, condition)
+            if condition.finding and stratum_of.get(condition.finding, len(STRATA)) >= STRATA.index(rule.stratum):
+                problem = f"rules: {rule.id}: {condition.finding}: a finding is a rule of an earlier stratum"
+            problems.append(problem)
+    if any(problems):
+        raise KnowledgeError(filter(None, problems))

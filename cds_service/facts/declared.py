@@ -1,0 +1,222 @@
+"""Facts that need no code of their own: the catalogue names a source kind and a value set.
+
+Each function takes the fact's name, its definition and the reading, and gives exactly one Fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.times import When
+from cds_service.chart.units import Converted
+from cds_service.facts.dosage import dosage_of
+from cds_service.facts.model import Fact, Reading, refs, unknown, usable
+from cds_service.knowledge.model import FactDefinition
+
+FINAL = {"final", "amended", "corrected", "preliminary"}
+GIVEN = {"completed", "in-progress"}
+ENDED = {"resolved", "inactive", "remission"}
+DISPROVEN = {"refuted", "entered-in-error"}
+UNCONFIRMED = {"provisional", "differential", "unconfirmed"}
+
+
+def boolean(
+    name: str, found: Sequence[Resource], gaps: Iterable[str], bad: tuple[str, ...] = (), **more: object
+) -> Fact:
+    """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
+    if found:
+        dates = [r.when.start for r in found if r.when]
+        text = "; ".join(dict.fromkeys(r.concept.label for r in found))
+        fact = Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
+    elif bad:
+        fact = unknown(name, "a record that may say so could not be used", unusable=bad)
+    elif reasons := tuple(gaps):
+        fact = unknown(name, "; ".join(reasons))
+    else:
+        fact = Fact(name, False)
+    return fact
+
+
+def active_condition(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """A Condition of the value set that is active (or says no clinical status) and not refuted or unconfirmed."""
+    matched = reading.chart.matching(("conditions",), reading.terms[definition.source.target])
+    found, bad = usable(r for r in matched if is_active(r, reading.now) and _verified(r))
+    return boolean(name, found, reading.chart.gaps(definition.reads), bad)
+
+
+def is_active(condition: Resource, now: datetime) -> bool:
+    """Active at `now`: status not ended, not disproven, and no abatement in the past. No status counts as active."""
+    if condition.code("clinicalStatus") in ENDED or condition.code("verificationStatus") in DISPROVEN:
+        return False
+    ended = abatement(condition)
+    return ended is None or ended.start > now
+
+
+def abatement(condition: Resource) -> When | None:
+    """When the condition ended, where it says a time."""
+    return condition.time("abatementDateTime") or condition.time("abatementPeriod")
+
+
+def _verified(condition: Resource) -> bool:
+    return condition.code("verificationStatus") not in UNCONFIRMED
+
+
+def active_medication(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """An active order, a statement of current use, or a dose given within the fact's `maxAge` window."""
+    matcher = reading.terms[definition.source.target]
+    chart = reading.chart
+    hours = reading.windows[definition.max_age]
+    drafts = {d.resource.ref for d in reading.order.drafts}
+    found = [r for r in chart.matching(("requests",), matcher) if r.ref not in drafts and ordered_now(r, reading)]
+    found += [r for r in chart.matching(("statements",), matcher) if _stated_now(r, reading)]
+    given = [r for r in chart.matching(("administrations",), matcher) if r.status in GIVEN]
+    found += [r for r in given if r.when is None or reading.within(r, hours)]
+    good, bad = usable(found)
+    gaps = chart.gaps(definition.reads) + _unresolved(reading, definition.reads)
+    return boolean(name, good, gaps, bad)
+
+
+def ordered_now(request: Resource, reading: Reading) -> bool:
+    """An active order that has not run out by its own dates."""
+    if request.status != "active" or request.raw.get("doNotPerform") is True:
+        return False
+    if request.text("intent") == "proposal":
+        return False
+    return not any(end is not None and end < reading.now for end in _ends(request))
+
+
+def _ends(request: Resource) -> Iterable[datetime | None]:
+    written = request.raw.get("dosageInstruction")
+    for instruction in written if isinstance(written, list) else []:
+        timing = instruction.get("timing") if isinstance(instruction, Mapping) else None
+        repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
+        if isinstance(repeat, Mapping):
+            yield _bound_end(repeat, request)
+
+
+def _bound_end(repeat: Mapping[str, object], request: Resource) -> datetime | None:
+    period = repeat.get("boundsPeriod")
+    if isinstance(period, Mapping) and period.get("end"):
+        end = Resource({"x": {"end": period["end"]}}).time("x")
+        return end.end if end else None
+    duration = repeat.get("boundsDuration")
+    hours = {"h": 1.0, "d": 24.0, "wk": 168.0}
+    if isinstance(duration, Mapping) and request.when is not None:
+        value, unit = duration.get("value"), str(duration.get("code") or duration.get("unit"))
+        if isinstance(value, int | float) and unit in hours:
+            return request.when.end + timedelta(hours=float(value) * hours[unit])
+    return None
+
+
+def _stated_now(statement: Resource, reading: Reading) -> bool:
+    if statement.status != "active":
+        return False
+    period = statement.raw.get("effectivePeriod")
+    if not isinstance(period, Mapping) or not period.get("end"):
+        return True
+    return statement.when is None or statement.when.end >= reading.now
+
+
+def _unresolved(reading: Reading, queries: Iterable[str]) -> tuple[str, ...]:
+    """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
+    lost = [
+        r.ref
+        for q in queries
+        if q in ("requests", "administrations", "statements")
+        for r in reading.chart.of(q)
+        if r.concept.empty and r.status in ("active", "completed", "in-progress")
+    ]
+    return (f"drug not resolved in {', '.join(lost[:5])}",) if lost else ()
+
+
+def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """mg a day over the active orders of a value set; unknown where one of them does not say."""
+    matcher = reading.terms[definition.source.target]
+    drafts = {d.resource.ref for d in reading.order.drafts}
+    orders = [
+        r for r in reading.chart.matching(("requests",), matcher) if r.ref not in drafts and ordered_now(r, reading)
+    ]
+    if gaps := reading.chart.gaps(definition.reads):
+        return unknown(name, "; ".join(gaps))
+    doses = [dosage_of(r.raw, reading.units["drug-amount"]) for r in orders]
+    for order, dose in zip(orders, doses, strict=True):
+        if dose.daily_mg is None:
+            return unknown(name, f"{order.ref}: {dose.why}", sources=refs(orders))
+    return Fact(name, sum(d.daily_mg or 0.0 for d in doses), definition.unit, sources=refs(orders))
+
+
+def draft_daily_dose(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """mg a day over the drafts of a kind, as far as they say; unknown where none says."""
+    drafts = reading.order.of_kind(definition.source.target)
+    sources = tuple(d.resource.ref for d in drafts)
+    says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
+    if not says:
+        why = drafts[0].dosage.why if drafts else "no such draft"
+        return unknown(name, why, sources=sources)
+    return Fact(name, sum(says), definition.unit, sources=sources)
+
+
+def draft_dose_computable(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """Whether every draft of a kind says a certain daily dose."""
+    drafts = reading.order.of_kind(definition.source.target)
+    lacking = [f"{d.resource.ref}: {d.dosage.why}" for d in drafts if d.dosage.daily_mg is None]
+    sources = tuple(d.resource.ref for d in drafts)
+    return Fact(name, not lacking, sources=sources, text="; ".join(lacking))
+
+
+def given_within(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """A drug of the value set was given within the fact's `maxAge` window."""
+    matcher = reading.terms[definition.source.target]
+    hours = reading.windows[definition.max_age]
+    matched = reading.chart.matching(("administrations",), matcher)
+    found, bad = usable(r for r in matched if r.status in GIVEN and reading.within(r, hours))
+    gaps = reading.chart.gaps(definition.reads) + _unresolved(reading, definition.reads)
+    return boolean(name, found, gaps, bad)
+
+
+def newest_quantity(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """The newest final value of a value set, in the analyte's unit; unknown where it is stale or cannot be used."""
+    matcher = reading.terms[definition.source.target]
+    matched = [r for q in definition.reads for r in reading.chart.of(q) if r.matches(matcher)]
+    dated = [r for r in matched if r.status in FINAL and reading.past(r)]
+    dated.sort(key=lambda r: r.when.start if r.when else reading.now, reverse=True)
+    bad: list[str] = []
+    for resource in dated:
+        value = quantity_of(resource, reading, definition.analyte)
+        if isinstance(value, str):
+            bad.append(f"{resource.ref}: {value}")
+            continue
+        assert resource.when is not None
+        notes = (f"converted from {value.written}",) if value.written else ()
+        more = {"as_of": resource.when.start, "sources": (resource.ref,), "notes": notes, "unusable": tuple(bad)}
+        if definition.max_age and not reading.within(resource, reading.windows[definition.max_age]):
+            hours = resource.when.hours_before(reading.now)
+            return unknown(name, f"newest value {value.value:g} {value.unit} is {hours:.0f} h old (stale)", **more)
+        return Fact(name, value.value, value.unit, **more)  # type: ignore[arg-type]
+    gaps = reading.chart.gaps(definition.reads)
+    why = "no usable value" if bad else "; ".join(gaps) or "none recorded"
+    return unknown(name, why, unusable=tuple(bad))
+
+
+def quantity_of(resource: Resource, reading: Reading, analyte: str, *, adult: bool | None = None) -> Converted | str:
+    """An Observation's value in its analyte's unit, or why it cannot be used."""
+    if resource.problem:
+        return resource.problem
+    quantity = resource.raw.get("valueQuantity")
+    if not isinstance(quantity, Mapping):
+        return "no valueQuantity"
+    converted = reading.units[analyte].convert(quantity, adult=adult)
+    return converted if isinstance(converted, Converted) else converted.why
+
+
+DECLARED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
+    "newest_quantity": newest_quantity,
+    "active_condition": active_condition,
+    "active_medication": active_medication,
+    "active_daily_dose": active_daily_dose,
+    "draft_daily_dose": draft_daily_dose,
+    "draft_dose_computable": draft_dose_computable,
+    "given_within": given_within,
+}

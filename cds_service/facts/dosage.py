@@ -1,0 +1,111 @@
+"""The daily dose of a MedicationRequest, where its dosage says one: never guessed from free text.
+
+FHIR R4 Dosage: several instructions add up (the higher total is the safe reading); ranges count with their upper
+end; an order "as needed" has no certain daily dose, but its frequency still bounds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.chart.units import Converted, UnitTable
+
+# UCUM units of Timing.repeat.periodUnit, in hours.
+_PERIOD_HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 720.0, "a": 8760.0}
+# HL7 v3 GTSAbbreviation, as Timing.code carries it: doses per day.
+_PER_DAY = {
+    "QD": 1.0, "AM": 1.0, "PM": 1.0, "BED": 1.0, "BID": 2.0, "TID": 3.0, "QID": 4.0, "QOD": 0.5, "Q1H": 24.0,
+    "Q2H": 12.0, "Q3H": 8.0, "Q4H": 6.0, "Q6H": 4.0, "Q8H": 3.0, "Q12H": 2.0, "Q24H": 1.0, "WK": 1 / 7,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Dosage:
+    """What an order asks for. `daily_mg` None means that it cannot be computed, and `why` says why.
+
+    `dose_mg` and `interval_h` are set for a single plain instruction; `bound_mg` is the most that the order could
+    amount to in a day as far as it says (also where it is as needed), 0 where it says nothing.
+    """
+
+    daily_mg: float | None
+    bound_mg: float
+    dose_mg: float | None = None
+    interval_h: float | None = None
+    route: Mapping[str, Any] | None = None
+    why: str = ""
+
+
+def dosage_of(request: Mapping[str, Any], table: UnitTable) -> Dosage:
+    """The dosage of a raw MedicationRequest; never raises on odd input."""
+    written = request.get("dosageInstruction")
+    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
+    if not instructions:
+        return Dosage(None, 0.0, why="no dose and no frequency given")
+    parts = [_one(i, table) for i in instructions]
+    bound = sum(p.bound_mg for p in parts)
+    if any(p.daily_mg is None for p in parts):
+        return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
+    if len(parts) == 1:
+        return parts[0]
+    return Dosage(bound, bound, why="")
+
+
+def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
+    route = instruction.get("route")
+    route = route if isinstance(route, Mapping) else None
+    dose = _dose_mg(instruction, table)
+    per_day = _per_day(instruction.get("timing"))
+    if isinstance(dose, str):
+        return Dosage(None, 0.0, route=route, why=dose)
+    if per_day is None:
+        return Dosage(None, 0.0, dose_mg=dose, route=route, why="no frequency that can be read")
+    daily = dose * per_day
+    if instruction.get("asNeededBoolean") is True or isinstance(instruction.get("asNeededCodeableConcept"), Mapping):
+        return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
+    return Dosage(daily, daily, dose, 24.0 / per_day, route)
+
+
+def _dose_mg(instruction: Mapping[str, Any], table: UnitTable) -> float | str:
+    """Milligrams per dose, or why not."""
+    rates = instruction.get("doseAndRate")
+    doses = [r for r in rates if isinstance(r, Mapping)] if isinstance(rates, list) else []
+    found: list[float] = []
+    for rate in doses:
+        high = rate.get("doseRange")
+        quantity = rate.get("doseQuantity") or (high.get("high") if isinstance(high, Mapping) else None)
+        if not isinstance(quantity, Mapping):
+            return "the dose is a rate, not an amount"
+        converted = table.convert(quantity)
+        if not isinstance(converted, Converted):
+            return f"dose: {converted.why}"
+        found.append(converted.value)
+    return max(found) if found else "no dose given"
+
+
+def _per_day(timing: object) -> float | None:
+    """Doses per day, or None where the timing does not say."""
+    if not isinstance(timing, Mapping):
+        return None
+    repeat = timing.get("repeat")
+    if isinstance(repeat, Mapping):
+        count = repeat.get("frequencyMax") or repeat.get("frequency")
+        period, unit = repeat.get("period"), repeat.get("periodUnit")
+        length = _positive(period)
+        if length is not None and isinstance(unit, str) and unit in _PERIOD_HOURS:
+            # FHIR: frequency defaults to 1 where a period is given.
+            return (_positive(count) or 1.0) * 24.0 / (length * _PERIOD_HOURS[unit])
+        of_day = repeat.get("timeOfDay")
+        if isinstance(of_day, list) and of_day:
+            return float(len(of_day))
+    code = timing.get("code")
+    codings = code.get("coding") if isinstance(code, Mapping) else None
+    for coding in codings if isinstance(codings, list) else []:
+        if isinstance(coding, Mapping) and str(coding.get("code")) in _PER_DAY:
+            return _PER_DAY[str(coding.get("code"))]
+    return None
+
+
+def _positive(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None

@@ -1,0 +1,42 @@
+"""Facts about the drafted doses of anakinra, compared with the daily maximum of this patient's age and weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.facts.model import Fact, Facts, Reading, unknown
+from cds_service.facts.order import Draft
+
+KIND = "anakinra"
+
+
+def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
+    """`draft-exceeds-maximum` and `anakinra-drafted`; needs `child` and `weight`."""
+    drafts = reading.order.of_kind(KIND)
+    sources = tuple(d.resource.ref for d in drafts)
+    yield Fact("anakinra-drafted", bool(drafts), sources=sources)
+    yield _exceeds(reading, known, drafts, sources)
+
+
+def daily_maximum(reading: Reading, known: Facts) -> float | None:
+    """mg a day for this patient; None where a child's weight or the age is unknown."""
+    fixed = reading.policies["anakinra-daily-maximum"]
+    child, weight = known["child"].value, known["weight"].value
+    if child is False:
+        return fixed
+    if child is None or weight is None:
+        return None
+    return min(fixed, reading.policies["anakinra-paediatric-daily-maximum"] * float(weight))
+
+
+def _exceeds(reading: Reading, known: Facts, drafts: tuple[Draft, ...], sources: tuple[str, ...]) -> Fact:
+    name = "draft-exceeds-maximum"
+    bound = sum(d.dosage.bound_mg for d in drafts)
+    fixed = reading.policies["anakinra-daily-maximum"]
+    maximum = daily_maximum(reading, known)
+    if bound > (fixed if maximum is None else maximum):
+        limit = fixed if maximum is None else maximum
+        return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")
+    if maximum is None and bound > 0:
+        return unknown(name, "the daily maximum needs the patient's age and, under 18, a current weight")
+    return Fact(name, False, sources=sources)

@@ -1,0 +1,63 @@
+"""All facts that the rules of a ruleset need, in one pass over the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+
+from cds_service.errors import KnowledgeError
+from cds_service.facts import allergy, car_t, crs, dose, icans, infection, patient, renal, site, tocilizumab
+from cds_service.facts.declared import DECLARED
+from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.knowledge.model import Catalogue
+
+Topic = Callable[[Reading, Facts], Iterator[Fact]]
+
+# In this order: a topic may look at facts of the topics before it.
+TOPICS: Mapping[str, Topic] = {
+    "site": site.facts,
+    "patient": patient.facts,
+    "dose": dose.facts,
+    "car-t": car_t.facts,
+    "crs": crs.facts,
+    "tocilizumab": tocilizumab.facts,
+    "icans": icans.facts,
+    "infection": infection.facts,
+    "allergy": allergy.facts,
+    "renal": renal.facts,
+}
+_NEEDS = {
+    "dose": ("patient",),
+    "crs": ("patient", "car-t"),
+    "tocilizumab": ("patient", "car-t", "crs"),
+    "renal": ("patient",),
+}
+
+
+class Gatherer:
+    """Compiled once for a set of fact names: which topics to run, which declared facts to read."""
+
+    def __init__(self, catalogue: Catalogue, names: Iterable[str]) -> None:
+        wanted = sorted(set(names))
+        definitions = {name: catalogue.facts[name] for name in wanted}
+        topics = {d.source.target for d in definitions.values() if d.source.kind == "topic"}
+        if unknown_topics := topics - TOPICS.keys():
+            raise KnowledgeError(
+                f"rules/facts.yaml: unknown topic {sorted(unknown_topics)}; there are {sorted(TOPICS)}"
+            )
+        needed = topics | {n for t in topics for n in _NEEDS.get(t, ())}
+        self._topics = tuple(run for name, run in TOPICS.items() if name in needed)
+        self._declared = tuple(
+            partial(DECLARED[d.source.kind], name, d) for name, d in definitions.items() if d.source.kind != "topic"
+        )
+
+    def gather(self, reading: Reading) -> dict[str, Fact]:
+        """Every fact by name."""
+        known: dict[str, Fact] = {}
+        for run in self._topics:
+            for fact in run(reading, known):
+                known[fact.name] = fact
+        for read in self._declared:
+            fact = read(reading)
+            known[fact.name] = fact
+        return known

@@ -1,0 +1,97 @@
+"""A fact, and what a topic may look at to find one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cds_service.chart.chart import Chart
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import UnitTable
+from cds_service.chart.vocabulary import Matcher
+from cds_service.facts.order import OrderInHand
+from cds_service.knowledge.model import Site
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact. `value` None means unknown, and then `why` says why; unknown is never false.
+
+    `text` is what a person should read beside the value (may hold chart text: escape it when rendering),
+    `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out.
+    """
+
+    name: str
+    value: Scalar | None
+    unit: str = ""
+    as_of: datetime | None = None
+    sources: tuple[str, ...] = ()
+    why: str = ""
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
+
+
+Facts = Mapping[str, Fact]
+
+
+def unknown(name: str, why: str, **more: object) -> Fact:
+    """A fact that is not known, with the reason."""
+    return replace(Fact(name, None, why=why), **more)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything that a topic may look at. Nothing here reads the clock, the environment or the network.
+
+    `policies` are values as written; `windows` the same in hours, for those whose unit is a time.
+    """
+
+    chart: Chart
+    order: OrderInHand
+    now: datetime
+    encounter_id: str | None
+    terms: Mapping[str, Matcher]
+    policies: Mapping[str, float]
+    windows: Mapping[str, float]
+    units: Mapping[str, UnitTable]
+    site: Site
+    one_click: bool
+
+    @property
+    def horizon(self) -> datetime:
+        """The latest moment that still counts as now: clocks differ by a few minutes."""
+        return self.now + timedelta(hours=self.windows["clock-tolerance"])
+
+    def hours_since(self, moment: datetime) -> float:
+        """Hours from a moment until now."""
+        return (self.now - moment).total_seconds() / 3600
+
+    def past(self, resource: Resource) -> bool:
+        """Dated, and not in the future."""
+        return resource.when is not None and resource.when.start <= self.horizon
+
+    def within(self, resource: Resource, hours: float) -> bool:
+        """Dated, not in the future, and possibly no older than `hours` (a partial date counts to its end)."""
+        when = resource.when
+        return when is not None and when.start <= self.horizon and when.end >= self.now - timedelta(hours=hours)
+
+
+def refs(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """References of resources, each once, in order."""
+    return tuple(dict.fromkeys(r.ref for r in resources))
+
+
+def usable(resources: Iterable[Resource]) -> tuple[list[Resource], tuple[str, ...]]:
+    """The valid ones, and a line for each invalid one."""
+    good: list[Resource] = []
+    bad: list[str] = []
+    for resource in resources:
+        if resource.problem:
+            bad.append(f"{resource.ref}: {resource.problem}")
+        else:
+            good.append(resource)
+    return good, tuple(bad)

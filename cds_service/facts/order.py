@@ -1,0 +1,77 @@
+"""The order in hand: what kind of order was selected or is being signed, and which drafts stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import UnitTable
+from cds_service.chart.vocabulary import Matcher
+from cds_service.facts.dosage import Dosage, dosage_of
+from cds_service.knowledge.model import Orders
+
+# FHIR R4 request statuses under which a MedicationRequest in the call is no order to judge.
+_GONE = {"cancelled", "stopped", "completed", "entered-in-error"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One unsigned MedicationRequest of a kind that the service knows."""
+
+    resource: Resource
+    kind: str
+    dosage: Dosage
+    selected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderInHand:
+    """The kind that is answered ("" where none of the selected orders is ours), every draft of a known kind, and the
+    ServiceRequests drafted beside them (raw)."""
+
+    kind: str
+    drafts: tuple[Draft, ...]
+    others: tuple[Mapping[str, Any], ...] = ()
+
+    def of_kind(self, kind: str) -> tuple[Draft, ...]:
+        """All drafts of a kind, the selected ones first."""
+        return tuple(sorted((d for d in self.drafts if d.kind == kind), key=lambda d: not d.selected))
+
+
+def order_in_hand(
+    resources: Sequence[Mapping[str, Any]],
+    selections: Sequence[str] | None,
+    orders: Orders,
+    terms: Mapping[str, Matcher],
+    amounts: UnitTable,
+) -> OrderInHand:
+    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed."""
+    medications = {f"Medication/{r.get('id')}": r for r in resources if r.get("resourceType") == "Medication"}
+    wanted = None if selections is None else {_last_two(s) for s in selections}
+    drafts = []
+    for raw in resources:
+        resource = Resource(raw, medications)
+        kind = _kind(resource, orders, terms)
+        if kind:
+            selected = wanted is None or resource.ref in wanted
+            drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
+    selected_kinds = {d.kind for d in drafts if d.selected}
+    others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
+    return OrderInHand(next((k for k in orders.kinds if k in selected_kinds), ""), tuple(drafts), others)
+
+
+def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> str:
+    if resource.type != "MedicationRequest" or resource.status in _GONE:
+        return ""
+    if resource.raw.get("doNotPerform") is True:
+        return ""
+    for kind, definition in orders.kinds.items():
+        if any(resource.matches(terms[name]) for name in definition.value_sets):
+            return kind
+    return ""
+
+
+def _last_two(reference: str) -> str:
+    return "/".join(reference.split("/")[-2:])

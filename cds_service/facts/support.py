@@ -1,0 +1,223 @@
+"""Vital signs and organ support at a moment: what an ASTCT grade is derived from.
+
+Everything is the worst of the window before the moment; what was not observed stays unobserved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.declared import FINAL, quantity_of
+from cds_service.facts.model import Reading
+
+_LOW, _HIGH, _PRESSURE = 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The worst of the window. None means not observed; `oxygen_grade` is what the oxygen need alone proves."""
+
+    temperature: float | None
+    systolic: float | None
+    oxygen_observed: bool
+    oxygen_grade: int
+    vasopressors: tuple[str, ...]
+    vasopressin: bool
+    fever_masked: bool
+    sources: tuple[str, ...]
+    unusable: tuple[str, ...]
+
+
+def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Support:
+    """Vital signs and support in the window that ends at `moment`; `since` is the infusion."""
+    low = moment - timedelta(hours=reading.windows["vitals-window"])
+    vitals = [r for r in reading.chart.of("vitals") if r.status in FINAL and _between(r, low, moment)]
+    bad: list[str] = []
+    used: list[str] = []
+
+    def values(value_set: str, analyte: str) -> list[float]:
+        return _values(vitals, value_set, analyte, reading, used, bad)
+
+    temperature = max(values("temperature", "temperature"), default=None)
+    systolic = min(values("systolic-blood-pressure", "pressure") + _panel(vitals, reading, used, bad), default=None)
+    flow = values("oxygen-flow", "oxygen-flow")
+    saturation = values("oxygen-saturation", "oxygen-saturation")
+    oxygen = _oxygen_grade(moment, low, reading, vitals, flow, used)
+    pressors, vasopressin = _vasopressors(moment, reading, used)
+    return Support(
+        temperature=temperature,
+        systolic=systolic,
+        oxygen_observed=bool(flow or saturation or oxygen),
+        oxygen_grade=oxygen,
+        vasopressors=pressors,
+        vasopressin=vasopressin,
+        fever_masked=_fever_masked(moment, since, reading),
+        sources=tuple(dict.fromkeys(used)),
+        unusable=tuple(bad),
+    )
+
+
+def _between(resource: Resource, low: datetime, high: datetime) -> bool:
+    when = resource.when
+    return when is not None and when.end >= low and when.start <= high + timedelta(minutes=5)
+
+
+def _values(
+    vitals: Iterable[Resource], value_set: str, analyte: str, reading: Reading, used: list[str], bad: list[str]
+) -> list[float]:
+    found = []
+    for resource in vitals:
+        if not resource.matches(reading.terms[value_set]):
+            continue
+        value = quantity_of(resource, reading, analyte)
+        if isinstance(value, str):
+            bad.append(f"{resource.ref}: {value}")
+        else:
+            used.append(resource.ref)
+            found.append(value.value)
+    return found
+
+
+def _panel(vitals: Iterable[Resource], reading: Reading, used: list[str], bad: list[str]) -> list[float]:
+    """Systolic pressures among the components of blood pressure panels."""
+    found = []
+    matcher = reading.terms["systolic-blood-pressure"]
+    for resource in vitals:
+        components = resource.raw.get("component")
+        for part in components if isinstance(components, list) else []:
+            if not isinstance(part, Mapping) or not matcher.matches(concept(part.get("code"))):
+                continue
+            quantity = part.get("valueQuantity")
+            piece = Resource({"resourceType": "Observation", "valueQuantity": quantity})
+            piece.__dict__["problem"] = resource.problem
+            value = quantity_of(piece, reading, "pressure")
+            if isinstance(value, str):
+                bad.append(f"{resource.ref}: {value}")
+            else:
+                used.append(resource.ref)
+                found.append(value.value)
+    return found
+
+
+def _oxygen_grade(
+    moment: datetime, low: datetime, reading: Reading, vitals: Iterable[Resource], flow: list[float], used: list[str]
+) -> int:
+    """The grade that oxygen devices and flow prove: the named device where there is one, else the flow."""
+    grades = [0]
+    terms = reading.terms
+    for resource in vitals:
+        device = _device_grade(_device_concepts(resource), reading)
+        if device:
+            used.append(resource.ref)
+            grades.append(device)
+    for resource in reading.chart.of("procedures"):
+        running = resource.status == "in-progress" and resource.when is not None and resource.when.start <= moment
+        recent = resource.status == "completed" and _between(resource, low, moment)
+        if (running or recent) and resource.matches(terms["positive-pressure"]) and not _not_scored(resource):
+            used.append(resource.ref)
+            grades.append(_PRESSURE)
+    if len(grades) == 1 and flow and max(flow) > 0:
+        grades.append(_LOW if max(flow) <= reading.policies["low-flow-oxygen"] else _HIGH)
+    return max(grades)
+
+
+def _device_grade(concepts: Iterable[Concept], reading: Reading) -> int:
+    terms = reading.terms
+    worst = 0
+    for found in concepts:
+        if terms["positive-pressure"].matches(found):
+            worst = max(worst, _PRESSURE)
+        elif terms["oxygen-high-flow"].matches(found):
+            worst = max(worst, _HIGH)
+        elif terms["oxygen-low-flow"].matches(found):
+            worst = max(worst, _LOW)
+    return worst
+
+
+def _device_concepts(resource: Resource) -> list[Concept]:
+    """Wherever charts write the device: its reference, the method, the value, or a component."""
+    raw = resource.raw
+    device = raw.get("device")
+    found = [concept({"text": device.get("display")})] if isinstance(device, Mapping) else []
+    found += [concept(raw.get("method")), concept(raw.get("valueCodeableConcept"))]
+    components = raw.get("component")
+    for part in components if isinstance(components, list) else []:
+        if isinstance(part, Mapping):
+            found.append(concept(part.get("valueCodeableConcept")))
+    return [c for c in found if not c.empty]
+
+
+def _not_scored(procedure: Resource) -> bool:
+    """Home CPAP and intubation only to protect the airway say nothing about oxygenation."""
+    reasons = procedure.raw.get("reasonCode")
+    notes = procedure.raw.get("note")
+    words = [concept(r).text for r in reasons] if isinstance(reasons, list) else []
+    words += (
+        [str(n.get("text", "")).lower() for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
+    )
+    words.append(procedure.concept.text)
+    return any("airway protection" in w or "home" in w.split() for w in words)
+
+
+def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[tuple[str, ...], bool]:
+    """Distinct running vasopressors by name, and whether vasopressin runs (it never adds to the count)."""
+    recent = moment - timedelta(hours=reading.windows["vasopressor-recent"])
+    names: dict[str, None] = {}
+    vasopressin = False
+    for resource in reading.chart.of("administrations"):
+        is_vasopressin = resource.matches(reading.terms["vasopressin"])
+        if not is_vasopressin and not resource.matches(reading.terms["vasopressor"]):
+            continue
+        if resource.problem or not _running(resource, moment, recent):
+            continue
+        used.append(resource.ref)
+        if is_vasopressin:
+            vasopressin = True
+        else:
+            names[_drug_name(resource.concept)] = None
+    return tuple(names), vasopressin
+
+
+def _drug_name(found: Concept) -> str:
+    """One name per substance, so that two records of one infusion count once."""
+    label = found.label.lower()
+    for name, synonyms in _SUBSTANCES.items():
+        if any(s in label for s in synonyms):
+            return name
+    return label
+
+
+# Longest spellings first: "norepinephrine" contains "epinephrine".
+_SUBSTANCES: Mapping[str, tuple[str, ...]] = {
+    "norepinephrine": ("norepinephrine", "noradrenaline", "levophed"),
+    "phenylephrine": ("phenylephrine",),
+    "epinephrine": ("epinephrine", "adrenaline"),
+    "dopamine": ("dopamine",),
+}
+
+
+def _running(resource: Resource, moment: datetime, recent: datetime) -> bool:
+    when = resource.when
+    if when is None or when.start > moment + timedelta(minutes=5):
+        return False
+    if resource.status == "in-progress":
+        period = resource.raw.get("effectivePeriod")
+        ended = isinstance(period, Mapping) and bool(period.get("end"))
+        return not ended or when.end >= recent
+    return resource.status == "completed" and when.end >= recent
+
+
+def _fever_masked(moment: datetime, since: datetime | None, reading: Reading) -> bool:
+    """An antipyretic, tocilizumab or a corticosteroid was given since the infusion: fever is no longer required."""
+    sets = [reading.terms[n] for n in ("tocilizumab", "corticosteroid", "antipyretic")]
+    for resource in reading.chart.of("administrations"):
+        if resource.status not in ("completed", "in-progress") or resource.when is None:
+            continue
+        after = since is None or resource.when.end >= since
+        if after and resource.when.start <= moment and any(resource.matches(m) for m in sets):
+            return True
+    return False

@@ -1,0 +1,135 @@
+"""The reviewed clinical content, loaded and validated once at start: everything under `rules/` and `cards/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge import references, review, sites
+from cds_service.knowledge.files import find_root
+from cds_service.knowledge.loader import Loaded, read_all
+from cds_service.knowledge.model import (
+    STRATA,
+    Analyte,
+    Card,
+    Case,
+    Catalogue,
+    Condition,
+    Evidence,
+    Orders,
+    Policy,
+    Regimen,
+    Region,
+    RuleDefinition,
+    Site,
+    ValueSet,
+)
+from cds_service.knowledge.rule_references import POLICY_PREFIX
+
+__all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
+
+    `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
+    stratum, then id. `digest` identifies the files: 12 hexadecimal digits.
+    """
+
+    policies: Mapping[str, Policy]
+    overridden: frozenset[str]
+    value_sets: Mapping[str, ValueSet]
+    evidence: Mapping[str, Evidence]
+    analytes: Mapping[str, Analyte]
+    catalogue: Catalogue
+    orders: Orders
+    rules: tuple[RuleDefinition, ...]
+    cases: Mapping[str, tuple[Case, ...]]
+    regimens: Mapping[str, Regimen]
+    cards: Mapping[str, Card]
+    site: Site
+    digest: str
+    regions: Mapping[str, Region] = field(default_factory=dict)
+
+    def operand(self, condition: Condition) -> bool | int | float | str:
+        """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
+        written = condition.operand
+        if isinstance(written, str) and written.startswith(POLICY_PREFIX):
+            return self.policies[written.removeprefix(POLICY_PREFIX)].value
+        return written
+
+
+def load(root: Path | None = None, site: str = "us") -> Knowledge:
+    """Load and check everything under `root` (default: the checkout's files, else the installed ones).
+
+    `site` is the id of a shipped site or the path of a `.yaml` file. Raises KnowledgeError with every problem found,
+    one line each: `file:line: key: what was expected`.
+    """
+    loaded = read_all(find_root(root), site)
+    if loaded.problems:
+        raise KnowledgeError(loaded.problems)
+    problems = references.check(loaded)
+    if problems:
+        raise KnowledgeError(problems)
+    return _knowledge(loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a reviewer is told about a set of files: `knowledge` is None where they cannot be used at all.
+
+    `problems` are one line each; `unused` are (id, warning line) of what no other file names; `places` tells where
+    each case stands: (rule id, number of the case from 0) -> `file:line`. `shipped_policies` are those that no site
+    has changed: the cases are written for them.
+    """
+
+    knowledge: Knowledge | None
+    problems: tuple[str, ...]
+    unused: tuple[tuple[str, str], ...] = ()
+    places: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    shipped_policies: Mapping[str, Policy] = field(default_factory=dict)
+
+
+def inspect(root: Path | None = None, site: str = "us") -> Inspection:
+    """Like `load`, with the checks of a review (cases, length, unused files), and telling instead of raising."""
+    try:
+        loaded = read_all(find_root(root), site)
+    except KnowledgeError as error:
+        return Inspection(None, error.problems)
+    problems = loaded.problems or references.check(loaded)
+    if problems:
+        # What follows from the files as models cannot be said of files that are not understood.
+        reviewed = [] if loaded.problems else review.check(loaded)
+        return Inspection(None, (*problems, *reviewed))
+    return Inspection(
+        knowledge=_knowledge(loaded),
+        problems=tuple(review.check(loaded)),
+        unused=tuple(review.unused(loaded)),
+        places=review.places(loaded),
+        shipped_policies=loaded.singles["rules/policies.yaml"],
+    )
+
+
+def _knowledge(loaded: Loaded) -> Knowledge:
+    assert loaded.site is not None
+    policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
+    rules = loaded.table("rules").values()
+    return Knowledge(
+        policies=policies,
+        overridden=overridden,
+        value_sets=loaded.table("rules/value-sets"),
+        evidence=loaded.table("rules/evidence"),
+        analytes=loaded.singles["rules/units.yaml"],
+        catalogue=loaded.singles["rules/facts.yaml"],
+        orders=loaded.singles["rules/orders.yaml"],
+        rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
+        cases=loaded.table("cases"),
+        regimens=loaded.table("rules/regimens"),
+        cards=loaded.table("cards"),
+        site=loaded.site,
+        digest=loaded.digest,
+        regions=loaded.singles["rules/regions.yaml"],
+    )

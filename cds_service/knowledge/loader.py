@@ -1,0 +1,186 @@
+"""Reads every file under `rules/` and `cards/` into the models, collecting all problems of all files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cds_service.knowledge import sites
+from cds_service.knowledge.files import Document, read
+from cds_service.knowledge.messages import suggestion, validated
+from cds_service.knowledge.model import (
+    Analyte,
+    Card,
+    Case,
+    Catalogue,
+    Evidence,
+    Id,
+    Orders,
+    Policy,
+    Regimen,
+    Region,
+    RuleDefinition,
+    Site,
+    ValueSet,
+)
+
+SINGLE: Mapping[str, Any] = {
+    "rules/facts.yaml": Catalogue,
+    "rules/orders.yaml": Orders,
+    "rules/policies.yaml": dict[Id, Policy],
+    "rules/regions.yaml": dict[str, Region],
+    "rules/units.yaml": dict[Id, Analyte],
+}
+FOLDERS: Mapping[str, Any] = {
+    "rules/value-sets": ValueSet,
+    "rules/evidence": Evidence,
+    "rules/regimens": Regimen,
+    "rules/sites": Site,
+    "cards": Card,
+}
+CASES = "cases"
+RULES = "rules"
+
+
+@dataclass(slots=True)
+class Loaded:
+    """All files as models, by kind and id, with their documents for the lines of later problems.
+
+    `tables` has one entry per kind: `rules`, `cases`, and the keys of SINGLE and FOLDERS.
+    """
+
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    documents: dict[tuple[str, str], Document] = field(default_factory=dict)
+    singles: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    site: Site | None = None
+    digest: str = ""
+
+    def table(self, kind: str) -> dict[str, Any]:
+        """id -> model of this kind, sorted by id; empty where the folder is."""
+        return self.tables.get(kind, {})
+
+    def document(self, kind: str, key: str) -> Document:
+        """The document that this model was read from."""
+        return self.documents[kind, key]
+
+
+def read_all(root: Path, site: str) -> Loaded:
+    """Everything under `root`, and the site of that id or path. Problems are collected, never raised."""
+    loaded = Loaded()
+    documents = [read(path, name) for name, path in _files(root, loaded.problems)]
+    by_name = {document.name: document for document in documents}
+    for name, shape in SINGLE.items():
+        _single(loaded, by_name.get(name), name, shape)
+    for document in documents:
+        if document.name not in SINGLE:
+            _one_of_many(loaded, document)
+    outside = sites.outside_document(site)
+    _sites(loaded, site, outside)
+    loaded.digest = _digest(documents, outside)
+    return loaded
+
+
+def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
+    """(name below the root, path) of every YAML file, sorted by name; other kinds of file are a problem."""
+    found = [path for folder in ("rules", "cards") for path in (root / folder).rglob("*") if path.is_file()]
+    named = sorted((path.relative_to(root).as_posix(), path) for path in found)
+    for name, path in named:
+        if path.name.startswith(".") or path.name.endswith("~") or path.suffix == ".md":
+            continue
+        if path.suffix != ".yaml":
+            problems.append(f"{name}:1: (file name): expected a name that ends in .yaml (or .md for reading)")
+        elif _kind(name) is None and name not in SINGLE:
+            problems.append(f"{name}:1: (file name): not a place for knowledge; expected {_places()}")
+        else:
+            yield name, path
+
+
+def _places() -> str:
+    folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
+    return f"{', '.join(SINGLE)}, {folders} or rules/<topic>/<rule-id>.yaml"
+
+
+def _kind(name: str) -> str | None:
+    """Which table a file belongs to, by its folder; None for a file that lies elsewhere."""
+    folder, _, file = name.rpartition("/")
+    if folder in FOLDERS:
+        return folder
+    if folder.startswith("rules/") and folder.count("/") == 1:
+        return CASES if file.endswith(".cases.yaml") else RULES
+    return None
+
+
+def _single(loaded: Loaded, document: Document | None, name: str, shape: Any) -> None:
+    if document is None:
+        loaded.problems.append(f"{name}:1: (whole file): expected this file, it does not exist")
+        return
+    model = _model(loaded, document, shape)
+    if model is not None:
+        loaded.singles[name] = model
+        loaded.documents[name, ""] = document
+
+
+def _one_of_many(loaded: Loaded, document: Document) -> None:
+    kind = str(_kind(document.name))
+    if kind == "rules/sites":
+        loaded.documents[kind, document.stem] = document
+        return  # a site may extend another: read when all are there
+    shape = {RULES: RuleDefinition, CASES: tuple[Case, ...]}.get(kind) or FOLDERS[kind]
+    model = _model(loaded, document, shape)
+    if (kind, document.stem) in loaded.documents:
+        other = loaded.documents[kind, document.stem].name
+        loaded.problems.append(document.problem(("id",), f"the id {document.stem} is already used by {other}"))
+        return
+    loaded.documents[kind, document.stem] = document
+    if model is not None:
+        loaded.tables.setdefault(kind, {})[document.stem] = model
+
+
+def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
+    """The document as this shape; None, and its problems noted, where it does not fit."""
+    if document.problems:
+        loaded.problems.extend(document.problems)
+        return None
+    model, problems = validated(document, shape, document.data)
+    loaded.problems.extend(problems)
+    named = getattr(model, "id", document.stem)
+    if named != document.stem:
+        loaded.problems.append(document.problem(("id",), f"expected {document.stem}, as the file name (found {named})"))
+    return model
+
+
+def _sites(loaded: Loaded, chosen: str, outside: Document | None) -> None:
+    """Every shipped site, so that a broken one is seen before a hospital picks it, and the chosen one."""
+    shipped = {key: document for (kind, key), document in loaded.documents.items() if kind == "rules/sites"}
+    wanted = {**shipped, **({outside.stem: outside} if outside else {})}
+    for key, document in wanted.items():
+        merged, problems = sites.merged(document, shipped)
+        if not problems:
+            model, problems = validated(document, Site, merged)
+            if model is not None:
+                problems = sites.problems(document, model, loaded.singles)
+                loaded.tables.setdefault("rules/sites", {})[key] = model
+        loaded.problems.extend(problem for problem in problems if problem not in loaded.problems)
+    if outside is not None:
+        loaded.documents["rules/sites", outside.stem] = outside
+    elif chosen not in shipped:
+        loaded.problems.append(f"rules/sites/{chosen}.yaml:1: id: no such site{suggestion(chosen, shipped)}")
+    loaded.site = loaded.table("rules/sites").get(outside.stem if outside else chosen)
+
+
+def _digest(documents: Iterable[Document], outside: Document | None) -> str:
+    """The first 12 hex digits of a SHA-256 over names and contents, the same whatever the line ends are.
+
+    Of a site file from elsewhere only the id counts, not the folder it lies in.
+    """
+    total = hashlib.sha256()
+    named = [(document.name, document.content) for document in documents]
+    for name, content in [*named, *([(outside.stem, outside.content)] if outside else [])]:
+        text = content.replace(b"\r\n", b"\n")
+        total.update(f"{name}\0{len(text)}\0".encode())
+        total.update(text)
+    return total.hexdigest()[:12]

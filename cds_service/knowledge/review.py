@@ -1,0 +1,114 @@
+"""What a reviewer wants to know beyond what the service needs to start: cases for every rule, and unused files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from cds_service.knowledge.files import Document, YamlPath
+from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.messages import missing
+from cds_service.knowledge.model import Card, Case, Catalogue, Policy, RuleDefinition
+from cds_service.knowledge.rule_references import POLICY_PREFIX, conditions, misfit
+
+MAX_RULE_LINES = 40
+
+
+def check(loaded: Loaded) -> list[str]:
+    """Rules that are too long or lack cases, and cases that do not fit their rule, one line each."""
+    found: list[str] = []
+    rules: Mapping[str, RuleDefinition] = loaded.table("rules")
+    cases: Mapping[str, tuple[Case, ...]] = loaded.table("cases")
+    for key, rule in rules.items():
+        document = loaded.document("rules", key)
+        found += _length(document)
+        if key not in cases:
+            beside = document.name.removesuffix(".yaml") + ".cases.yaml"
+            found.append(document.problem(("id",), f"expected the rule's cases in {beside}"))
+        else:
+            found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
+    for key in cases:
+        found += missing(loaded.document("cases", key), (), "rule", key, rules)
+    return found
+
+
+def unused(loaded: Loaded) -> list[tuple[str, str]]:
+    """(id, one warning line) of value sets, cards, policies and regimens that no other file names."""
+    used = _used(loaded)
+    found: list[tuple[str, str]] = []
+    for kind, what in (("rules/value-sets", "value set"), ("cards", "card"), ("rules/regimens", "regimen")):
+        for key in loaded.table(kind):
+            if key not in used[what]:
+                document = loaded.document(kind, key)
+                found.append((key, document.problem(("id",), f"the {what} {key} is not used by any other file")))
+    for key in loaded.singles["rules/policies.yaml"]:
+        if key not in used["policy"]:
+            document = loaded.document("rules/policies.yaml", "")
+            found.append((key, document.problem((key,), f"the policy {key} is not used by any other file")))
+    return found
+
+
+def places(loaded: Loaded) -> dict[tuple[str, int], str]:
+    """(rule id, number of the case from 0) -> `file:line` of the case."""
+    cases: Mapping[str, tuple[Case, ...]] = loaded.table("cases")
+    found = {}
+    for key, group in cases.items():
+        document = loaded.document("cases", key)
+        found.update({(key, index): f"{document.name}:{document.line((index,))}" for index in range(len(group))})
+    return found
+
+
+def _length(document: Document) -> Iterator[str]:
+    lines = len(document.content.splitlines())
+    if lines > MAX_RULE_LINES:
+        yield f"{document.name}:{lines}: (whole file): expected at most {MAX_RULE_LINES} lines (found {lines})"
+
+
+def _cases(loaded: Loaded, document: Document, rule: RuleDefinition, cases: tuple[Case, ...]) -> Iterator[str]:
+    wanted = ["fires", "silent"] + (["unknown"] if _can_be_unknown(rule) else [])
+    for result in wanted:
+        if all(case.result != result for case in cases):
+            yield document.problem((), f"expected at least one case with `result: {result}`")
+    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    findings = {condition.finding for _, condition in conditions(rule) if condition.finding}
+    names: set[str] = set()
+    for index, case in enumerate(cases):
+        if case.name in names:
+            yield document.problem((index, "name"), f"expected another name, a case is already called {case.name!r}")
+        names.add(case.name)
+        for name, value in case.facts.items():
+            path: YamlPath = (index, "facts", name)
+            yield from missing(document, path, "fact", name, catalogue.facts)
+            expected = misfit(catalogue.facts[name], value) if name in catalogue.facts else ""
+            if expected:
+                yield document.problem(path, f"expected {expected} (found {value})")
+        for name in case.findings:
+            yield from missing(document, (index, "findings", name), "finding in the rule's conditions", name, findings)
+
+
+def _can_be_unknown(rule: RuleDefinition) -> bool:
+    return any(condition.operator != "known" for _, condition in conditions(rule))
+
+
+def _used(loaded: Loaded) -> dict[str, set[str]]:
+    rules: Mapping[str, RuleDefinition] = loaded.table("rules")
+    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    value_sets = {code for query in catalogue.queries.values() for code in query.codes}
+    value_sets |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind != "topic"}
+    value_sets |= {name for kind in loaded.singles["rules/orders.yaml"].kinds.values() for name in kind.value_sets}
+    policies = {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
+    policies |= _named_in_cards(loaded.table("cards").values(), loaded.singles["rules/policies.yaml"])
+    for rule in rules.values():
+        policies |= {*rule.policies}
+        policies |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}
+    return {
+        "value set": value_sets,
+        "policy": policies,
+        "card": {rule.card for rule in rules.values()},
+        "regimen": {rule.regimen for rule in rules.values()},
+    }
+
+
+def _named_in_cards(cards: Iterable[Card], policies: Mapping[str, Policy]) -> set[str]:
+    """Policies whose name occurs in a card, spelled with `-` or, as Jinja2 variables are, with `_`."""
+    text = "\n".join(part for card in cards for part in (card.summary, card.detail))
+    return {name for name in policies if name in text or name.replace("-", "_") in text}

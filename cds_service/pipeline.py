@@ -1,0 +1,181 @@
+"""The one way through the house: a checked call in, a CDS Hooks response out.
+
+chart -> facts -> engine -> decision -> cards. Knowledge is loaded once and handed in; so is `now`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from cds_service.chart import validation
+from cds_service.chart.chart import Chart, QueryKind, open_chart
+from cds_service.chart.read import ReadCache
+from cds_service.chart.units import UnitTable
+from cds_service.chart.vocabulary import matchers
+from cds_service.decision.decide import decide
+from cds_service.engine import Engine
+from cds_service.errors import CallError
+from cds_service.facts.gather import Gatherer
+from cds_service.facts.model import Fact, Reading
+from cds_service.facts.order import OrderInHand, order_in_hand
+from cds_service.hook_call import HookCall
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Card, RuleDefinition
+from cds_service.knowledge.placeholders import facts_of
+from cds_service.prefetch import templates
+from cds_service.rendering.cards import OWN_CARD, Renderer
+from cds_service.rendering.templates import FOOTER
+
+Step = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+CACHE_BYTES = 64 * 1024 * 1024
+_HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0}
+DESCRIPTION = (
+    "Draft content, not reviewed by clinicians: advises on anakinra for the toxicity of CAR-T cell therapy, "
+    "with the rule, the facts and the chart resources behind each card."
+)
+SERVICES: Mapping[str, tuple[str, str]] = {
+    "anakinra-order-select": ("order-select", "Anakinra for CAR-T toxicity: while an order is selected"),
+    "anakinra-order-sign": ("order-sign", "Anakinra for CAR-T toxicity: before an order is signed"),
+}
+# What every evaluation looks at, whichever rules run: the decision computes doses from them.
+_ALWAYS = ("child", "weight", "age", "anakinra-active", "anakinra-active-daily-dose", "hours-since-tocilizumab")
+
+
+class Service:
+    """Everything compiled at start; `answer` is safe to call from several threads."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        """Compile all knowledge; raises KnowledgeError where it does not hold together."""
+        self.knowledge = knowledge
+        self._terms = matchers(knowledge.value_sets)
+        self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
+        self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
+        self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}
+        self._queries = {
+            name: QueryKind(query.resource, self._windows[query.window] if query.window else None)
+            for name, query in knowledge.catalogue.queries.items()
+        }
+        self._cache = ReadCache(CACHE_BYTES)
+        self._engine = Engine(knowledge)
+        self._renderer = Renderer(knowledge)
+        self._gatherers = {
+            (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge.cards))
+            for hook, _ in SERVICES.values()
+            for kind in knowledge.orders.kinds
+        }
+        self.disagreements = 0
+
+    @classmethod
+    def start(cls, knowledge: Knowledge) -> Service:
+        """A service that has done its slow work: models imported, rules engine warm."""
+        service = cls(knowledge)
+        validation.warm()
+        service.warm()
+        return service
+
+    def warm(self) -> None:
+        """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
+        self._engine.warm()
+
+    def discovery(self) -> list[dict[str, Any]]:
+        """The service entries of CDS Hooks discovery."""
+        prefetch = templates(self.knowledge)
+        return [
+            {
+                "hook": hook,
+                "id": name,
+                "title": title,
+                "description": DESCRIPTION,
+                "usageRequirements": "FHIR R4 resources only.",
+                "prefetch": prefetch,
+            }
+            for name, (hook, title) in SERVICES.items()
+        ]
+
+    def answer(self, call: HookCall, now: datetime, step: Step | None = None) -> dict[str, Any]:
+        """The cards for a call. Raises CallError(412) where the patient is unobtainable."""
+        mark = step or _no_step
+        order = self._order(call)
+        if not order.kind:
+            return {"cards": []}
+        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now)
+        _require_patient(chart)
+        mark("chart")
+        reading = self._reading(chart, order, call, now)
+        facts = self._gatherers[call.hook, order.kind].gather(reading)
+        mark("facts")
+        findings = self._engine.run(call.hook, order.kind, _values(facts))
+        self._count_disagreement(findings.failure, findings.disagreements)
+        mark("engine")
+        decision = decide(self.knowledge, self._engine.rules(call.hook, order.kind), findings, reading, facts)
+        mark("decision")
+        cards = self._renderer.cards(decision, findings, reading, facts)
+        mark("cards")
+        return {"cards": cards}
+
+    def explain(self, call: HookCall, now: datetime) -> tuple[dict[str, Fact], Any, Any]:
+        """(facts, findings, rules) for one call: what `anakinra-cds explain` prints."""
+        order = self._order(call)
+        if not order.kind:
+            return {}, None, ()
+        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now)
+        _require_patient(chart)
+        reading = self._reading(chart, order, call, now)
+        facts = self._gatherers[call.hook, order.kind].gather(reading)
+        return facts, self._engine.run(call.hook, order.kind, _values(facts)), self._engine.rules(call.hook, order.kind)
+
+    def _order(self, call: HookCall) -> OrderInHand:
+        selections = call.selections if call.hook == "order-select" else None
+        return order_in_hand(
+            call.draft_orders, selections, self.knowledge.orders, self._terms, self._units["drug-amount"]
+        )
+
+    def _reading(self, chart: Chart, order: OrderInHand, call: HookCall, now: datetime) -> Reading:
+        return Reading(
+            chart=chart,
+            order=order,
+            now=now,
+            encounter_id=call.encounter_id,
+            terms=self._terms,
+            policies=self._policies,
+            windows=self._windows,
+            units=self._units,
+            site=self.knowledge.site,
+            one_click=not self.knowledge.regions[self.knowledge.site.region].needs_supply_route
+            or bool(self.knowledge.site.supply_route),
+        )
+
+    def _count_disagreement(self, failure: str, disagreements: tuple[str, ...]) -> None:
+        if failure or disagreements:
+            self.disagreements += 1
+            _log.error("evaluators disagree or failed: %s %s", failure, ", ".join(disagreements))
+
+
+def _no_step(_: str) -> None:
+    """Nothing is being measured."""
+
+
+def _needed(rules: tuple[RuleDefinition, ...], cards: Mapping[str, Card]) -> set[str]:
+    """Facts that the rules compare, that their cards print, and that every decision needs."""
+    conditions = [c for r in rules for c in (*r.when, *r.unless, *(c for option in r.any for c in option))]
+    shown = {r.card for r in rules if r.card} | OWN_CARD | {FOOTER}
+    printed = (facts_of(cards[name]) for name in shown if name in cards)
+    return {c.fact for c in conditions if c.fact}.union(_ALWAYS, *printed)
+
+
+def _values(facts: Mapping[str, Fact]) -> dict[str, bool | int | float | str]:
+    return {name: fact.value for name, fact in facts.items() if fact.value is not None}
+
+
+def _require_patient(chart: Chart) -> None:
+    if chart.patient() is None:
+        message = (
+            "The Patient resource of context.patientId could not be read: send it in prefetch (key patient), "
+            "or let the service read it from a FHIR server that it trusts."
+        )
+        raise CallError(412, "required", message)

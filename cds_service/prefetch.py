@@ -1,0 +1,35 @@
+"""Prefetch templates, derived from the facts catalogue: simple queries by patient, newest first, bounded in number.
+
+Only `context.patientId` is used: every hook resolves it, and CDS Hooks 2.0 has no token for dates, so time windows are
+cut in `facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Query, ValueSet
+
+PATIENT = "{{context.patientId}}"
+LOINC = "http://loinc.org"
+
+
+def templates(knowledge: Knowledge) -> dict[str, str]:
+    """Every query of the catalogue as a prefetch template."""
+    return {name: template(query, knowledge.value_sets) for name, query in knowledge.catalogue.queries.items()}
+
+
+def template(query: Query, value_sets: Mapping[str, ValueSet]) -> str:
+    """`Patient/{{context.patientId}}`, or a search with patient, code, _sort and _count."""
+    if query.by == "id":
+        return f"{query.resource}/{PATIENT}"
+    parts = [f"patient={PATIENT}"]
+    if query.codes:
+        codes = [f"{c.system}|{c.code}" for name in query.codes for c in value_sets[name].codes if c.system == LOINC]
+        parts.append(f"code={','.join(codes)}")
+    if query.sort:
+        parts.append(f"_sort={query.sort}")
+    if query.count:
+        parts.append(f"_count={query.count}")
+    return f"{query.resource}?{'&'.join(parts)}"

@@ -1,0 +1,133 @@
+"""Cards from answers. The first card is the decision on the order and carries the common footer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cds_service.chart.vocabulary import concept
+from cds_service.decision.decide import DOSED_KIND, UNEVALUATED
+from cds_service.decision.model import Answer, Decision, DosePlan
+from cds_service.engine import Findings
+from cds_service.facts.model import Facts, Reading
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Card, CardOrder
+from cds_service.rendering import context, fhir, words
+from cds_service.rendering.explanation import explain, extension
+from cds_service.rendering.templates import FOOTER, CardTemplate, compile_cards
+
+RULE_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
+SOURCE_LABEL = "Anakinra CDS (draft content, not reviewed by clinicians)"
+# Decisions that a rule does not take itself: what is missing, a draft that is right already, a region that forbids.
+OWN_CARD = frozenset({"insufficient-data", "order-ok", "suggest-restricted"})
+_LIVE = {"draft", "active", "on-hold"}
+
+
+class Renderer:
+    """All wording compiled; turns a decision into the `cards` of a CDS Hooks response."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._cards: Mapping[str, CardTemplate] = compile_cards(knowledge.cards)
+
+    def cards(self, decision: Decision, findings: Findings, reading: Reading, facts: Facts) -> list[dict[str, Any]]:
+        """One card for each answer, in order."""
+        shared = context.base(self._knowledge, decision, reading, facts)
+        made: list[dict[str, Any]] = []
+        for answer in decision.answers:
+            explained = explain(answer, findings, facts, decision)
+            own = {**shared, **context.of_answer(answer, self._knowledge, explained)}
+            template = self._cards[_card_of(answer)]
+            summary, detail = template.fill(own)
+            if not made:
+                detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
+            made.append(
+                self._card(answer, template.card, summary, detail, reading)
+                | {"extension": extension(answer, explained, decision, self._knowledge, reading)}
+            )
+        return made
+
+    def _card(self, answer: Answer, card: Card, summary: str, detail: str, reading: Reading) -> dict[str, Any]:
+        rule = answer.rule
+        body: dict[str, Any] = {
+            "uuid": str(uuid.uuid4()),
+            "summary": summary,
+            "detail": detail,
+            "indicator": answer.indicator,
+            "source": {
+                "label": SOURCE_LABEL,
+                "topic": {"system": RULE_SYSTEM, "code": rule.id, "display": rule.title},
+            },
+        }
+        suggestions = self._offers(answer, reading) if answer.offers else self._monitoring(answer, card, reading)
+        if suggestions:
+            body["suggestions"] = suggestions
+            body["selectionBehavior"] = "at-most-one" if answer.offers else "any"
+        if card.override_reasons:
+            body["overrideReasons"] = [reason.model_dump() for reason in card.override_reasons]
+        return body
+
+    def _offers(self, answer: Answer, reading: Reading) -> list[dict[str, Any]]:
+        """One suggestion for each dose: update of the anakinra draft, or create anakinra and delete the other draft."""
+        found = []
+        for place, plan in enumerate(answer.offers):
+            label = words.dose(plan, self._knowledge.orders.routes)
+            suggestion: dict[str, Any] = {
+                "label": f"Anakinra {label}",
+                "uuid": str(uuid.uuid4()),
+                "actions": self._actions(plan, label, reading),
+            }
+            if place == 0:
+                suggestion["isRecommended"] = True
+            found.append(suggestion)
+        return found
+
+    def _actions(self, plan: DosePlan, label: str, reading: Reading) -> list[dict[str, Any]]:
+        orders = self._knowledge.orders
+        medication = orders.kinds[DOSED_KIND].medication
+        assert medication is not None
+        words_ = f"{label}, for {plan.duration_days} days, then review"
+        instruction = fhir.dosage(plan, orders.routes[plan.route], words_)
+        patient = reading.chart.patient_id
+        drafts = reading.order.of_kind(DOSED_KIND)
+        if drafts:
+            resource = fhir.updated_order(drafts[0].resource.raw, instruction, medication, patient)
+            return [{"type": "update", "description": f"Change the anakinra order to {label}", "resource": resource}]
+        resource = fhir.new_order(instruction, medication, patient, reading.encounter_id, words.moment(reading.now))
+        actions = [{"type": "create", "description": f"Order anakinra {label}", "resource": resource}]
+        for draft in reading.order.of_kind(reading.order.kind):
+            if draft.selected:
+                what = f"Remove the {orders.kinds[draft.kind].title.lower()} draft"
+                actions.append({"type": "delete", "description": what, "resourceId": draft.resource.ref})
+        return actions
+
+    def _monitoring(self, answer: Answer, card: Card, reading: Reading) -> list[dict[str, Any]]:
+        days = answer.plan.duration_days if answer.plan else 3
+        present = _ordered_already(reading)
+        found = []
+        for order in card.orders:
+            if _is_ordered(order, present):
+                continue
+            when = words.moment(reading.now)
+            resource = fhir.monitoring_order(order, days, reading.chart.patient_id, reading.encounter_id, when)
+            action = {"type": "create", "description": order.label, "resource": resource}
+            found.append({"label": order.label, "uuid": str(uuid.uuid4()), "actions": [action]})
+        return found
+
+
+def _card_of(answer: Answer) -> str:
+    """A rule's own card, unless the decision is not the rule's own but came of the whole."""
+    if answer.rule is UNEVALUATED:
+        return answer.rule.card
+    return answer.decision if answer.decision in OWN_CARD else answer.rule.card
+
+
+def _ordered_already(reading: Reading) -> Sequence[Any]:
+    requests = [r for r in reading.chart.of("service-requests") if r.status in _LIVE]
+    return [r.concept for r in requests] + [concept(d.get("code")) for d in reading.order.others]
+
+
+def _is_ordered(order: CardOrder, present: Sequence[Any]) -> bool:
+    text = order.text.lower()
+    return any((order.system, order.code) in p.codes or p.text == text for p in present)

@@ -1,0 +1,147 @@
+"""What a card's template may name: facts, policies, the dose, the region, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.decision.model import Answer, Decision
+from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import RuleDefinition
+from cds_service.rendering import words
+from cds_service.rendering.words import Trusted, number
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The facts that carry an answer, and those that are missing for it."""
+
+    facts: tuple[Fact, ...]
+    unknown: tuple[Fact, ...]
+
+
+class FactView:
+    """A fact for templates: `{{ fact('crs-grade') }}` prints its value and unit; also `.text`, `.why`, `.known`."""
+
+    def __init__(self, fact: Fact, title: str) -> None:
+        self.known = fact.value is not None
+        self.value = fact.value
+        self.text = fact.text
+        self.why = fact.why
+        self.title = Trusted(title)
+        self.notes = fact.notes
+        self.unit = fact.unit
+
+    def __str__(self) -> str:
+        return shown(self.value, self.unit) if self.known else "unknown"
+
+
+def shown(value: object, unit: str) -> str:
+    """A value as it is read: numbers rounded, annotations such as {grade} left out, yes and no for booleans."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value) + (f" {unit}" if unit and not unit.startswith("{") and unit != "a" else "")
+    return str(value)
+
+
+def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Facts) -> dict[str, Any]:
+    """What is the same for every card of one answer."""
+    region = knowledge.regions[knowledge.site.region]
+    titles = {name: definition.title for name, definition in knowledge.catalogue.facts.items()}
+    return {
+        "fact": _facts(facts, titles),
+        "policy": _policies(knowledge),
+        "region": {n: Trusted(getattr(region, n)) for n in ("title", "statement", "as_of", "source")},
+        "site": {"id": Trusted(knowledge.site.id), "high_dose_protocol": knowledge.site.high_dose_protocol},
+        "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
+        "trouble": decision.trouble,
+        "missing": [
+            {"title": Trusted(m.rule.title), "facts": [_why(facts[n], titles) for n in dict.fromkeys(m.facts)]}
+            for m in decision.missing
+        ],
+    }
+
+
+def _why(fact: Fact, titles: Mapping[str, str]) -> dict[str, str]:
+    return {"title": Trusted(titles[fact.name]), "why": fact.why or fact.text or "unknown"}
+
+
+def _facts(facts: Facts, titles: Mapping[str, str]) -> Callable[[str], FactView]:
+    def fact(name: str) -> FactView:
+        return FactView(facts[name], titles[name])
+
+    return fact
+
+
+def _policies(knowledge: Knowledge) -> Callable[[str], Trusted]:
+    def policy(name: str) -> Trusted:
+        return Trusted(number(float(knowledge.policies[name].value)))
+
+    return policy
+
+
+def of_answer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dict[str, Any]:
+    """What differs from card to card."""
+    routes = knowledge.orders.routes
+    plan, regimen = answer.plan, answer.regimen
+    return {
+        "decision": answer.decision,
+        "rule": {
+            "id": Trusted(answer.rule.id),
+            "title": Trusted(answer.rule.title),
+            "version": Trusted(answer.rule.version),
+        },
+        "plan": Trusted(words.dose(plan, routes)) if plan else None,
+        "days": plan.duration_days if plan else None,
+        "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
+        "offered": bool(answer.offers),
+        "review": Trusted(regimen.review) if regimen else None,
+        "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
+        "because": [_because(f, knowledge) for f in explained.facts],
+        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.unknown],
+        "unusable": list(dict.fromkeys(line for f in (*explained.facts, *explained.unknown) for line in f.unusable)),
+        "evidence": _evidence(answer.rule, knowledge),
+        "overridden": [
+            {
+                "title": Trusted(knowledge.policies[n].title),
+                "value": Trusted(f"{knowledge.policies[n].value:g}"),
+                "unit": Trusted(knowledge.policies[n].unit),
+            }
+            for n in policies_of(answer.rule)
+            if n in knowledge.overridden
+        ],
+    }
+
+
+def _because(fact: Fact, knowledge: Knowledge) -> dict[str, Any]:
+    return {
+        "title": Trusted(knowledge.catalogue.facts[fact.name].title),
+        "value": shown(fact.value, fact.unit),
+        "text": fact.text,
+        "notes": list(fact.notes),
+        "at": words.moment(fact.as_of) if fact.as_of else "",
+    }
+
+
+def _evidence(rule: RuleDefinition, knowledge: Knowledge) -> list[dict[str, Any]]:
+    """Only what may be shown: unverified items are hidden, refuted ones never reach a card."""
+    items = [knowledge.evidence[name] for name in rule.evidence]
+    return [
+        {
+            "title": Trusted(i.title),
+            "status": Trusted({"partly": "partly verified"}.get(i.status, i.status)),
+            "statement": Trusted(i.statement),
+        }
+        for i in items
+        if i.status in ("verified", "partly")
+    ]
+
+
+def policies_of(rule: RuleDefinition) -> tuple[str, ...]:
+    """Policies that a rule names, in its conditions or for its reader."""
+    conditions = (*rule.when, *rule.unless, *(c for option in rule.any for c in option))
+    named = [str(c.operand).removeprefix("policy.") for c in conditions if str(c.operand).startswith("policy.")]
+    return tuple(dict.fromkeys((*named, *rule.policies)))

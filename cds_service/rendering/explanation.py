@@ -1,0 +1,92 @@
+"""The explanation extension of a card: rule, facts with their sources, what is unknown, policies, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cds_service.decision.model import Answer, Decision, DosePlan
+from cds_service.engine import Findings
+from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.knowledge import Knowledge
+from cds_service.rendering.context import Explained, policies_of
+from cds_service.rendering.words import moment
+
+EXTENSION = "org.anakinra-cds.explanation"
+
+
+def explain(answer: Answer, findings: Findings, facts: Facts, decision: Decision) -> Explained:
+    """The facts behind an answer: those that made its rule hold, through the findings it rests on."""
+    carrying = dict.fromkeys(_carrying(answer.rule.id, findings, facts))
+    if answer.plan is not None and answer.plan.weight_kg is not None:
+        carrying["weight"] = None
+    lacking = [n for m in decision.missing for n in m.facts]
+    for outcome in findings.outcomes.values():
+        lacking += [n for n in outcome.missing if n in facts]
+    known = tuple(facts[n] for n in carrying if facts[n].value is not None)
+    return Explained(known, tuple(facts[n] for n in dict.fromkeys(lacking) if facts[n].value is None))
+
+
+def _carrying(rule_id: str, findings: Findings, facts: Facts) -> Iterator[str]:
+    outcome = findings.outcomes.get(rule_id)
+    for name in outcome.holds if outcome else ():
+        if name in facts:
+            yield name
+        else:
+            yield from _carrying(name, findings, facts)
+
+
+def extension(
+    answer: Answer, explained: Explained, decision: Decision, knowledge: Knowledge, reading: Reading
+) -> dict[str, Any]:
+    """The member `extension` of a card; members with nothing in them are left out."""
+    body: dict[str, Any] = {
+        "decision": answer.decision,
+        "pathway": decision.pathway or answer.rule.pathway,
+        "rule": answer.rule.id,
+        "ruleVersion": answer.rule.version,
+        "facts": [_fact(f) for f in explained.facts],
+        "unknown": [{"name": f.name, "why": f.why} for f in explained.unknown],
+        "flags": list(decision.flags),
+        "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
+        "policy": [_policy(name, knowledge) for name in policies_of(answer.rule)],
+        "evidence": [
+            {"id": name, "status": knowledge.evidence[name].status}
+            for name in answer.rule.evidence
+            if knowledge.evidence[name].status != "refuted"
+        ],
+        "evaluatedAt": moment(reading.now),
+        "reevaluateAt": moment(answer.reevaluate_at) if answer.reevaluate_at else None,
+    }
+    return {EXTENSION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    members = {
+        "name": fact.name,
+        "value": fact.value,
+        "unit": fact.unit,
+        "asOf": moment(fact.as_of) if fact.as_of else "",
+        "from": list(fact.sources),
+    }
+    return {k: v for k, v in members.items() if v not in ("", [])}
+
+
+def _plan(plan: DosePlan, knowledge: Knowledge) -> dict[str, Any]:
+    return {
+        "doseMg": _whole(plan.dose_mg),
+        "intervalH": plan.interval_h,
+        "route": knowledge.orders.routes[plan.route].short,
+        "dailyMg": _whole(plan.daily_mg),
+        "durationDays": plan.duration_days,
+    }
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def _policy(name: str, knowledge: Knowledge) -> dict[str, Any]:
+    policy = knowledge.policies[name]
+    source = policy.reference + (f" (set by site {knowledge.site.id})" if name in knowledge.overridden else "")
+    return {"name": name, "value": policy.value, "unit": policy.unit, "source": source}

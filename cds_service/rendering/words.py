@@ -1,0 +1,59 @@
+"""Numbers, doses and chart text as a clinician reads them.
+
+Whatever comes from a chart is escaped: cards are Markdown, and clients differ in the raw HTML that they let through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from cds_service.decision.model import DosePlan
+from cds_service.knowledge.model import Route
+
+# What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
+_MARKUP = re.compile(r"([\\`*_\[\]#|~>@]|:(?=//)|(?<=www)\.)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
+
+
+class Trusted(str):
+    """Text of our own files: its Markdown is meant."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> object:
+    """For Jinja2's `finalize`: strings that are not our own lose their markup; numbers print short."""
+    if isinstance(value, Trusted):
+        return value
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return number(value)
+    text = _CONTROL.sub(" ", str(value)).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def plain(value: str) -> str:
+    """For places that are no Markdown (summaries, labels): one line, no markup characters to be misread."""
+    return _CONTROL.sub(" ", value).replace("<", "(").replace(">", ")").strip()
+
+
+def number(value: float) -> str:
+    """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:.0f}"
+
+
+def moment(value: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def dose(plan: DosePlan, routes: Mapping[str, Route]) -> str:
+    """ "100 mg SC q12h (200 mg/day)", with the weight it comes from where it does."""
+    words = f"{number(plan.dose_mg)} mg {routes[plan.route].short} q{plan.interval_h}h ({number(plan.daily_mg)} mg/day"
+    if plan.mg_per_kg is not None and plan.weight_kg is not None:
+        per_day = plan.daily_mg / plan.weight_kg
+        words += f"; {number(plan.mg_per_kg)} mg/kg/dose for {plan.weight_kg:.1f} kg, {per_day:.1f} mg/kg/day"
+    return words + ")"

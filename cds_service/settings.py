@@ -1,0 +1,139 @@
+"""The settings: one table of `CDS_*` environment variables, read once at start."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cds_service.errors import SettingsError
+
+_WORDS: Final = {
+    "on": True,
+    "true": True,
+    "yes": True,
+    "1": True,
+    "off": False,
+    "false": False,
+    "no": False,
+    "0": False,
+}
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in _WORDS:
+        raise ValueError("on or off")
+    return _WORDS[text.lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _level(text: str) -> str:
+    if text.upper() not in _LEVELS:
+        raise ValueError("one of " + ", ".join(_LEVELS))
+    return text.upper()
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a value, or no such variable")
+    return text.strip()
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _knowledge(text: str) -> Path | None:
+    if not text:
+        return None
+    root = Path(text)
+    if not (root / "rules").is_dir() or not (root / "cards").is_dir():
+        raise ValueError("a folder that holds the folders rules and cards")
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table: the variable, the field of `Settings`, its default as written, what it does."""
+
+    name: str
+    field: str
+    default: str
+    help: str
+    read: Callable[[str], Any]
+
+
+TABLE: Final = (
+    Setting("CDS_SITE", "site", "us", "Id of a shipped site, or path of a site's YAML file.", _text),
+    Setting(
+        "CDS_KNOWLEDGE", "knowledge", "", "Folder with reviewed rules/ and cards/; empty: those shipped.", _knowledge
+    ),
+    Setting(
+        "CDS_ALLOW_EVALUATION_TIME",
+        "allow_evaluation_time",
+        "off",
+        "Whether a call may choose the time it is evaluated at (replay and tests only).",
+        _switch,
+    ),
+    Setting(
+        "CDS_MAX_BODY_BYTES", "max_body_bytes", str(2 * 1024 * 1024), "Largest body of a call.", _whole(1024, 2**30)
+    ),
+    Setting("CDS_CORS_ORIGINS", "cors_origins", "", "Browser origins allowed besides the site's, by commas.", _list),
+    Setting("CDS_LOG_LEVEL", "log_level", "INFO", "Least severe level that is logged.", _level),
+    Setting("CDS_WORKERS", "workers", "2", "Worker processes, each with its own engine.", _whole(1, 64)),
+    Setting("CDS_THREADS", "threads", "4", "Threads of each worker.", _whole(1, 128)),
+    Setting(
+        "CDS_TIMEOUT", "timeout", "30", "Seconds after which a worker that does not answer is replaced.", _whole(1, 600)
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process; `unknown` lists variables that look like settings but are none, with advice."""
+
+    site: str = "us"
+    knowledge: Path | None = None
+    allow_evaluation_time: bool = False
+    max_body_bytes: int = 2 * 1024 * 1024
+    cors_origins: tuple[str, ...] = ()
+    log_level: str = "INFO"
+    workers: int = 2
+    threads: int = 4
+    timeout: int = 30
+    unknown: tuple[str, ...] = ()
+
+
+def from_environ(environ: Mapping[str, str]) -> Settings:
+    """Read the table from `environ`. Raises SettingsError naming every variable whose value cannot be used."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in TABLE:
+        try:
+            values[setting.field] = setting.read(environ.get(setting.name, setting.default))
+        except ValueError as error:
+            problems.append(f"{setting.name}: expected {error}; {setting.help}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values, unknown=_unknown(environ))
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    known = [setting.name for setting in TABLE]
+    found = []
+    for name in sorted(environ):
+        if name.startswith("CDS_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            found.append(f"{name}: no such setting, ignored" + (f"; did you mean {near[0]}?" if near else ""))
+    return tuple(found)

@@ -1,0 +1,191 @@
+"""The door: the bytes of a call become a checked `HookCall`, or a refusal that says where and what was expected.
+
+Only the envelope is judged. A resource inside `draftOrders` or `prefetch` is never a reason to refuse a call, and
+nothing that was sent, neither a value nor a name unknown to us, appears in a refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cds_service.errors import CallError
+from cds_service.hook_call import HookCall
+from cds_service.web import strict_json
+from cds_service.web.strict_json import Member
+
+EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
+HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
+
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+_UUID: Final = re.compile(r"(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"[!-~]{1,16384}")
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
+)
+
+
+def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time: bool = False) -> HookCall:
+    """The call in `body`, made to service `service_id` of hook `hook`. Raises CallError(400)."""
+    call = strict_json.read(body)
+    if call.get("hook") != hook:
+        raise _wrong("hook", f'the string "{hook}", which is the hook of this service', "hook" in call)
+    instance = _text(call.get("hookInstance"), _UUID, "hookInstance", "a UUID such as those of RFC 4122")
+    context = _object(call.get("context"), "context")
+    selections, draft_orders = _orders(context, hook)
+    authorization = _optional_object(call, "fhirAuthorization")
+    extension = _optional_object(call, "extension") or {}
+    return HookCall(
+        service_id=service_id,
+        hook=hook,
+        hook_instance=instance,
+        user_id=_text(_parsed(context, "userId"), _REFERENCE, "context.userId", "a reference such as Practitioner/123"),
+        patient_id=_text(_parsed(context, "patientId"), _ID, "context.patientId", "a bare FHIR id, without Patient/"),
+        encounter_id=_encounter(context),
+        selections=selections,
+        draft_orders=draft_orders,
+        prefetch=_prefetch(call),
+        fhir_server=_server(call),
+        fhir_authorization=None if authorization is None else _authorization(authorization),
+        evaluation_time=_evaluation_time(extension) if allow_evaluation_time else None,
+    )
+
+
+# ---------------------------------------------------------------- members of the envelope
+
+
+def _wrong(path: str, expected: str, present: bool) -> CallError:
+    if present:
+        return CallError(400, "invalid", f"{path}: expected {expected}")
+    return CallError(400, "required", f"{path}: missing; expected {expected}")
+
+
+def _text(value: object, pattern: re.Pattern[str], path: str, expected: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise _wrong(path, expected, value is not None)
+    return value
+
+
+def _object(value: Member, path: str) -> dict[str, msgspec.Raw]:
+    if not isinstance(value, dict):
+        raise _wrong(path, "an object", value is not None)
+    return strict_json.named(value, path)
+
+
+def _optional_object(call: Mapping[str, Member], name: str) -> dict[str, Any] | None:
+    """A member of the call that may be absent or null, parsed with all that is in it."""
+    if call.get(name) is None:
+        return None
+    return {key: strict_json.parse(raw, name) for key, raw in _object(call[name], name).items()}
+
+
+def _parsed(context: Mapping[str, msgspec.Raw], name: str) -> Any:
+    return strict_json.parse(context[name], f"context.{name}") if name in context else None
+
+
+def _encounter(context: Mapping[str, msgspec.Raw]) -> str | None:
+    value = _parsed(context, "encounterId")
+    if value is None or value == "":  # some clients send an empty string where there is no encounter
+        return None
+    return _text(value, _ID, "context.encounterId", "a bare FHIR id, without Encounter/, or no such member")
+
+
+def _prefetch(call: Mapping[str, Member]) -> dict[str, bytes]:
+    value = call.get("prefetch")
+    if value is None:
+        return {}
+    return {key: bytes(raw) for key, raw in _object(value, "prefetch").items()}
+
+
+def _server(call: Mapping[str, Member]) -> str | None:
+    value = call.get("fhirServer")
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value) if isinstance(value, str) and len(value) <= 2048 else None
+        usable = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable or not isinstance(value, str):
+        raise _wrong("fhirServer", "an absolute http or https URL", True)
+    return value
+
+
+def _authorization(value: dict[str, Any]) -> dict[str, Any]:
+    path = "fhirAuthorization"
+    _text(value.get("access_token"), _TOKEN, f"{path}.access_token", "a token of printable ASCII without spaces")
+    kind = value.get("token_type")
+    if kind is not None and (not isinstance(kind, str) or kind.lower() != "bearer"):
+        raise _wrong(f"{path}.token_type", '"Bearer"', True)
+    lifetime = value.get("expires_in")
+    if lifetime is not None and (isinstance(lifetime, bool) or not isinstance(lifetime, int)):
+        raise _wrong(f"{path}.expires_in", "a whole number of seconds", True)
+    for name in ("scope", "subject", "patient"):
+        if not isinstance(value.get(name, ""), str | None):
+            raise _wrong(f"{path}.{name}", "a string", True)
+    return value
+
+
+def _evaluation_time(extension: Mapping[str, Any]) -> datetime | None:
+    if EVALUATION_TIME not in extension:
+        return None
+    path = f'extension["{EVALUATION_TIME}"]'
+    expected = "an RFC 3339 time with zone, such as 2026-01-31T08:00:00Z"
+    text = _text(extension[EVALUATION_TIME], _INSTANT, path, expected)
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise _wrong(path, expected, True) from None
+
+
+# ---------------------------------------------------------------- orders
+
+
+def _orders(context: Mapping[str, msgspec.Raw], hook: str) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
+    """`context.selections` (order-select only) and the resources of `context.draftOrders`."""
+    for name in context:  # every member of the context is proven, also those that this hook does not need
+        _parsed(context, name)
+    if hook not in HOOKS_WITH_ORDERS:
+        return (), ()
+    selections = _selections(_parsed(context, "selections")) if hook == "order-select" else ()
+    return selections, _draft_orders(_parsed(context, "draftOrders"))
+
+
+def _selections(value: object) -> tuple[str, ...]:
+    path = "context.selections"
+    expected = "a reference such as MedicationRequest/123, into context.draftOrders"
+    if not isinstance(value, list):
+        raise _wrong(path, "an array of references such as MedicationRequest/123", value is not None)
+    for number, item in enumerate(value):
+        if not isinstance(item, str) or not _REFERENCE.fullmatch(item):
+            raise _wrong(f"{path}[{number}]", expected, True)
+    return tuple(value)
+
+
+def _draft_orders(value: object) -> tuple[dict[str, Any], ...]:
+    path = "context.draftOrders"
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        raise _wrong(path, 'a FHIR Bundle ("resourceType": "Bundle")', value is not None)
+    entries = value.get("entry")
+    if not isinstance(entries, list | None):
+        raise _wrong(f"{path}.entry", "an array", True)
+    return tuple(_resources(entries or [], f"{path}.entry"))
+
+
+def _resources(entries: list[Any], path: str) -> list[dict[str, Any]]:
+    found = []
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise _wrong(f"{path}[{number}]", "an object", True)
+        resource = entry.get("resource")
+        if not isinstance(resource, dict | None):
+            raise _wrong(f"{path}[{number}].resource", "a FHIR resource", True)
+        if resource is not None:
+            found.append(resource)
+    return found

@@ -1,0 +1,78 @@
+"""Whether the process lives, whether it may be asked, and how often it answered; nothing here tells of a patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from typing import Any, Final
+
+from flask import Blueprint, Response
+
+from cds_service import __version__
+from cds_service.web.outcome import answer
+
+UNEVALUATED: Final = "system-unevaluated"
+_EXPLANATION: Final = "org.anakinra-cds.explanation"
+_HELP: Final = {
+    "calls": "Calls by service and HTTP status.",
+    "cards": "Cards by decision.",
+    "disagreements": "Answers in which the two evaluators disagreed or an evaluation failed.",
+}
+
+
+class Metrics:
+    """Counters of this process (one of several workers), safe under threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: Counter[tuple[str, str]] = Counter({("disagreements", ""): 0})
+
+    def count(self, service_id: str, status: int, cards: Iterable[Mapping[str, Any]]) -> None:
+        """One finished call; `service_id` must be one of our own, never text from a request."""
+        told = [explanation(card) for card in cards]
+        with self._lock:
+            self._counts["calls", f'{{service="{service_id}",status="{status}"}}'] += 1
+            for each in told:
+                self._counts["cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
+            if any(each.get("rule") == UNEVALUATED for each in told):
+                self._counts["disagreements", ""] += 1
+
+    def text(self) -> str:
+        """All counters in the Prometheus text format."""
+        with self._lock:
+            counts = sorted(self._counts.items())
+        lines: list[str] = []
+        for name, told in _HELP.items():
+            metric = f"anakinra_cds_{name}_total"
+            lines += [f"# HELP {metric} {told}", f"# TYPE {metric} counter"]
+            lines += [f"{metric}{labels} {value}" for (kind, labels), value in counts if kind == name]
+        return "\n".join(lines) + "\n"
+
+
+def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a card says of itself to machines; empty where it says nothing."""
+    found: Mapping[str, Any] = card.get("extension", {}).get(_EXPLANATION, {})
+    return found
+
+
+def blueprint(metrics: Metrics, digest: str, site_id: str) -> Blueprint:
+    """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded and whose canaries have passed.
+
+    There is no such process otherwise: without them it does not start.
+    """
+    pages = Blueprint("health", __name__)
+
+    def health() -> Response:
+        return answer({"status": "alive", "version": __version__})
+
+    def ready() -> Response:
+        return answer({"status": "ready", "version": __version__, "knowledge": digest, "site": site_id})
+
+    def counters() -> Response:
+        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    pages.add_url_rule("/health", view_func=health)
+    pages.add_url_rule("/ready", view_func=ready)
+    pages.add_url_rule("/metrics", view_func=counters)
+    return pages

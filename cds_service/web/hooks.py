@@ -1,0 +1,137 @@
+"""Discovery and hook calls: from HTTP to the pipeline and back, with one log line a call."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from cds_service.errors import CallError
+from cds_service.hook_call import HookCall
+from cds_service.knowledge import Knowledge
+from cds_service.settings import Settings
+from cds_service.web.door import read_call
+from cds_service.web.health import Metrics, explanation
+from cds_service.web.outcome import answer
+
+log = logging.getLogger(__name__)
+
+_CONTENT_TYPES: Final = frozenset({"application/json", "application/fhir+json"})
+
+
+class Answers(Protocol):
+    """What the web layer needs of the pipeline's `Service`."""
+
+    knowledge: Knowledge
+
+    def discovery(self) -> list[dict[str, Any]]:
+        """The CDS Hooks service entries, in order."""
+
+    def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
+        """The CDS Hooks response; raises CallError(412) where the patient is unobtainable."""
+
+
+class HookPages:
+    """The views of one service."""
+
+    def __init__(self, service: Answers, metrics: Metrics, settings: Settings) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._settings = settings
+        entries = service.discovery()
+        self._discovery = {"services": entries}
+        self._hooks: Mapping[str, str] = {entry["id"]: entry["hook"] for entry in entries}
+        self._hashed = _keyed_hash()
+
+    def blueprint(self) -> Blueprint:
+        """`GET /cds-services` and `POST /cds-services/<id>`."""
+        pages = Blueprint("hooks", __name__)
+        pages.add_url_rule("/cds-services", view_func=self.discover, methods=["GET"])
+        pages.add_url_rule("/cds-services/<service_id>", view_func=self.call, methods=["POST"])
+        pages.before_request(_start_clock)
+        pages.after_request(self._finish)
+        return pages
+
+    def discover(self) -> Response:
+        """The list of services."""
+        return answer(self._discovery)
+
+    def call(self, service_id: str) -> Response:
+        """The cards for one call."""
+        hook = self._hooks.get(service_id)
+        if hook is None:
+            raise CallError(
+                404, "not-found", "url: no such service; GET /cds-services lists the services and their ids"
+            )
+        g.service_id = service_id
+        body = _body(self._settings.max_body_bytes)
+        call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
+        g.call = call
+        response = self._service.answer(call, call.evaluation_time or datetime.now(UTC))
+        g.cards = response["cards"]
+        return answer(response)
+
+    def _finish(self, response: Response) -> Response:
+        """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
+        service_id = g.get("service_id")
+        if service_id is None:
+            return response
+        response.headers["Cache-Control"] = "no-store"
+        cards = g.get("cards", [])
+        self._metrics.count(service_id, response.status_code, cards)
+        call: HookCall | None = g.get("call")
+        log.info(
+            "call service=%s hook=%s status=%d ms=%.1f cards=%d decision=%s instance=%s patient=%s",
+            service_id,
+            self._hooks[service_id],
+            response.status_code,
+            (time.perf_counter() - g.started) * 1000,
+            len(cards),
+            explanation(cards[0]).get("decision", "none") if cards else "none",
+            self._hashed(call.hook_instance) if call else "-",
+            self._hashed(call.patient_id) if call else "-",
+        )
+        return response
+
+
+def _start_clock() -> None:
+    g.started = time.perf_counter()
+
+
+def _body(limit: int) -> bytes:
+    """The bytes of the request, at most `limit`, declared to be uncompressed JSON in UTF-8. Raises CallError."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise CallError(415, "not-supported", "Content-Encoding: expected none; send the body uncompressed")
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype not in _CONTENT_TYPES or charset not in {"utf-8", "utf8"}:
+        raise CallError(415, "not-supported", "Content-Type: expected application/json (in UTF-8)")
+    # One more byte than allowed: a body without Content-Length is cut at the limit, not refused.
+    request.max_content_length = limit + 1
+    too_large = CallError(413, "too-long", f"body: too large; expected at most {limit} bytes")
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise too_large from None
+    except Exception:  # which error says that the body does not arrive is each WSGI server's own affair
+        raise CallError(400, "structure", "body: broken off, stalled or badly chunked; expected a whole body") from None
+    if len(body) > limit:
+        raise too_large
+    if not body:
+        raise CallError(400, "required", "body: missing; expected a CDS Hooks call as a JSON object")
+    return body
+
+
+def _keyed_hash() -> Callable[[str], str]:
+    key = secrets.token_bytes(32)
+
+    def hashed(text: str) -> str:
+        return hashlib.blake2b(text.encode(), key=key, digest_size=8).hexdigest()
+
+    return hashed

@@ -1,0 +1,84 @@
+"""Every answer of the web layer in JSON, and every refusal as a FHIR OperationOutcome."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any, Final
+
+import msgspec
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import CallError
+
+log = logging.getLogger(__name__)
+
+_ENCODER: Final = msgspec.json.Encoder()
+# status -> (FHIR IssueType, constant text) of refusals that Flask and Werkzeug raise
+_KNOWN: Final = {
+    400: ("structure", "request: could not be read; expected HTTP with a complete body"),
+    404: ("not-found", "url: nothing is here; GET /cds-services lists the services and their ids"),
+    405: ("not-supported", "method: not supported here; the Allow header names those that are"),
+    408: ("timeout", "request: took too long to arrive"),
+    413: ("too-long", "body: too large for this service"),
+    414: ("too-long", "url: too long"),
+    415: ("not-supported", "Content-Type: expected application/json"),
+    431: ("too-long", "headers: too large; expected at most 16 KB each"),
+}
+_FAILED: Final = "The service failed to answer. Do not read this as advice. The failure was logged."
+
+
+def answer(content: Any, status: int = 200) -> Response:
+    """`content` as a JSON response."""
+    return Response(_ENCODER.encode(content), status=status, mimetype="application/json")
+
+
+def refusal(status: int, code: str, diagnostics: str) -> Response:
+    """An OperationOutcome with one issue; `code` is a FHIR IssueType."""
+    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    return answer({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+
+
+def install(app: Flask) -> None:
+    """Make every error of `app` an OperationOutcome."""
+    app.register_error_handler(CallError, _refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
+
+
+def _refused(error: CallError) -> Response:
+    return refusal(error.status, error.code, error.diagnostics)
+
+
+def http_refusal(status: int) -> Response:
+    """The constant refusal for an HTTP status that is not of our own making."""
+    code, text = _KNOWN.get(status, ("processing", "request: refused") if status < 500 else ("exception", _FAILED))
+    return refusal(status, code, text)
+
+
+def _http(error: HTTPException) -> Response:
+    response = http_refusal(error.code or 500)
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _failed(error: Exception) -> Response:
+    log.error("failed: %s", anatomy(error))
+    return refusal(500, "exception", _FAILED)
+
+
+def anatomy(error: BaseException) -> str:
+    """Type and place of an exception and of its causes, on one line, without messages: these may quote a chart."""
+    parts = []
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        frames = traceback.extract_tb(cause.__traceback__)
+        places = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+        parts.append(f"{type(cause).__module__}.{type(cause).__qualname__} at {places or 'unknown'}")
+        cause = cause.__cause__ or cause.__context__
+    return "; from ".join(parts)

@@ -1,0 +1,69 @@
+"""Write the example bundles: `python examples/make_examples.py` (from the checkout, with the dev requirements)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+STORY_SYSTEM = "https://anakinra-cds.org/CodeSystem/example"
+
+
+def main() -> None:
+    """Write every bundle anew, and remove those of patients who are no longer in the list."""
+    made = bundles()
+    folder = HERE / "patients"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.json"):
+        if old.stem not in made:
+            old.unlink()
+    for patient_id, bundle in made.items():
+        (folder / f"{patient_id}.json").write_text(serialise(bundle), encoding="utf-8")
+
+
+def bundles() -> dict[str, dict[str, Any]]:
+    """Patient id -> FHIR bundle (type collection), from patients.yaml and the times in expected.yaml."""
+    sys.path.insert(0, str(HERE.parent))
+    from cds_service.replay.expected import load_expected
+    from tests.support.course import patient_chart
+
+    content = yaml.safe_load((HERE / "patients.yaml").read_text(encoding="utf-8"))
+    expected = load_expected(HERE / "expected.yaml")
+    infusion = datetime.fromisoformat(content["infusion"])
+    made = {}
+    for patient_id, patient in content["patients"].items():
+        at = expected[patient_id].at
+        if at is None:
+            raise ValueError(f"expected.yaml: {patient_id}: `at` is missing")
+        days = (at - infusion).total_seconds() / 86400
+        given = {"days_post_cart": days} | content["base"] | patient["given"]
+        made[patient_id] = _bundle(patient_id, patient["story"], patient_chart(given, at, patient_id))
+    return made
+
+
+def serialise(bundle: dict[str, Any]) -> str:
+    """One resource a line: small, and readable in a diff."""
+    head = {key: value for key, value in bundle.items() if key != "entry"}
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in bundle["entry"])
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "entry": [\n{lines}\n]}}\n'
+
+
+def _bundle(patient_id: str, story: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "resourceType": "Bundle",
+        "id": patient_id,
+        "meta": {"tag": [{"system": STORY_SYSTEM, "code": patient_id, "display": story}]},
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"https://fhir.example.org/r4/{r['resourceType']}/{r['id']}", "resource": r} for r in resources
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Writes the smallest set of knowledge files that is complete: a toy drug with one rule, for tests that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+Problems = Callable[..., tuple[str, ...]]
+"""Loads a root at a site (default `us`) and returns the problems."""
+
+FILES = {
+    "rules/facts.yaml": """\
+queries:
+  neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
+  conditions: {title: Conditions, resource: Condition}
+facts:
+  neutrophil-count:
+    title: Newest absolute neutrophil count
+    type: number
+    unit: 10*9/L
+    from: {newestQuantity: anc}
+    reads: [neutrophils]
+    maxAge: laboratory-max-age
+    analyte: cell-count
+  active-infection:
+    title: An infection that is active
+    type: boolean
+    from: {activeCondition: infection}
+    reads: [conditions]
+    emptyMeans: "no"
+""",
+    "rules/orders.yaml": """\
+kinds:
+  toy-drug:
+    title: The toy drug
+    valueSets: [toy-drug]
+    medication: {system: "http://example.org/toy", code: "0307", display: Toy drug}
+pathways: [neutropenia]
+routes:
+  subcutaneous: {system: "http://snomed.info/sct", code: "34206005", display: Subcutaneous route, short: SC}
+""",
+    "rules/policies.yaml": """\
+neutropenia:
+  title: Neutrophils below which the toy drug is withheld
+  value: 0.5
+  unit: 10*9/L
+  owner: Toy owner
+  validFrom: 2026-01-01
+  reference: Invented for tests
+  siteMayOverride: true
+laboratory-max-age:
+  title: Oldest laboratory result that counts
+  value: 48
+  unit: h
+  owner: Toy owner
+  validFrom: 2026-01-01
+  reference: Invented for tests
+""",
+    "rules/regions.yaml": """\
+US: {title: United States, statement: Not authorised for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
+""",
+    "rules/units.yaml": """\
+cell-count:
+  title: Cells per volume of blood
+  unit: 10*9/L
+  units: [{code: 10*9/L, aliases: [x10e9/l]}]
+  plausible: [0, 500]
+""",
+    "rules/value-sets/anc.yaml": """\
+id: anc
+title: Absolute neutrophil count
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: Neutrophils per volume of blood.
+method: Invented for tests.
+codes:
+  - {system: "http://loinc.org", code: "751-8", display: Neutrophils, source: loinc.org}
+text: []
+exclusions: []
+unverified: []
+""",
+    "rules/value-sets/infection.yaml": """\
+id: infection
+title: Infections
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: Infections, by words only.
+method: Invented for tests.
+codes: []
+text: [infection]
+exclusions: []
+unverified: []
+""",
+    "rules/value-sets/toy-drug.yaml": """\
+id: toy-drug
+title: The toy drug
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: Orders of the toy drug.
+method: Invented for tests.
+codes:
+  - {system: "http://example.org/toy", code: "0307", display: Toy drug, source: Invented for tests}
+text: []
+exclusions: []
+unverified: []
+""",
+    "rules/evidence/toy-trial.yaml": """\
+id: toy-trial
+title: A toy trial
+citation: Toy et al. 2026
+url: https://example.org/toy-trial
+population: Toys
+n: 12
+design: Series
+statement: The toy drug lowered neutrophils.
+status: unverified
+why: Invented for tests.
+checkedOn: 2026-01-01
+seeds: []
+forbidden: []
+""",
+    "rules/safety/toy-neutropenia.yaml": """\
+id: toy-neutropenia
+title: Few neutrophils under the toy drug
+version: 1.0.0
+status: draft
+approvalDate: ""
+lastReviewDate: ""
+stratum: safety
+hooks: [order-select, order-sign]
+orders: [toy-drug]
+rationale: When the newest neutrophil count is low and no infection is active, then withhold the toy drug.
+when:
+  - {fact: neutrophil-count, below: policy.neutropenia}
+unless:
+  - {fact: active-infection, is: true}
+finding: {decision: block, indicator: critical, withholdsOrder: true}
+card: toy-neutropenia
+policies: [neutropenia]
+evidence: [toy-trial]
+limits: []
+""",
+    "rules/safety/toy-neutropenia.cases.yaml": """\
+- {name: low, facts: {neutrophil-count: 0.4, active-infection: false}, result: fires}
+- {name: at the threshold, facts: {neutrophil-count: 0.5, active-infection: false}, result: silent}
+- {name: infection, facts: {neutrophil-count: 0.4, active-infection: true}, result: silent}
+- {name: no count, facts: {active-infection: false}, result: unknown}
+- {name: infection not known, facts: {neutrophil-count: 0.4}, result: unknown}
+""",
+    "rules/sites/us.yaml": """\
+id: us
+title: Toy site
+region: US
+supplyRoute: Pharmacy
+tocilizumabShortage: false
+highDoseProtocol: ""
+fhirServers: []
+issuers: []
+corsOrigins: []
+policies: {}
+""",
+    "cards/toy-neutropenia.yaml": """\
+id: toy-neutropenia
+version: 1.0.0
+summary: Neutrophils are low; withhold the toy drug
+detail: |
+  The newest count is {{ facts["neutrophil-count"] }}.
+""",
+}
+EXTENDING_SITE = """\
+extend: us
+id: toy-hospital
+title: Toy hospital
+policies: {neutropenia: 1.0}
+"""
+
+
+def write_root(folder: Path) -> Path:
+    """Write the files below `folder` and return it: a root for `knowledge.load`."""
+    for name, text in FILES.items():
+        write(folder, name, text)
+    return folder
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """Write one file below `folder`, making its folders."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def replace(folder: Path, name: str, old: str, new: str, marker: str = "") -> int:
+    """Replace the one occurrence of `old` in a file below `folder`.
+
+    Returns the line, from 1, of the one occurrence of `marker` in the new text; without a marker, that of the change.
+    """
+    path = folder / name
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
+    changed = text.replace(old, new)
+    path.write_text(changed, encoding="utf-8")
+    if not marker:
+        return text[: text.index(old)].count("\n") + 1
+    assert changed.count(marker) == 1, f"{marker!r} occurs {changed.count(marker)} times in the changed {name}"
+    return changed[: changed.index(marker)].count("\n") + 1

@@ -1,0 +1,104 @@
+"""`anakinra-cds serve` as a process: says where it listens, refuses what is no HTTP, and stops in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.web.stub import SELECT, call_body
+
+CANARY = "Zq7-canary"
+# The command with the stub in place of the pipeline.
+PROGRAM = """
+import sys
+from cds_service import knowledge
+from cds_service.app import create_app
+from cds_service.cli import main
+from cds_service.commands import serve
+from cds_service.errors import KnowledgeError
+from tests.web.stub import StubService
+
+def load(root, site):
+    if site == "broken":
+        raise KnowledgeError("rules/x.yaml:1: title: missing")
+
+knowledge.load = load
+serve.create_app = lambda settings: create_app(settings, StubService())
+main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
+"""
+
+
+def start(**environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+    )
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with start() as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on http://127.0.0.1:")
+        yield int(line.rsplit(":", 1)[1])
+        process.send_signal(signal.SIGTERM)
+        rest, log = process.stdout.read(), process.stderr.read()
+        assert process.wait(timeout=20) == 0
+    assert rest == ""  # said once, not by each worker
+    assert "status=200" in log
+    assert CANARY not in log
+
+
+def exchange(port: int, request: bytes) -> tuple[int, dict[str, object]]:
+    """The status and the JSON that `request`, sent as it is, is answered with."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        while chunk := connection.recv(65536):
+            answer += chunk
+    head, body = answer.split(b"\r\n\r\n", 1)
+    assert b"application/json" in head
+    assert CANARY.encode() not in answer
+    return int(head.split()[1]), json.loads(body)
+
+
+def request(body: bytes, *headers: str, line: str = f"POST {SELECT} HTTP/1.1") -> bytes:
+    head = [line, "Host: x", "Content-Type: application/json", "Connection: close", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def test_a_call_with_and_without_a_length(port: int) -> None:
+    body = json.dumps(call_body(context__patientId=CANARY)).encode()
+    assert exchange(port, request(body, f"Content-Length: {len(body)}")) == (200, {"cards": []})
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    assert exchange(port, request(chunked, "Transfer-Encoding: chunked")) == (200, {"cards": []})
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request(b"", line=f"GET /{CANARY * 1000} HTTP/1.1"), 414),
+        (request(b"", f"Authorization: Bearer {CANARY * 2000}"), 431),
+        (request(b"", f"Content-Length: -{CANARY}"), 400),
+        (request(b"", "Transfer-Encoding: chunked") + f"{CANARY}\r\n\r\n".encode(), 400),
+        (f"{CANARY}\r\n\r\n".encode(), 400),
+        (request(b""), 400),
+        (request(b"", "Content-Length: 3000000") + b" " * 3_000_000, 413),
+    ],
+)
+def test_what_cannot_be_read_is_an_operation_outcome(port: int, sent: bytes, status: int) -> None:
+    found, outcome = exchange(port, sent)
+    assert (found, outcome["resourceType"]) == (status, "OperationOutcome")
+
+
+def test_knowledge_that_cannot_be_used_ends_the_server_with_one_message() -> None:
+    with start(CDS_SITE="broken", CDS_WORKERS="1") as process:
+        out, log = process.communicate(timeout=30)
+    assert (process.returncode, out, log) == (1, "", "Error: rules/x.yaml:1: title: missing\n")
