@@ -9,7 +9,7 @@ from flask import Flask
 
 from cds_service import settings as settings_module
 from cds_service.settings import Settings
-from cds_service.web import cors, health, outcome
+from cds_service.web import catalogue, cors, health, outcome
 from cds_service.web.hooks import Answers, HookPages
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None)
     outcome.install(app)
     cors.install(app, origins)
     app.register_blueprint(pages.blueprint())
+    app.register_blueprint(catalogue.CataloguePages(service.knowledge).blueprint())
     app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id))
     return app
 

@@ -23,7 +23,7 @@ from cds_service.facts.model import Fact, Reading
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import Card, RuleDefinition
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.prefetch import templates
 from cds_service.rendering.cards import OWN_CARD, Renderer
@@ -43,7 +43,7 @@ SERVICES: Mapping[str, tuple[str, str]] = {
     "anakinra-order-sign": ("order-sign", "Anakinra for CAR-T toxicity: before an order is signed"),
 }
 # What every evaluation looks at, whichever rules run: the decision computes doses from them.
-_ALWAYS = ("child", "weight", "age", "anakinra-active", "anakinra-active-daily-dose", "hours-since-tocilizumab")
+_ALWAYS = ("child", "weight", "age")
 
 
 class Service:
@@ -64,7 +64,7 @@ class Service:
         self._engine = Engine(knowledge)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
-            (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge.cards))
+            (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge))
             for hook, _ in SERVICES.values()
             for kind in knowledge.orders.kinds
         }
@@ -139,6 +139,7 @@ class Service:
         return Reading(
             chart=chart,
             order=order,
+            orders=self.knowledge.orders,
             now=now,
             encounter_id=call.encounter_id,
             terms=self._terms,
@@ -160,12 +161,15 @@ def _no_step(_: str) -> None:
     """Nothing is being measured."""
 
 
-def _needed(rules: tuple[RuleDefinition, ...], cards: Mapping[str, Card]) -> set[str]:
+def _needed(rules: tuple[RuleDefinition, ...], knowledge: Knowledge) -> set[str]:
     """Facts that the rules compare, that their cards print, and that every decision needs."""
     conditions = [c for r in rules for c in (*r.when, *r.unless, *(c for option in r.any for c in option))]
     shown = {r.card for r in rules if r.card} | OWN_CARD | {FOOTER}
-    printed = (facts_of(cards[name]) for name in shown if name in cards)
-    return {c.fact for c in conditions if c.fact}.union(_ALWAYS, *printed)
+    printed = (facts_of(knowledge.cards[name]) for name in shown if name in knowledge.cards)
+    dosed = [k.dosing for k in knowledge.orders.kinds.values() if k.dosing]
+    running = (name for d in dosed for name in (d.active, d.active_daily_dose))
+    timed = (r.finding.until.fact for r in rules if r.finding.until)
+    return {c.fact for c in conditions if c.fact}.union(_ALWAYS, running, timed, *printed)
 
 
 def _values(facts: Mapping[str, Fact]) -> dict[str, bool | int | float | str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from cds_service.chart.read import NOT_SENT, Read, ReadCache
@@ -52,12 +53,14 @@ def open_chart(
     prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache, now: datetime
 ) -> Chart:
     """The chart from prefetch, for the queries by name."""
-    reads = {
-        name: _covered(_own(cache.read(prefetch[name]), patient_id, query.resource), query, now)
-        if name in prefetch
-        else NOT_SENT
-        for name, query in queries.items()
-    }
+    reads = {}
+    for name, query in queries.items():
+        if name not in prefetch:
+            reads[name] = NOT_SENT
+            continue
+        purpose = f"{query.resource} of {patient_id}"
+        read = cache.read(prefetch[name], purpose, partial(_own, patient_id=patient_id, kind=query.resource))
+        reads[name] = _covered(read, query, now)
     return Chart(patient_id, reads)
 
 

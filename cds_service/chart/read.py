@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,15 @@ class ReadCache:
         self._reads: OrderedDict[bytes, tuple[Read, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, body: bytes) -> Read:
-        """The parsed value, from memory where the very same bytes were parsed before."""
-        key = hashlib.sha256(body).digest()
+    def read(self, body: bytes, purpose: str, finish: Callable[[Read], Read]) -> Read:
+        """The parsed value after `finish`, from memory where the same bytes were read for the same purpose before."""
+        key = hashlib.sha256(body).digest() + purpose.encode()
         with self._lock:
             held = self._reads.get(key)
             if held is not None:
                 self._reads.move_to_end(key)
                 return held[0]
-        read = parse_read(body)
+        read = finish(parse_read(body))
         with self._lock:
             self._held += 0 if key in self._reads else len(body)
             self._reads[key] = (read, len(body))

@@ -6,13 +6,15 @@ nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from cds_service.chart.times import When, parse_when
 from cds_service.chart.validation import problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
+
+T = TypeVar("T")
 
 # FHIR R4: where each resource type says what it is about, and which element says when it was true.
 _CONCEPT = {
@@ -44,6 +46,7 @@ class Resource:
         self.ref = f"{self.type}/{self.id or '?'}"
         self._medications = medications or {}
         self._matches: dict[str, bool] = {}
+        self._remembered: dict[object, Any] = {}
 
     def __repr__(self) -> str:
         return f"Resource({self.ref})"
@@ -107,6 +110,13 @@ class Resource:
             if found is not None:
                 return found
         return None
+
+    def remember(self, key: object, derive: Callable[[Resource], T]) -> T:
+        """What `derive` makes of this resource, made once. The key names what is derived."""
+        if key not in self._remembered:
+            self._remembered[key] = derive(self)
+        made: T = self._remembered[key]
+        return made
 
     def time(self, element: str) -> When | None:
         """One time element as an interval; a Period runs from its start to its end (or start, if still open)."""

@@ -7,8 +7,10 @@ comparators) is checked where it matters, in `facts`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
@@ -20,11 +22,18 @@ READ_TYPES = (
 
 def problem_of(raw: Mapping[str, Any]) -> str:
     """What is wrong, by element, without repeating the chart's own values; "" where nothing is."""
+    return _problem(msgspec.json.encode(raw))
+
+
+@lru_cache(maxsize=4096)
+def _problem(encoded: bytes) -> str:
+    """Remembered by content: a validation costs a hundred times what encoding does."""
+    raw = msgspec.json.decode(encoded)
     kind = raw.get("resourceType")
     if kind not in READ_TYPES:
         return f"resource type {str(kind)[:40]!r} is not read"
     try:
-        get_fhir_model_class(str(kind)).model_validate(dict(raw))
+        get_fhir_model_class(str(kind)).model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]

@@ -19,12 +19,12 @@ from cds_service.decision.model import (
     Missing,
 )
 from cds_service.engine import Findings
+from cds_service.facts.dose import daily_maximum
 from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import DecisionName, RuleDefinition
+from cds_service.knowledge.model import DecisionName, Regimen, RuleDefinition
 
 INSUFFICIENT: DecisionName = "insufficient-data"
-DOSED_KIND = "anakinra"
 # A rule of the service itself, for when evaluation failed. It has no file: no content is left to trust.
 UNEVALUATED = RuleDefinition.model_construct(
     id="system-unevaluated", title="The rules could not be evaluated", version="1.0.0", status="active",
@@ -95,7 +95,9 @@ def _missing(case: _Case) -> Iterator[Missing]:
     for rule in case.rules:
         outcome = case.findings.outcomes[rule.id]
         if case.holds(rule) and rule.finding.decision == INSUFFICIENT:
-            yield Missing(rule, tuple(_fact_names(case, outcome.holds)))
+            unknown = tuple(_fact_names(case, outcome.holds))
+            # What is missing may itself be a known fact: "cannot be computed" is an answer, with its reason as text.
+            yield Missing(rule, unknown or tuple(n for n in outcome.holds if n in case.facts and case.facts[n].text))
         elif outcome.truth is None and rule.if_unknown == INSUFFICIENT:
             yield Missing(rule, tuple(_fact_names(case, outcome.missing)))
 
@@ -104,7 +106,7 @@ def _fact_names(case: _Case, names: Iterable[str]) -> Iterator[str]:
     """The unknown facts behind some names; a finding stands for the unknown facts behind it."""
     for name in dict.fromkeys(names):
         fact = case.facts.get(name)
-        if (fact is not None and fact.value is None) or name.startswith("draft-dose"):
+        if fact is not None and fact.value is None:
             yield name
         elif name in case.findings.outcomes:
             yield from _fact_names(case, case.findings.outcomes[name].missing)
@@ -142,22 +144,22 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
 
 
 def _planned(case: _Case, answer: Answer) -> Answer:
-    if answer.decision == "wait":
-        return replace(answer, reevaluate_at=_window_ends(case))
+    answer = replace(answer, reevaluate_at=_until(case, answer.rule))
     if not answer.rule.regimen:
         return answer
     regimen = case.knowledge.regimens[answer.rule.regimen]
-    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
+    maximum = daily_maximum(regimen.order_kind, case.reading, case.facts)
     made = doses.plans((regimen.dose, *regimen.alternatives), regimen, case.facts, maximum)
     return replace(answer, regimen=regimen, plan=made[0] if made else None, alternatives=made[1:])
 
 
-def _window_ends(case: _Case) -> datetime | None:
-    last = case.facts["hours-since-tocilizumab"]
-    if last.value is None:
+def _until(case: _Case, rule: RuleDefinition) -> datetime | None:
+    """When time alone will change the answer, where the rule says how."""
+    until = rule.finding.until
+    passed = case.facts[until.fact].value if until else None
+    if until is None or passed is None:
         return None
-    window = case.reading.windows["tocilizumab-response-window"]
-    left = window - float(last.value)
+    left = case.reading.windows[until.policy] - float(passed)
     return case.reading.now + timedelta(hours=left) if left > 0 else None
 
 
@@ -166,32 +168,33 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
     withheld = any(case.holds(r) and r.finding.withholds_order for r in case.rules)
     if withheld:
         return replace(answer, decision="suggest-restricted", indicator="warning")
-    drafts = case.reading.order.of_kind(DOSED_KIND)
-    if answer.regimen and len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts):
-        return replace(answer, decision="order-ok", indicator="info")
-    if answer.plan is None:
+    if answer.regimen is None or answer.plan is None:
         return answer
-    return replace(answer, offers=_within_active(case, (answer.plan, *answer.alternatives)))
+    drafts = case.reading.order.of_kind(answer.regimen.order_kind)
+    if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts):
+        return replace(answer, decision="order-ok", indicator="info")
+    return replace(answer, offers=_within_active(case, answer.regimen, (answer.plan, *answer.alternatives)))
 
 
-def _within_active(case: _Case, offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
-    """Only what stays within the daily maximum together with what is already active."""
-    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
-    active = case.facts.get("anakinra-active-daily-dose")
-    running = case.facts["anakinra-active"].value
-    if running is not False and (active is None or active.value is None):
+def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
+    """Only what stays within the daily maximum together with what is already active; nothing if that is unknown."""
+    dosing = case.reading.orders.kinds[regimen.order_kind].dosing
+    maximum = daily_maximum(regimen.order_kind, case.reading, case.facts)
+    if dosing is None or maximum is None:
         return ()
-    already = float(active.value) if active is not None and active.value is not None else 0.0
-    return tuple(p for p in offers if maximum is not None and p.daily_mg + already <= maximum + 1e-6)
+    running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
+    if running is not False and dose is None:
+        return ()
+    return tuple(p for p in offers if p.daily_mg + float(dose or 0.0) <= maximum + doses.TOLERANCE_MG)
 
 
 def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
     """An order above the maximum is offered the highest permitted doses, where a suggestion would be possible."""
     if hard.decision != "order-exceeds-max" or answer is None or answer.regimen is None:
         return hard
-    maximum = doses.daily_maximum(case.facts, case.knowledge.policies)
+    maximum = daily_maximum(answer.regimen.order_kind, case.reading, case.facts)
     lower = doses.highest(doses.plans(answer.regimen.permitted, answer.regimen, case.facts, maximum))
-    offers = _within_active(case, lower) if answer.decision in ("suggest", "suggest-reduced") else ()
+    offers = _within_active(case, answer.regimen, lower) if answer.decision in ("suggest", "suggest-reduced") else ()
     return replace(
         hard, regimen=answer.regimen, plan=lower[0] if lower else None, alternatives=lower[1:], offers=offers
     )

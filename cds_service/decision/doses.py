@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from cds_service.decision.model import DosePlan
 from cds_service.facts.model import Facts
 from cds_service.facts.order import Draft
-from cds_service.knowledge.model import Dose, Policy, Regimen
+from cds_service.knowledge.model import Dose, Regimen
 
-_TOLERANCE_MG = 1e-6
-
-
-def daily_maximum(facts: Facts, policies: Mapping[str, Policy]) -> float | None:
-    """mg a day: the fixed maximum, under the adult age the lower of it and the maximum by weight; None if unknown."""
-    fixed = float(policies["anakinra-daily-maximum"].value)
-    child, weight = facts["child"].value, facts["weight"].value
-    if child is False:
-        return fixed
-    if child is None or weight is None:
-        return None
-    return min(fixed, float(policies["anakinra-paediatric-daily-maximum"].value) * float(weight))
+TOLERANCE_MG = 1e-6
 
 
 def plan(dose: Dose, regimen: Regimen, facts: Facts) -> DosePlan | None:
@@ -32,20 +20,20 @@ def plan(dose: Dose, regimen: Regimen, facts: Facts) -> DosePlan | None:
     if weight is None or dose.mg_per_kg is None or dose.cap_mg is None:
         return None
     # Down to a whole milligram, and never above the cap: rounding must not add drug.
-    mg = min(math.floor(dose.mg_per_kg * float(weight) + _TOLERANCE_MG), math.floor(dose.cap_mg))
+    mg = min(math.floor(dose.mg_per_kg * float(weight) + TOLERANCE_MG), math.floor(dose.cap_mg))
     return DosePlan(float(mg), dose.interval_hours, regimen.route, regimen.duration_days, dose.mg_per_kg, float(weight))
 
 
 def plans(doses: tuple[Dose, ...], regimen: Regimen, facts: Facts, maximum: float | None) -> tuple[DosePlan, ...]:
     """Those doses that can be computed and stay within the daily maximum."""
     made = (plan(d, regimen, facts) for d in doses)
-    return tuple(p for p in made if p is not None and maximum is not None and p.daily_mg <= maximum + _TOLERANCE_MG)
+    return tuple(p for p in made if p is not None and maximum is not None and p.daily_mg <= maximum + TOLERANCE_MG)
 
 
 def highest(offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
     """The offers with the highest daily dose: what comes nearest to an order that exceeded the maximum."""
     top = max((p.daily_mg for p in offers), default=0.0)
-    return tuple(p for p in offers if p.daily_mg >= top - _TOLERANCE_MG)
+    return tuple(p for p in offers if p.daily_mg >= top - TOLERANCE_MG)
 
 
 def permitted(draft: Draft, regimen: Regimen, facts: Facts) -> bool:
@@ -57,6 +45,6 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts) -> bool:
         made = plan(allowed, regimen, facts)
         if made is None or abs(made.interval_h - interval) > 1e-9:
             continue
-        if abs(made.dose_mg - dose) <= _TOLERANCE_MG or (regimen.permitted_up_to and 0 < dose <= made.dose_mg):
+        if abs(made.dose_mg - dose) <= TOLERANCE_MG or (regimen.permitted_up_to and 0 < dose <= made.dose_mg):
             return True
     return False

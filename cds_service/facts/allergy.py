@@ -31,7 +31,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     for resource in reading.chart.of("allergies"):
         if resource.code("verificationStatus") in DISPROVEN:
             continue
-        substances = _substances(resource)
+        substances = resource.remember("substances", _substances)
         if all(s.empty for s in substances):
             gaps.append(f"{resource.ref} names no substance")
             continue

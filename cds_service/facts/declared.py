@@ -202,6 +202,10 @@ def newest_quantity(name: str, definition: FactDefinition, reading: Reading) -> 
 
 def quantity_of(resource: Resource, reading: Reading, analyte: str, *, adult: bool | None = None) -> Converted | str:
     """An Observation's value in its analyte's unit, or why it cannot be used."""
+    return resource.remember(("quantity", analyte, adult), lambda r: _quantity(r, reading, analyte, adult))
+
+
+def _quantity(resource: Resource, reading: Reading, analyte: str, adult: bool | None) -> Converted | str:
     if resource.problem:
         return resource.problem
     quantity = resource.raw.get("valueQuantity")

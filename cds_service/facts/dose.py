@@ -1,4 +1,4 @@
-"""Facts about the drafted doses of anakinra, compared with the daily maximum of this patient's age and weight."""
+"""The daily maximum of a drug for this patient's age and weight, and the drafted anakinra compared with it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     yield _exceeds(reading, known, drafts, sources)
 
 
-def daily_maximum(reading: Reading, known: Facts) -> float | None:
-    """mg a day for this patient; None where a child's weight or the age is unknown."""
-    fixed = reading.policies["anakinra-daily-maximum"]
+def daily_maximum(kind: str, reading: Reading, known: Facts) -> float | None:
+    """mg a day of a drug: its fixed maximum, under the adult age the lower of it and the maximum by weight.
+
+    None where a child's weight or the age is unknown, or the service does not dose that kind of order.
+    """
+    dosing = reading.orders.kinds[kind].dosing
     child, weight = known["child"].value, known["weight"].value
+    if dosing is None or child is None:
+        return None
+    fixed = reading.policies[dosing.daily_maximum]
     if child is False:
         return fixed
-    if child is None or weight is None:
-        return None
-    return min(fixed, reading.policies["anakinra-paediatric-daily-maximum"] * float(weight))
+    return None if weight is None else min(fixed, reading.policies[dosing.child_daily_maximum] * float(weight))
 
 
 def _exceeds(reading: Reading, known: Facts, drafts: tuple[Draft, ...], sources: tuple[str, ...]) -> Fact:
     name = "draft-exceeds-maximum"
     bound = sum(d.dosage.bound_mg for d in drafts)
     fixed = reading.policies["anakinra-daily-maximum"]
-    maximum = daily_maximum(reading, known)
+    maximum = daily_maximum(KIND, reading, known)
     if bound > (fixed if maximum is None else maximum):
         limit = fixed if maximum is None else maximum
         return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")

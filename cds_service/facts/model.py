@@ -11,7 +11,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.order import OrderInHand
-from cds_service.knowledge.model import Site
+from cds_service.knowledge.model import Orders, Site
 
 Scalar = bool | int | float | str
 
@@ -52,6 +52,7 @@ class Reading:
 
     chart: Chart
     order: OrderInHand
+    orders: Orders
     now: datetime
     encounter_id: str | None
     terms: Mapping[str, Matcher]

@@ -87,20 +87,24 @@ def _panel(vitals: Iterable[Resource], reading: Reading, used: list[str], bad: l
     found = []
     matcher = reading.terms["systolic-blood-pressure"]
     for resource in vitals:
-        components = resource.raw.get("component")
-        for part in components if isinstance(components, list) else []:
-            if not isinstance(part, Mapping) or not matcher.matches(concept(part.get("code"))):
+        for part in resource.remember("components", _components):
+            if not part.matches(matcher):
                 continue
-            quantity = part.get("valueQuantity")
-            piece = Resource({"resourceType": "Observation", "valueQuantity": quantity})
-            piece.__dict__["problem"] = resource.problem
-            value = quantity_of(piece, reading, "pressure")
+            value = resource.problem or quantity_of(part, reading, "pressure")
             if isinstance(value, str):
                 bad.append(f"{resource.ref}: {value}")
             else:
                 used.append(resource.ref)
                 found.append(value.value)
     return found
+
+
+def _components(resource: Resource) -> tuple[Resource, ...]:
+    """Each component as an Observation of its own: it has a code and a value like one."""
+    written = resource.raw.get("component")
+    parts = [p for p in written if isinstance(p, Mapping)] if isinstance(written, list) else []
+    shared = {k: resource.raw[k] for k in ("status",) if k in resource.raw}
+    return tuple(Resource({"resourceType": "Observation", **shared, **part}) for part in parts)
 
 
 def _oxygen_grade(
@@ -110,7 +114,7 @@ def _oxygen_grade(
     grades = [0]
     terms = reading.terms
     for resource in vitals:
-        device = _device_grade(_device_concepts(resource), reading)
+        device = _device_grade(resource.remember("devices", _device_concepts), reading)
         if device:
             used.append(resource.ref)
             grades.append(device)

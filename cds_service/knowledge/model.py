@@ -226,13 +226,24 @@ class Route(Medication):
     short: str
 
 
+class Dosing(Model):
+    """What the service needs to order a drug itself: how it is coded, its daily maximum (a policy each, in mg and in
+    mg/kg under the adult age), and the facts that say what is already active."""
+
+    medication: Medication
+    daily_maximum: str
+    child_daily_maximum: str
+    active: Id
+    active_daily_dose: Id
+
+
 class OrderKind(Model):
     """A kind of order that the service has something to say about; `onlyIf` names the finding it waits for."""
 
     title: str
     value_sets: tuple[Id, ...]
-    medication: Medication | None = None
     only_if: Id | None = None
+    dosing: Dosing | None = None
 
 
 class Orders(Model):
@@ -290,12 +301,20 @@ def _spelled() -> str:
     return ", ".join(to_camel(name.rstrip("_")) for name in OPERATORS)
 
 
+class Until(Model):
+    """When time alone changes the answer: as soon as a fact in hours reaches a policy's window."""
+
+    fact: Id
+    policy: str
+
+
 class Finding(Model):
     """What it means that a rule holds. Without a decision it is only a fact for later strata."""
 
     decision: DecisionName | None = None
     indicator: Indicator | None = None
     withholds_order: bool = False
+    until: Until | None = None
 
 
 class RuleDefinition(Model):

@@ -85,6 +85,15 @@ def _orders(loaded: Loaded) -> Iterable[str]:
         for index, value_set in enumerate(kind.value_sets):
             path = ("kinds", name, "valueSets", index)
             yield from missing(document, path, "value set", value_set, loaded.table("rules/value-sets"))
+        if kind.dosing:
+            here = ("kinds", name, "dosing")
+            policies, facts = loaded.singles["rules/policies.yaml"], loaded.singles["rules/facts.yaml"].facts
+            yield from missing(document, (*here, "dailyMaximum"), "policy", kind.dosing.daily_maximum, policies)
+            yield from missing(
+                document, (*here, "childDailyMaximum"), "policy", kind.dosing.child_daily_maximum, policies
+            )
+            yield from missing(document, (*here, "active"), "fact", kind.dosing.active, facts)
+            yield from missing(document, (*here, "activeDailyDose"), "fact", kind.dosing.active_daily_dose, facts)
 
 
 def _regimen(loaded: Loaded, document: Document, regimen: Regimen) -> Iterable[str]:

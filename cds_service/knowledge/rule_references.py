@@ -88,6 +88,11 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield from missing(document, ("card",), "card", rule.card, loaded.table("cards"))
     if decision and not rule.card:
         yield document.problem(("card",), f"a rule with the decision {decision} needs a card")
+    until = rule.finding.until
+    if until:
+        here = ("finding", "until")
+        yield from missing(document, (*here, "fact"), "fact", until.fact, loaded.singles["rules/facts.yaml"].facts)
+        yield from missing(document, (*here, "policy"), "policy", until.policy, loaded.singles["rules/policies.yaml"])
     if rule.card and not decision:
         yield document.problem(("finding", "decision"), f"a rule with the card {rule.card} needs a decision")
     if decision and not indicator:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_service.chart.vocabulary import concept
-from cds_service.decision.decide import DOSED_KIND, UNEVALUATED
+from cds_service.decision.decide import UNEVALUATED
 from cds_service.decision.model import Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Card, CardOrder
 from cds_service.rendering import context, fhir, words
-from cds_service.rendering.explanation import explain, extension
+from cds_service.rendering.explanation import explain, extension, lacking
 from cds_service.rendering.templates import FOOTER, CardTemplate, compile_cards
 
 RULE_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
@@ -35,12 +35,14 @@ class Renderer:
         """One card for each answer, in order."""
         shared = context.base(self._knowledge, decision, reading, facts)
         made: list[dict[str, Any]] = []
+        unknown = lacking(findings, facts, decision)
         for answer in decision.answers:
-            explained = explain(answer, findings, facts, decision)
-            own = {**shared, **context.of_answer(answer, self._knowledge, explained)}
+            explained = explain(answer, findings, facts, unknown)
+            own = {**shared, **context.of_answer(answer, self._knowledge)}
             template = self._cards[_card_of(answer)]
             summary, detail = template.fill(own)
             if not made:
+                own |= context.of_footer(answer, self._knowledge, explained)
                 detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
             made.append(
                 self._card(answer, template.card, summary, detail, reading)
@@ -70,32 +72,36 @@ class Renderer:
 
     def _offers(self, answer: Answer, reading: Reading) -> list[dict[str, Any]]:
         """One suggestion for each dose: update of the anakinra draft, or create anakinra and delete the other draft."""
+        assert answer.regimen is not None  # an offer comes from a regimen
+        kind = answer.regimen.order_kind
+        title = self._knowledge.orders.kinds[kind].title
         found = []
         for place, plan in enumerate(answer.offers):
             label = words.dose(plan, self._knowledge.orders.routes)
             suggestion: dict[str, Any] = {
-                "label": f"Anakinra {label}",
+                "label": f"{title} {label}",
                 "uuid": str(uuid.uuid4()),
-                "actions": self._actions(plan, label, reading),
+                "actions": self._actions(kind, plan, label, reading),
             }
             if place == 0:
                 suggestion["isRecommended"] = True
             found.append(suggestion)
         return found
 
-    def _actions(self, plan: DosePlan, label: str, reading: Reading) -> list[dict[str, Any]]:
+    def _actions(self, kind: str, plan: DosePlan, label: str, reading: Reading) -> list[dict[str, Any]]:
         orders = self._knowledge.orders
-        medication = orders.kinds[DOSED_KIND].medication
-        assert medication is not None
+        dosing = orders.kinds[kind].dosing
+        assert dosing is not None  # `decide` offers nothing otherwise
+        medication, name = dosing.medication, orders.kinds[kind].title.lower()
         words_ = f"{label}, for {plan.duration_days} days, then review"
         instruction = fhir.dosage(plan, orders.routes[plan.route], words_)
         patient = reading.chart.patient_id
-        drafts = reading.order.of_kind(DOSED_KIND)
+        drafts = reading.order.of_kind(kind)
         if drafts:
             resource = fhir.updated_order(drafts[0].resource.raw, instruction, medication, patient)
-            return [{"type": "update", "description": f"Change the anakinra order to {label}", "resource": resource}]
+            return [{"type": "update", "description": f"Change the {name} order to {label}", "resource": resource}]
         resource = fhir.new_order(instruction, medication, patient, reading.encounter_id, words.moment(reading.now))
-        actions = [{"type": "create", "description": f"Order anakinra {label}", "resource": resource}]
+        actions = [{"type": "create", "description": f"Order {name} {label}", "resource": resource}]
         for draft in reading.order.of_kind(reading.order.kind):
             if draft.selected:
                 what = f"Remove the {orders.kinds[draft.kind].title.lower()} draft"

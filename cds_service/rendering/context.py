@@ -83,7 +83,7 @@ def _policies(knowledge: Knowledge) -> Callable[[str], Trusted]:
     return policy
 
 
-def of_answer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dict[str, Any]:
+def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     """What differs from card to card."""
     routes = knowledge.orders.routes
     plan, regimen = answer.plan, answer.regimen
@@ -100,6 +100,12 @@ def of_answer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dic
         "offered": bool(answer.offers),
         "review": Trusted(regimen.review) if regimen else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
+    }
+
+
+def of_footer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dict[str, Any]:
+    """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence."""
+    return {
         "because": [_because(f, knowledge) for f in explained.facts],
         "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.unknown],
         "unusable": list(dict.fromkeys(line for f in (*explained.facts, *explained.unknown) for line in f.unusable)),

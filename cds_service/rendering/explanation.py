@@ -15,16 +15,20 @@ from cds_service.rendering.words import moment
 EXTENSION = "org.anakinra-cds.explanation"
 
 
-def explain(answer: Answer, findings: Findings, facts: Facts, decision: Decision) -> Explained:
+def lacking(findings: Findings, facts: Facts, decision: Decision) -> tuple[Fact, ...]:
+    """The unknown facts that could change a rule's result: the same for every card of an answer."""
+    names = dict.fromkeys(n for m in decision.missing for n in m.facts)
+    for outcome in findings.outcomes.values():
+        names.update(dict.fromkeys(outcome.missing))
+    return tuple(facts[n] for n in names if n in facts and facts[n].value is None)
+
+
+def explain(answer: Answer, findings: Findings, facts: Facts, unknown: tuple[Fact, ...]) -> Explained:
     """The facts behind an answer: those that made its rule hold, through the findings it rests on."""
     carrying = dict.fromkeys(_carrying(answer.rule.id, findings, facts))
     if answer.plan is not None and answer.plan.weight_kg is not None:
         carrying["weight"] = None
-    lacking = [n for m in decision.missing for n in m.facts]
-    for outcome in findings.outcomes.values():
-        lacking += [n for n in outcome.missing if n in facts]
-    known = tuple(facts[n] for n in carrying if facts[n].value is not None)
-    return Explained(known, tuple(facts[n] for n in dict.fromkeys(lacking) if facts[n].value is None))
+    return Explained(tuple(facts[n] for n in carrying if facts[n].value is not None), unknown)
 
 
 def _carrying(rule_id: str, findings: Findings, facts: Facts) -> Iterator[str]:

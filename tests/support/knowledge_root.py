@@ -34,7 +34,6 @@ kinds:
   toy-drug:
     title: The toy drug
     valueSets: [toy-drug]
-    medication: {system: "http://example.org/toy", code: "0307", display: Toy drug}
 pathways: [neutropenia]
 routes:
   subcutaneous: {system: "http://snomed.info/sct", code: "34206005", display: Subcutaneous route, short: SC}

@@ -1,0 +1,346 @@
+"""The catalogue for reviewers: what its pages tell, what they must not tell, as files and over HTTP."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+
+from cds_service.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, Places, UrlPlaces, render
+from cds_service.catalogue.sentences import dose, sentence
+from cds_service.cli import main
+from cds_service.commands.docs import command
+from cds_service.knowledge import Knowledge, load
+from cds_service.knowledge.model import Condition, Dose
+from tests.support import knowledge_root
+from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
+from tests.support.shipped import ROOT, missing_parts
+from tests.web.stub import StubService, client_of, issue
+
+BANNER = "Draft content, not reviewed by clinicians."
+VOID = {"meta", "input", "link", "br"}
+RULE = "rules/safety/toy-neutropenia.yaml"
+TRIAL = "rules/evidence/toy-trial.yaml"
+shipped = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
+
+
+class Outline(HTMLParser):
+    """The ids, links, text and attributes of a page; `wrong` lists tags that are not closed as they were opened."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.attributes: set[str] = set()
+        self.levels: list[int] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        self.wrong += self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.attributes |= given.keys()
+        self.ids += [str(given["id"])] if "id" in given else []
+        self.links += [str(given["href"])] if "href" in given else []
+        self.levels += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"/{tag} at {self.getpos()}")
+        self.text += " " if tag in ("td", "th") else ""
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def words(html: str) -> str:
+    """What a reader sees, with single spaces."""
+    return " ".join(Outline(html).text.split())
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_root(tmp_path / "root")
+
+
+@pytest.fixture(scope="module")
+def ours() -> Knowledge:
+    return load(ROOT)
+
+
+@pytest.fixture(scope="module")
+def pages(ours: Knowledge) -> dict[str, str]:
+    return render(ours, FilePlaces())
+
+
+# ---------------------------------------------------------------- the shipped knowledge
+
+
+@shipped
+def test_there_is_a_page_for_everything(ours: Knowledge, pages: dict[str, str]) -> None:
+    expected = {"", "facts", "policies", "evidence"}
+    expected |= {f"rules/{rule.id}" for rule in ours.rules} | {f"value-sets/{name}" for name in ours.value_sets}
+    assert set(pages) == expected
+    assert set(Outline(pages["facts"]).ids) >= set(ours.catalogue.facts)
+    assert set(Outline(pages["policies"]).ids) >= set(ours.policies)
+    assert set(Outline(pages["evidence"]).ids) >= set(ours.evidence)
+
+
+@shipped
+def test_every_page_is_whole_and_carries_the_banner(ours: Knowledge, pages: dict[str, str]) -> None:
+    for name, html in pages.items():
+        page = Outline(html)
+        assert page.wrong == [], name
+        assert len(page.ids) == len(set(page.ids)), name
+        assert page.levels[0] == 1, name
+        assert all(b - a <= 1 for a, b in zip(page.levels, page.levels[1:], strict=False)), name
+        assert html.startswith("<!doctype html>")
+        assert BANNER in page.text
+        assert ours.digest in page.text
+
+
+@shipped
+def test_nothing_runs_but_the_one_script_and_nothing_is_loaded(pages: dict[str, str]) -> None:
+    for name, html in pages.items():
+        page = Outline(html)
+        assert not {"style", "src", "srcset", "action"} & page.attributes, name
+        assert not [attribute for attribute in page.attributes if attribute.startswith("on")], name
+        assert html.count("<script>") == (1 if name == "" else 0)
+        assert html.count("<style>") == 1
+
+
+@shipped
+@pytest.mark.parametrize("places", [FilePlaces(), UrlPlaces("knowledge")], ids=["files", "urls"])
+def test_every_link_leads_somewhere(ours: Knowledge, places: Places) -> None:
+    found = render(ours, places)
+    ids = {places(name): set(Outline(html).ids) for name, html in found.items()}
+    for name, html in found.items():
+        here = places(name)
+        for link in Outline(html).links:
+            if link.startswith("https://"):
+                continue
+            path, _, anchor = link.partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(here), path)) if path else here
+            assert target in ids, f"{here}: {link}"
+            assert not anchor or anchor in ids[target], f"{here}: {link}"
+
+
+@shipped
+def test_what_must_not_be_said_is_on_no_page(ours: Knowledge, pages: dict[str, str]) -> None:
+    forbidden = {phrase for item in ours.evidence.values() for phrase in item.forbidden}
+    assert forbidden
+    for name, html in pages.items():
+        said = unescape(html)
+        assert [phrase for phrase in forbidden if phrase in said] == [], name
+
+
+@shipped
+def test_unverified_and_refuted_evidence_keeps_its_claim_to_itself(ours: Knowledge, pages: dict[str, str]) -> None:
+    for item in ours.evidence.values():
+        elsewhere = [name for name, html in pages.items() if name != "evidence" and f"<code>{item.id}<" in html]
+        if item.status in ("unverified", "refuted"):
+            assert not any(item.statement in unescape(html) for html in pages.values()), item.id
+        if item.status == "refuted":
+            assert elsewhere == []
+            assert item.title not in unescape(pages["evidence"])
+            assert item.why in unescape(pages["evidence"])
+        if item.status in ("verified", "partly"):
+            assert item.statement in unescape(pages["evidence"])
+
+
+@shipped
+def test_criteria_read_as_sentences(ours: Knowledge, pages: dict[str, str]) -> None:
+    condition = Condition(fact="crs-grade", at_least="policy.crs-treatment-grade")
+    policy = ours.policies["crs-treatment-grade"]
+    said = f"CRS grade (ASTCT) is at least {policy.value:g} {{grade}}"
+    from_where = f"[policy crs-treatment-grade, owner {policy.owner}, source {policy.reference}]"
+    assert str(sentence(ours, condition)) == f"{said} {from_where}"
+    page = words(pages["rules/crs-refractory"])
+    assert said in page
+    assert f"[policy crs-treatment-grade, owner {policy.owner}, source: {policy.reference}]" in page
+    assert "and at least one of these alternatives" in page
+    assert "Tocilizumab known only from statements: yes" in page
+
+
+# ---------------------------------------------------------------- sentences, one by one
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (Condition(fact="neutrophil-count", below=0.5), "Newest absolute neutrophil count is below 0.5 10*9/L"),
+        (Condition(fact="neutrophil-count", at_most=2.0), "Newest absolute neutrophil count is at most 2 10*9/L"),
+        (Condition(fact="neutrophil-count", known=True), "Newest absolute neutrophil count is known"),
+        (Condition(fact="active-infection", known=False), "An infection that is active is not known"),
+        (Condition(fact="active-infection", is_=False), "An infection that is active: no"),
+        (Condition(finding="toy-neutropenia", is_=True), "Rule “Few neutrophils under the toy drug”: holds"),
+        (Condition(finding="toy-neutropenia", is_=False), "Rule “Few neutrophils under the toy drug”: does not hold"),
+        (Condition(finding="toy-neutropenia", known=True), "Rule “Few neutrophils under the toy drug” is evaluated"),
+    ],
+)
+def test_a_sentence(root: Path, condition: Condition, said: str) -> None:
+    assert str(sentence(load(root), condition)) == said
+
+
+def test_a_dose() -> None:
+    assert dose(Dose(mg=100.0, interval_hours=12)) == "100 mg every 12 h"
+    assert dose(Dose(mg_per_kg=2, cap_mg=100, interval_hours=6)) == "2 mg/kg (at most 100 mg) every 6 h"
+
+
+def test_a_case_table_says_what_is_unknown(root: Path) -> None:
+    page = words(render(load(root), FilePlaces())["rules/toy-neutropenia"])
+    assert "low fires 0.4 no" in page
+    assert "no count unknown unknown no" in page
+
+
+def test_a_policy_that_the_site_set_is_marked(root: Path) -> None:
+    site = write(root, "rules/sites/toy-hospital.yaml", EXTENDING_SITE)
+    for where, marked in (("us", False), (str(site), True)):
+        pages = render(load(root, where), FilePlaces())
+        for name in ("rules/toy-neutropenia", "policies"):
+            assert ("set by this site" in pages[name]) is marked
+
+
+# ---------------------------------------------------------------- hostile files
+
+
+def test_text_of_files_is_escaped(root: Path) -> None:
+    bad = """'<script>alert(1)</script>"'''"""  # in YAML's single quotes
+    knowledge_root.replace(root, RULE, "title: Few neutrophils under the toy drug", f"title: {bad}")
+    knowledge_root.replace(root, RULE, "limits: []", f"limits: [{bad}]")
+    knowledge_root.replace(root, "rules/value-sets/anc.yaml", "display: Neutrophils", f"display: {bad}")
+    title = "title: Neutrophils below which the toy drug is withheld"
+    knowledge_root.replace(root, "rules/policies.yaml", title, f"title: {bad}")
+    for name, html in render(load(root), FilePlaces()).items():
+        assert "<script>alert" not in html
+        assert Outline(html).wrong == [], name
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", " https://example.org"])
+def test_only_web_addresses_become_links(root: Path, url: str) -> None:
+    knowledge = load(root)
+    item = knowledge.evidence["toy-trial"].model_copy(update={"url": url, "status": "partly"})
+    code = knowledge.value_sets["anc"].codes[0].model_copy(update={"source": url})
+    anc = knowledge.value_sets["anc"].model_copy(update={"codes": (code,)})
+    changed = replace(knowledge, evidence={"toy-trial": item}, value_sets={**knowledge.value_sets, "anc": anc})
+    links = [link for html in render(changed, FilePlaces()).values() for link in Outline(html).links]
+    assert not [link for link in links if "alert" in link or "evil" in link or ":" in link]
+
+
+def test_unverified_evidence_shows_no_number(root: Path) -> None:
+    unverified = words(render(load(root), FilePlaces())["evidence"])
+    assert "n = 12" not in unverified
+    assert "lowered neutrophils" not in unverified
+    knowledge_root.replace(root, TRIAL, "status: unverified", "status: verified")
+    assert "n = 12" in words(render(load(root), FilePlaces())["evidence"])
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_docs_writes_the_pages_and_removes_those_that_are_gone(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = ["docs", "--out", str(out), "--root", str(root)]
+    first = CliRunner().invoke(main, run)
+    assert first.exit_code == 0, first.output
+    knowledge = load(root)
+    written = {path.relative_to(out).as_posix(): path.read_text(encoding="utf-8") for path in out.rglob("*.html")}
+    assert written == {FilePlaces()(name): html for name, html in render(knowledge, FilePlaces()).items()}
+    assert f"{len(written)} pages of knowledge {knowledge.digest}: open {out / 'index.html'}" in first.output
+
+    (out / "rules/toy-neutropenia.html").rename(out / "rules/gone.html")
+    (out / "rules/not-ours.html").write_text("<p>kept</p>", encoding="utf-8")
+    second = CliRunner().invoke(main, run)
+    assert ", 1 removed" in second.output
+    kept = {path.relative_to(out).as_posix() for path in out.rglob("*.html")}
+    assert kept == {*written, "rules/not-ours.html"}
+
+
+@shipped
+def test_docs_writes_where_git_does_not_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(command, []).exit_code == 0
+    assert (tmp_path / "docs/catalogue/index.html").is_file()
+    assert "/docs/catalogue/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_docs_says_what_it_cannot_write(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rules").write_text("in the way", encoding="utf-8")
+    result = CliRunner().invoke(main, ["docs", "--out", str(tmp_path / "out"), "--root", str(root)])
+    assert result.exit_code == 1
+    assert "cannot be written" in result.output
+    assert "--out" in result.output
+
+
+def test_docs_of_wrong_files_says_what_is_wrong(root: Path, tmp_path: Path) -> None:
+    knowledge_root.replace(root, RULE, "stratum: safety", "stratum: nonsense")
+    result = CliRunner().invoke(main, ["docs", "--out", str(tmp_path / "out"), "--root", str(root)])
+    assert result.exit_code == 1
+    assert RULE in result.output
+    assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- over HTTP
+
+
+@pytest.fixture
+def client(root: Path) -> FlaskClient:
+    service = StubService()
+    service.knowledge = load(root)
+    return client_of(service)
+
+
+@pytest.mark.parametrize("path", ["", "/rules/toy-neutropenia", "/value-sets/anc", "/facts", "/policies", "/evidence"])
+def test_a_page_is_served(client: FlaskClient, path: str) -> None:
+    response = client.get(f"/knowledge{path}")
+    assert (response.status_code, response.mimetype) == (200, "text/html")
+    assert BANNER in response.text
+    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.head(f"/knowledge{path}").data == b""
+    again = client.get(f"/knowledge{path}", headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+def test_the_content_security_policy_allows_nothing_but_our_own_style_and_script() -> None:
+    allowed = dict(part.split(" ", 1) for part in CONTENT_SECURITY_POLICY.split("; "))
+    for name in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+        assert allowed.pop(name) == "'none'"
+    assert allowed.keys() == {"style-src", "script-src"}
+    for value in allowed.values():
+        assert re.fullmatch(r"'sha256-[A-Za-z0-9+/]{43}='", value)
+
+
+@pytest.mark.parametrize("path", ["rules/zq7-canary", "zq7-canary", "a/b/zq7-canary", "index.html"])
+def test_a_page_that_is_not_there(client: FlaskClient, path: str) -> None:
+    response = client.get(f"/knowledge/{path}")
+    assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "zq7-canary" not in response.text
+    back = "../" * (path.count("/") + 1) + "knowledge"
+    assert back in Outline(response.text).links
+
+
+def test_the_index_has_one_address(client: FlaskClient) -> None:
+    response = client.get("/knowledge/")
+    assert (response.status_code, response.headers["Location"]) == (308, "/knowledge")
+
+
+def test_pages_are_only_read(client: FlaskClient) -> None:
+    for path in ("/knowledge", "/knowledge/facts"):
+        response = client.post(path)
+        assert (response.status_code, issue(response)["code"]) == (405, "not-supported")
