@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_service.chart.vocabulary import concept
-from cds_service.decision.decide import UNEVALUATED
+from cds_service.decision.decide import INSUFFICIENT, UNEVALUATED
 from cds_service.decision.model import Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Facts, Reading
@@ -59,7 +59,7 @@ class Renderer:
             "indicator": answer.indicator,
             "source": {
                 "label": SOURCE_LABEL,
-                "topic": {"system": RULE_SYSTEM, "code": rule.id, "display": rule.title},
+                "topic": {"system": RULE_SYSTEM, "code": rule.id, "display": _display(answer)},
             },
         }
         suggestions = self._offers(answer, reading) if answer.offers else self._monitoring(answer, card, reading)
@@ -120,6 +120,12 @@ class Renderer:
             action = {"type": "create", "description": order.label, "resource": resource}
             found.append({"label": order.label, "uuid": str(uuid.uuid4()), "actions": [action]})
         return found
+
+
+def _display(answer: Answer) -> str:
+    """The rule's title; where the rule could not be evaluated its title says nothing about the patient."""
+    stated = answer.rule.finding.decision == answer.decision or answer.decision != INSUFFICIENT
+    return answer.rule.title if stated or answer.rule is UNEVALUATED else f"Not evaluated: {answer.rule.title}"
 
 
 def _card_of(answer: Answer) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.decision.decide import INSUFFICIENT
 from cds_service.decision.model import Answer, Decision
 from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.knowledge import Knowledge
@@ -58,10 +59,24 @@ def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Fact
         "site": {"id": Trusted(knowledge.site.id), "high_dose_protocol": knowledge.site.high_dose_protocol},
         "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
         "trouble": decision.trouble,
-        "missing": [
+        **_missing(decision, facts, titles),
+    }
+
+
+def _missing(decision: Decision, facts: Facts, titles: Mapping[str, str]) -> dict[str, Any]:
+    """`stated`: what rules say is missing, in their own words. `unread`: unknown facts that kept other rules open.
+
+    The title of a rule that could not be evaluated is no statement about the patient, so it is never printed as one.
+    """
+    stated = [m for m in decision.missing if m.rule.finding.decision == INSUFFICIENT]
+    said = {n for m in stated for n in m.facts}
+    open_ = dict.fromkeys(n for m in decision.missing for n in m.facts if n not in said)
+    return {
+        "stated": [
             {"title": Trusted(m.rule.title), "facts": [_why(facts[n], titles) for n in dict.fromkeys(m.facts)]}
-            for m in decision.missing
+            for m in stated
         ],
+        "unread": [_why(facts[n], titles) for n in open_],
     }
 
 

@@ -25,7 +25,7 @@ class CardTemplate:
 
     def fill(self, context: Mapping[str, Any]) -> tuple[str, str]:
         """(summary as plain text of at most 139 characters, detail as Markdown)."""
-        summary = " ".join(plain(self.summary.render(context)).split())
+        summary = " ".join(self.summary.render(context).split())
         if len(summary) > SUMMARY_LIMIT:
             summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
         return summary, self.detail.render(context).strip()
@@ -35,7 +35,7 @@ def compile_cards(cards: Mapping[str, Card]) -> dict[str, CardTemplate]:
     """Every card's templates. Summaries are plain text; details are Markdown, so chart text in them is escaped."""
     # Markdown, not HTML: `escape` is applied to every value instead of autoescape.
     markdown = Environment(undefined=StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True)
-    text = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = Environment(undefined=StrictUndefined, finalize=plain, trim_blocks=True, lstrip_blocks=True)
     return {
         name: CardTemplate(card, text.from_string(card.summary), markdown.from_string(card.detail))
         for name, card in cards.items()

@@ -13,7 +13,7 @@ from cds_service.decision.model import DosePlan
 from cds_service.knowledge.model import Route
 
 # What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
-_MARKUP = re.compile(r"([\\`*_\[\]#|~>@]|:(?=//)|(?<=www)\.)")
+_MARKUP = re.compile(r"([\\`*_\[\]#|~@]|:(?=//)|(?<=www)\.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -35,9 +35,13 @@ def escape(value: object) -> object:
     return _MARKUP.sub(r"\\\1", text)
 
 
-def plain(value: str) -> str:
-    """For places that are no Markdown (summaries, labels): one line, no markup characters to be misread."""
-    return _CONTROL.sub(" ", value).replace("<", "(").replace(">", ")").strip()
+def plain(value: object) -> object:
+    """For summaries, which are plain text: one line, and no tag even where a client takes it for HTML."""
+    if isinstance(value, Trusted):
+        return value
+    if isinstance(value, str):
+        return _CONTROL.sub(" ", value).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
+    return escape(value)
 
 
 def number(value: float) -> str:
