@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cds_service.chart import validation
-from cds_service.chart.chart import Chart, QueryKind, open_chart
-from cds_service.chart.read import ReadCache
+from cds_service.chart.chart import Chart, Enough, QueryKind, open_chart
+from cds_service.chart.client import Client
+from cds_service.chart.read import Read, ReadCache
+from cds_service.chart.server import TrustedServers
+from cds_service.chart.source import Source
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import matchers
 from cds_service.decision.decide import decide
@@ -25,14 +28,14 @@ from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
-from cds_service.prefetch import templates
+from cds_service.prefetch import filled, templates
 from cds_service.rendering.cards import OWN_CARD, Renderer
 from cds_service.rendering.templates import FOOTER
 
 Step = Callable[[str], None]
 
 _log = logging.getLogger(__name__)
-CACHE_BYTES = 64 * 1024 * 1024
+CACHE_BYTES = 16 * 1024 * 1024  # of JSON; as objects about six times that, in each worker
 _HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0}
 DESCRIPTION = (
     "Draft content, not reviewed by clinicians: advises on anakinra for the toxicity of CAR-T cell therapy, "
@@ -61,6 +64,9 @@ class Service:
             for name, query in knowledge.catalogue.queries.items()
         }
         self._cache = ReadCache(CACHE_BYTES)
+        self._templates = templates(knowledge)
+        trusted = TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
+        self._source = Source(trusted, Client(), self._cache)
         self._engine = Engine(knowledge)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
@@ -84,7 +90,6 @@ class Service:
 
     def discovery(self) -> list[dict[str, Any]]:
         """The service entries of CDS Hooks discovery."""
-        prefetch = templates(self.knowledge)
         return [
             {
                 "hook": hook,
@@ -92,7 +97,7 @@ class Service:
                 "title": title,
                 "description": DESCRIPTION,
                 "usageRequirements": "FHIR R4 resources only.",
-                "prefetch": prefetch,
+                "prefetch": self._templates,
             }
             for name, (hook, title) in SERVICES.items()
         ]
@@ -103,8 +108,7 @@ class Service:
         order = self._order(call)
         if not order.kind:
             return {"cards": []}
-        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now)
-        _require_patient(chart)
+        chart = self._chart(call, order, now)
         mark("chart")
         reading = self._reading(chart, order, call, now)
         facts = self._gatherers[call.hook, order.kind].gather(reading)
@@ -123,8 +127,7 @@ class Service:
         order = self._order(call)
         if not order.kind:
             return {}, None, ()
-        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now)
-        _require_patient(chart)
+        chart = self._chart(call, order, now)
         reading = self._reading(chart, order, call, now)
         facts = self._gatherers[call.hook, order.kind].gather(reading)
         return facts, self._engine.run(call.hook, order.kind, _values(facts)), self._engine.rules(call.hook, order.kind)
@@ -135,12 +138,25 @@ class Service:
             call.draft_orders, selections, self.knowledge.orders, self._terms, self._units["drug-amount"]
         )
 
+    def _chart(self, call: HookCall, order: OrderInHand, now: datetime) -> Chart:
+        """The chart from prefetch; from the FHIR server that the call offers, what is needed and open there."""
+        needed = self._gatherers[call.hook, order.kind].queries
+
+        def second(lacking: Mapping[str, Read], enough: Enough) -> Mapping[str, Read]:
+            searches = filled({name: self._templates[name] for name in needed}, call.patient_id)
+            return self._source.complete(call, searches, lacking, enough)
+
+        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now, second)
+        _require_patient(chart)
+        return chart
+
     def _reading(self, chart: Chart, order: OrderInHand, call: HookCall, now: datetime) -> Reading:
         return Reading(
             chart=chart,
             order=order,
             orders=self.knowledge.orders,
             now=now,
+            horizon=now + timedelta(hours=self._windows["clock-tolerance"]),
             encounter_id=call.encounter_id,
             terms=self._terms,
             policies=self._policies,

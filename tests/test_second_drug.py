@@ -64,7 +64,8 @@ ADDED = {
     "rules/orders.yaml": ("kinds:\n", "kinds:\n  toydrug: {title: Toy drug, valueSets: [toydrug]}\n"),
     "rules/policies.yaml": (
         "\nchart-window:",
-        "\ntoydrug-platelets: {title: Limit, value: 50000, unit: /uL, owner: test, validFrom: 2026-11-22, reference: test}"
+        "\ntoydrug-platelets: {title: Limit, value: 50000, unit: /uL, owner: test, validFrom: 2026-11-22, "
+        "reference: test}"
         "\nchart-window:",
     ),
     "rules/facts.yaml": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,19 +49,43 @@ class QueryKind:
     window_hours: float | None
 
 
+# Whether a read of a query is all that matters of it; and a second source, asked for the queries that are not.
+Enough = Callable[[str, Read], bool]
+Second = Callable[[Mapping[str, Read], Enough], Mapping[str, Read]]
+
+
 def open_chart(
-    prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache, now: datetime
+    prefetch: Mapping[str, bytes],
+    patient_id: str,
+    queries: Mapping[str, QueryKind],
+    cache: ReadCache,
+    now: datetime,
+    second: Second | None = None,
 ) -> Chart:
-    """The chart from prefetch, for the queries by name."""
-    reads = {}
-    for name, query in queries.items():
-        if name not in prefetch:
-            reads[name] = NOT_SENT
-            continue
-        purpose = f"{query.resource} of {patient_id}"
-        read = cache.read(prefetch[name], purpose, partial(_own, patient_id=patient_id, kind=query.resource))
-        reads[name] = _covered(read, query, now)
+    """The chart from prefetch, for the queries by name; `second` is asked once for what prefetch leaves open."""
+
+    def own(name: str) -> Callable[[Read], Read]:
+        return partial(_own, patient_id=patient_id, kind=queries[name].resource)
+
+    def settled(name: str, read: Read) -> Read:
+        return _covered(own(name)(read), queries[name], now)
+
+    sent = {
+        name: cache.read(prefetch[name], f"{query.resource} of {patient_id}", own(name))
+        if name in prefetch
+        else NOT_SENT
+        for name, query in queries.items()
+    }
+    reads = {name: _covered(read, queries[name], now) for name, read in sent.items()}
+    if second is not None and (lacking := {name: sent[name] for name, read in reads.items() if _lacks(read)}):
+        found = second(lacking, lambda name, read: not _lacks(settled(name, read)))
+        reads |= {name: settled(name, read) for name, read in found.items()}
     return Chart(patient_id, reads)
+
+
+def _lacks(read: Read) -> bool:
+    """Not done, or broken, or cut before the end of its window. Resources that are not this patient's are no lack."""
+    return not read.done or read.broken or (bool(read.cut) and read.cut in read.gaps)
 
 
 def _covered(read: Read, query: QueryKind, now: datetime) -> Read:

@@ -24,14 +24,21 @@ class Read:
     """What came of one query. `gaps` says why the list of resources may be incomplete; empty means complete.
 
     `cut` is the gap of a list that stops before its last page ("" where it does not): older resources are missing.
+    `next` is the link to the following page, `total` what a searchset says that it holds on all pages together;
+    `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
     """
 
     resources: tuple[Resource, ...] = ()
     gaps: tuple[str, ...] = ()
     done: bool = True
     cut: str = ""
+    next: str = ""
+    total: int | None = None
+    bundle: bool = False
+    broken: bool = False
 
 
+MORE = "more pages exist that were not sent"
 NOT_SENT = Read(gaps=("not in prefetch",), done=False)
 EMPTY = Read()
 
@@ -48,7 +55,7 @@ def parse_read(body: bytes) -> Read:
         return Read(gaps=("not a FHIR resource",), done=False)
     kind = value.get("resourceType")
     if kind == "OperationOutcome":
-        return Read(gaps=("the client answered with an OperationOutcome",), done=False)
+        return Read(gaps=("an OperationOutcome instead of data",), done=False)
     if kind == "Bundle" or (kind is None and "entry" in value):
         return _bundle(value)
     if isinstance(kind, str):
@@ -65,7 +72,23 @@ def _bundle(bundle: Mapping[str, Any]) -> Read:
     medications = {f"Medication/{r.get('id')}": r for r in found if r["resourceType"] == "Medication"}
     plain = [r for r in found if r["resourceType"] not in ("OperationOutcome", "Medication")]
     resources = tuple(Resource(r, medications) for r in plain)
-    return Read(resources, tuple(_gaps(raws, found)), cut=_cut(bundle, len(resources)))
+    more, total = _following(bundle), _total(bundle)
+    cut = _cut(more is not None, total, len(resources))
+    gaps = tuple(_gaps(raws, found))
+    named = bundle.get("resourceType") == "Bundle"
+    return Read(resources, gaps, cut=cut, next=more or "", total=total, bundle=named, broken=bool(gaps))
+
+
+def joined(first: Read, page: Read) -> Read:
+    """A list and its following page as one; what stands on both counts once, as the later page has it."""
+    later = {r.ref for r in page.resources if r.id}
+    resources = tuple(r for r in first.resources if r.ref not in later) + page.resources
+    total = first.total if page.total is None else page.total
+    # A page may say "cut" only for what it lacks of the whole, so that is counted anew.
+    cut = _cut(page.cut == MORE, total, len(resources))
+    gaps = tuple(dict.fromkeys(first.gaps + page.gaps))
+    broken = first.broken or page.broken
+    return Read(resources, gaps, first.done and page.done, cut, page.next, total, bundle=True, broken=broken)
 
 
 def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:
@@ -75,16 +98,25 @@ def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:
         yield "the search reported an error among its results"
 
 
-def _cut(bundle: Mapping[str, Any], count: int) -> str:
-    """Whether results exist that were not sent."""
+def _following(bundle: Mapping[str, Any]) -> str | None:
+    """The link to the next page ("" where it has no URL); None where the Bundle names no next page."""
     links = bundle.get("link")
-    relations = [x.get("relation") for x in links if isinstance(x, dict)] if isinstance(links, list) else []
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("relation") == "next":
+            return link["url"] if isinstance(link.get("url"), str) else ""
+    return None
+
+
+def _total(bundle: Mapping[str, Any]) -> int | None:
     total = bundle.get("total")
-    if "next" in relations:
-        return "more pages exist that were not sent"
-    if isinstance(total, int) and bundle.get("type") == "searchset" and total > count:
-        return f"{total} results exist, {count} were sent"
-    return ""
+    return total if isinstance(total, int) and bundle.get("type") == "searchset" else None
+
+
+def _cut(more: bool, total: int | None, count: int) -> str:
+    """Whether results exist that were not sent."""
+    if more:
+        return MORE
+    return f"{total} results exist, {count} were sent" if total is not None and total > count else ""
 
 
 def _failed(outcome: Mapping[str, Any]) -> bool:

@@ -38,7 +38,8 @@ class UnitTable:
     def __init__(self, analyte: Analyte) -> None:
         self.analyte = analyte
         self._codes = {u.code: (Decimal(u.factor), Decimal(u.offset)) for u in analyte.units}
-        self._names = dict(self._codes)
+        # As people print them, in any case: within one analyte no two units differ by case alone (a test checks).
+        self._names = {code.lower(): scale for code, scale in self._codes.items()}
         for unit in analyte.units:
             for alias in unit.aliases:
                 self._names[alias.lower()] = self._codes[unit.code]

@@ -30,6 +30,8 @@ class Concept:
         return not self.codes and not self.displays and not self.text
 
 
+# A chart has a few dozen distinct concepts, again and again.
+_REMEMBERED = 4096
 NOTHING = Concept((), (), "", "")
 
 
@@ -62,6 +64,7 @@ class Matcher:
 
     def __init__(self, value_set: ValueSet) -> None:
         self.id = value_set.id
+        self._known: dict[Concept, bool] = {}
         self._codes = frozenset((c.system, c.code) for c in value_set.codes)
         self._prefixes = tuple((c.system, c.code) for c in value_set.codes if c.match == "prefix")
         self._excluded = frozenset((e.system, e.code) for e in value_set.exclusions if e.code)
@@ -70,6 +73,14 @@ class Matcher:
 
     def matches(self, found: Concept) -> bool:
         """True where a code is in the set, or its words are and no code of the set's exclusions stands beside."""
+        known = self._known.get(found)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[found] = self._judge(found)
+        return known
+
+    def _judge(self, found: Concept) -> bool:
         if any(code in self._codes for code in found.codes):
             return True
         if any(s == ps and c.startswith(pc) for s, c in found.codes for ps, pc in self._prefixes):

@@ -19,7 +19,7 @@ from cds_service.decision.model import (
     Missing,
 )
 from cds_service.engine import Findings
-from cds_service.facts.dose import daily_maximum
+from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import DecisionName, Regimen, RuleDefinition
@@ -185,7 +185,7 @@ def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) 
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
     if running is not False and dose is None:
         return ()
-    return tuple(p for p in offers if p.daily_mg + float(dose or 0.0) <= maximum + doses.TOLERANCE_MG)
+    return tuple(p for p in offers if p.daily_mg + float(dose or 0.0) <= maximum + TOLERANCE_MG)
 
 
 def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from cds_service.decision.model import DosePlan
+from cds_service.facts.dose import TOLERANCE_MG
 from cds_service.facts.model import Facts
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Regimen
-
-TOLERANCE_MG = 1e-6
 
 
 def plan(dose: Dose, regimen: Regimen, facts: Facts) -> DosePlan | None:

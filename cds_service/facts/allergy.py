@@ -46,7 +46,9 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     yield boolean("hypersensitivity", [r for r in direct if not _ended(r)], gaps, lines)
     yield boolean("resolved-hypersensitivity", [r for r in direct if _ended(r)], gaps, lines)
     yield boolean("ecoli-drug-allergy", drugs, gaps, lines)
-    yield boolean("ecoli-drug-allergy-severe", [r for r in drugs if _severe(r)], gaps, lines)
+    severe = boolean("ecoli-drug-allergy-severe", [r for r in drugs if _severe(r)], gaps, lines)
+    # Beside a drug that is certain, an unreadable record must not hide that drug's own review.
+    yield Fact(severe.name, False) if drugs and severe.value is None else severe
 
 
 def _substances(resource: Resource) -> list[Concept]:
@@ -65,7 +67,10 @@ def _classify(resource: Resource, substances: list[Concept], terms: Mapping[str,
         return any(terms[name].matches(s) for s in substances)
 
     drug = any_in("ecoli-derived-drug")
-    direct = any_in("anakinra") or any_in("ecoli-protein") or (any_in("ecoli-organism") and not drug)
+    protein = any_in("ecoli-protein")
+    direct = any_in("anakinra") or ((protein or any_in("ecoli-organism")) and not drug)
+    if protein and drug and any("protein" in f"{s.text} {' '.join(s.displays)}" for s in substances):
+        direct = True  # Both are named: the protein itself is the contraindication.
     return _Record(resource, direct, drug)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
+from cds_service.facts.declared import unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
 
 _DONE = {"completed", "in-progress"}
@@ -24,6 +25,12 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
         assert newest.when is not None
         days = int((reading.now - newest.when.start).total_seconds() // 86400)
         in_scope = days * 24 <= scope
+        latest = int((reading.now - min(newest.when.end, reading.now)).total_seconds() // 86400)
+        if not in_scope and latest * 24 <= scope:
+            why = f"the date of the CAR-T infusion ({newest.when.start:%Y-%m}) is too coarse to tell"
+            yield unknown("car-t-in-scope", why, sources=refs(dated), unusable=bad)
+            yield unknown("car-t-day", why, sources=refs(dated))
+            return
         text = newest.concept.label
         if in_scope or not undated:
             fact = Fact("car-t-in-scope", in_scope, as_of=newest.when.start, sources=refs(dated), text=text)
@@ -40,7 +47,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
 
 def _unless_gaps(reading: Reading, fact: Fact, bad: tuple[str, ...]) -> Fact:
     """A "no" needs complete reads: the infusion may be on the page that was not read."""
-    gaps = reading.chart.gaps(("procedures", "administrations"))
+    gaps = reading.chart.gaps(("procedures", "administrations")) + unresolved_drugs(reading, ("administrations",))
     if bad or gaps:
         return unknown(fact.name, "; ".join(gaps) or "a CAR-T record could not be used", unusable=bad)
     return fact
@@ -48,6 +55,10 @@ def _unless_gaps(reading: Reading, fact: Fact, bad: tuple[str, ...]) -> Fact:
 
 def infusions(reading: Reading) -> tuple[list[Resource], list[Resource], tuple[str, ...]]:
     """CAR-T infusions with a time (oldest first), those without, and what could not be used."""
+    return reading.once("infusions", lambda: _infusions(reading))
+
+
+def _infusions(reading: Reading) -> tuple[list[Resource], list[Resource], tuple[str, ...]]:
     terms = reading.terms
     sets = (terms["car-t-product"], terms["car-t-procedure"])
     queries = ("procedures", "administrations")

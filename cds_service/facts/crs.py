@@ -32,13 +32,14 @@ class Derived:
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     """The CRS facts; needs `child` and the CAR-T facts."""
     since = infused_at(reading)
-    child = known["child"].value
-    derived = derive(reading.now, reading, since, child is True)
+    # An unknown age is no adult's: the pressure limit is for adults.
+    child = known["child"].value is not False
+    derived = derive(reading.now, reading, since, child)
     told = current_grade("crs-grade-documented", GRADES, "crs", reading, "crs-grade-max-age", nothing=None)
     yield told
-    yield _derived_fact(derived, reading, child is True)
-    yield _differ(told, derived)
-    yield _grade(told, derived, child is True)
+    yield _derived_fact(derived, reading, child)
+    yield _differ(told, derived, reading)
+    yield _grade(told, derived, child)
     yield from _support_facts(derived, reading)
     yield _prophylaxis(told, derived, known, reading)
 
@@ -98,16 +99,19 @@ def _derived_fact(derived: Derived, reading: Reading, child: bool) -> Fact:
     return unknown(name, why, text=derived.evidence, sources=seen.sources, unusable=seen.unusable)
 
 
-def _differ(told: Fact, derived: Derived) -> Fact:
-    """True only where the difference is proven; without a documented grade there is nothing to differ from."""
+def _differ(told: Fact, derived: Derived, reading: Reading) -> Fact:
+    """True only where the difference is proven; with nothing documented there is nothing to differ from."""
     name = "crs-grades-differ"
+    gaps = "; ".join(reading.chart.gaps(("conditions", "vitals", "administrations")))
     if told.value is None:
-        return Fact(name, False)
+        return unknown(name, gaps) if gaps else Fact(name, False)
     grade, low = int(told.value), derived.low
     more = low >= 2 and low > grade
     less = derived.exact and low < grade and (grade >= 2 or derived.certain_zero)
     raised = derived.exact and low > grade
     text = f"documented {grade}, derived {low} ({derived.evidence})"
+    if gaps and not (more or less or raised):
+        return unknown(name, gaps, sources=told.sources)
     return Fact(name, more or less or raised, sources=told.sources + derived.support.sources, text=text)
 
 
@@ -127,7 +131,7 @@ def _grade(told: Fact, derived: Derived, child: bool) -> Fact:
 
 def _support_facts(derived: Derived, reading: Reading) -> Iterator[Fact]:
     seen = derived.support
-    gaps = reading.chart.gaps(("administrations",))
+    gaps = (*reading.chart.gaps(("administrations",)), *seen.doubtful)
     running = bool(seen.vasopressors or seen.vasopressin)
     if running:
         names = (*seen.vasopressors, *(("vasopressin",) if seen.vasopressin else ()))

@@ -6,6 +6,7 @@ cleared by later negative sets, as many as the policy asks for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +16,11 @@ from cds_service.chart.vocabulary import concept, normalise
 from cds_service.facts.model import Reading, usable
 
 _FINAL = {"final", "amended", "corrected"}
-_GONE = {"cancelled", "entered-in-error", "registered", "unknown"}
+_GONE = {"cancelled", "entered-in-error", "registered"}
 _NEGATIVE = ("no growth", "negative", "not detected", "none isolated", "no organism", "sterile", "not isolated")
 _NEGATIVE_CODES = {"NEG", "N", "ND"}
+# Stains and tests in an organism's own name say nothing about growth.
+_NAMED = re.compile(r"(gram|coagulase|catalase|oxidase|lactose|mrsa|esbl)[- ](negative|positive)")
 _POSITIVE_WORDS = ("positive", "growth", "detected", "isolated")
 _POSITIVE_CODES = {"POS", "A", "AA", "DET"}
 
@@ -63,7 +66,7 @@ def _place(
     elif reading.hours_since(when.end) > window:
         if grew:
             out.old.append(resource)
-    elif grew is None or resource.status == "preliminary" or (resource in commensals and len(commensals) < 2):
+    elif grew is None or resource.status not in _FINAL or (resource in commensals and _recent(commensals, reading) < 2):
         out.uncertain.append(resource)
     elif sum(1 for n in negatives if n > when.start) >= reading.policies["blood-culture-clearance"]:
         out.cleared.append(resource)
@@ -71,11 +74,16 @@ def _place(
         out.positive.append(resource)
 
 
+def _recent(commensals: list[Resource], reading: Reading) -> int:
+    """How many sets within the window grew a commensal: one alone is probably contamination."""
+    return sum(1 for r in commensals if reading.within(r, reading.windows["blood-culture-window"]))
+
+
 def growth(resource: Resource) -> bool | None:
     """Whether the culture grew something; None where the result cannot be read."""
     coded = resource.raw.get("valueCodeableConcept")
     value = concept(coded) if isinstance(coded, Mapping) else concept({"text": resource.text("valueString")})
-    words = [w for w in (value.text, *value.displays) if w]
+    words = [_NAMED.sub(r"\1", w) for w in (value.text, *value.displays) if w]
     codes = {code for _, code in value.codes} | _interpretations(resource)
     if any(n in w for w in words for n in _NEGATIVE) or codes & _NEGATIVE_CODES:
         return False
@@ -91,9 +99,14 @@ def _interpretations(resource: Resource) -> set[str]:
 
 
 def _commensal_only(resource: Resource, reading: Reading) -> bool:
+    """Every organism that the result names is a skin commensal; organisms are told apart by commas and "and"."""
     coded = resource.raw.get("valueCodeableConcept")
-    text = concept(coded) if isinstance(coded, Mapping) else concept({"text": normalise(resource.text("valueString"))})
-    return reading.terms["skin-commensal"].matches(text)
+    found = concept(coded) if isinstance(coded, Mapping) else concept({"text": normalise(resource.text("valueString"))})
+    matcher = reading.terms["skin-commensal"]
+    named = [part for part in re.split(r",| and |;|\+", found.text) if part.strip()]
+    if len(named) > 1:
+        return all(matcher.matches(concept({"text": part})) for part in named)
+    return matcher.matches(found)
 
 
 def _start(resource: Resource) -> datetime:

@@ -74,7 +74,7 @@ def active_medication(name: str, definition: FactDefinition, reading: Reading) -
     given = [r for r in chart.matching(("administrations",), matcher) if r.status in GIVEN]
     found += [r for r in given if r.when is None or reading.within(r, hours)]
     good, bad = usable(found)
-    gaps = chart.gaps(definition.reads) + _unresolved(reading, definition.reads)
+    gaps = chart.gaps(definition.reads) + unresolved_drugs(reading, definition.reads)
     return boolean(name, good, gaps, bad)
 
 
@@ -84,16 +84,21 @@ def ordered_now(request: Resource, reading: Reading) -> bool:
         return False
     if request.text("intent") == "proposal":
         return False
-    return not any(end is not None and end < reading.now for end in _ends(request))
+    return bool(running_instructions(request, reading))
 
 
-def _ends(request: Resource) -> Iterable[datetime | None]:
+def running_instructions(request: Resource, reading: Reading) -> list[object]:
+    """The dosage instructions that have not run out; an order without any counts as one that has not."""
     written = request.raw.get("dosageInstruction")
-    for instruction in written if isinstance(written, list) else []:
-        timing = instruction.get("timing") if isinstance(instruction, Mapping) else None
-        repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
-        if isinstance(repeat, Mapping):
-            yield _bound_end(repeat, request)
+    instructions: list[object] = written if isinstance(written, list) and written else [None]
+    return [i for i in instructions if not _over(i, request, reading.now)]
+
+
+def _over(instruction: object, request: Resource, now: datetime) -> bool:
+    timing = instruction.get("timing") if isinstance(instruction, Mapping) else None
+    repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
+    end = _bound_end(repeat, request) if isinstance(repeat, Mapping) else None
+    return end is not None and end < now
 
 
 def _bound_end(repeat: Mapping[str, object], request: Resource) -> datetime | None:
@@ -119,7 +124,7 @@ def _stated_now(statement: Resource, reading: Reading) -> bool:
     return statement.when is None or statement.when.end >= reading.now
 
 
-def _unresolved(reading: Reading, queries: Iterable[str]) -> tuple[str, ...]:
+def unresolved_drugs(reading: Reading, queries: Iterable[str]) -> tuple[str, ...]:
     """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
     lost = [
         r.ref
@@ -140,7 +145,8 @@ def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -
     ]
     if gaps := reading.chart.gaps(definition.reads):
         return unknown(name, "; ".join(gaps))
-    doses = [dosage_of(r.raw, reading.units["drug-amount"]) for r in orders]
+    table = reading.units["drug-amount"]
+    doses = [dosage_of({"dosageInstruction": running_instructions(r, reading)}, table) for r in orders]
     for order, dose in zip(orders, doses, strict=True):
         if dose.daily_mg is None:
             return unknown(name, f"{order.ref}: {dose.why}", sources=refs(orders))
@@ -172,7 +178,7 @@ def given_within(name: str, definition: FactDefinition, reading: Reading) -> Fac
     hours = reading.windows[definition.max_age]
     matched = reading.chart.matching(("administrations",), matcher)
     found, bad = usable(r for r in matched if r.status in GIVEN and reading.within(r, hours))
-    gaps = reading.chart.gaps(definition.reads) + _unresolved(reading, definition.reads)
+    gaps = reading.chart.gaps(definition.reads) + unresolved_drugs(reading, definition.reads)
     return boolean(name, found, gaps, bad)
 
 
@@ -180,8 +186,7 @@ def newest_quantity(name: str, definition: FactDefinition, reading: Reading) -> 
     """The newest final value of a value set, in the analyte's unit; unknown where it is stale or cannot be used."""
     matcher = reading.terms[definition.source.target]
     matched = [r for q in definition.reads for r in reading.chart.of(q) if r.matches(matcher)]
-    dated = [r for r in matched if r.status in FINAL and reading.past(r)]
-    dated.sort(key=lambda r: r.when.start if r.when else reading.now, reverse=True)
+    dated = newest_first(r for r in matched if r.status in FINAL and reading.past(r))
     bad: list[str] = []
     for resource in dated:
         value = quantity_of(resource, reading, definition.analyte)
@@ -198,6 +203,19 @@ def newest_quantity(name: str, definition: FactDefinition, reading: Reading) -> 
     gaps = reading.chart.gaps(definition.reads)
     why = "no usable value" if bad else "; ".join(gaps) or "none recorded"
     return unknown(name, why, unusable=tuple(bad))
+
+
+def newest_first(resources: Iterable[Resource]) -> list[Resource]:
+    """By time, newest first. Of two at the same time the lower value comes first: it is the safer reading of a
+    count, a weight or a clearance; without values the reference decides, so the order of a Bundle never does."""
+
+    def key(resource: Resource) -> tuple[float, float, str]:
+        start = resource.when.start.timestamp() if resource.when else 0.0
+        quantity = resource.raw.get("valueQuantity")
+        value = quantity.get("value") if isinstance(quantity, Mapping) else None
+        return -start, float(value) if isinstance(value, int | float) else 0.0, resource.ref
+
+    return sorted(resources, key=key)
 
 
 def quantity_of(resource: Resource, reading: Reading, analyte: str, *, adult: bool | None = None) -> Converted | str:

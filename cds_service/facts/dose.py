@@ -8,6 +8,7 @@ from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
 
 KIND = "anakinra"
+TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
 
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
@@ -38,7 +39,7 @@ def _exceeds(reading: Reading, known: Facts, drafts: tuple[Draft, ...], sources:
     bound = sum(d.dosage.bound_mg for d in drafts)
     fixed = reading.policies["anakinra-daily-maximum"]
     maximum = daily_maximum(KIND, reading, known)
-    if bound > (fixed if maximum is None else maximum):
+    if bound > (fixed if maximum is None else maximum) + TOLERANCE_MG:
         limit = fixed if maximum is None else maximum
         return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")
     if maximum is None and bound > 0:

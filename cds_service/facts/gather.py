@@ -9,7 +9,7 @@ from cds_service.errors import KnowledgeError
 from cds_service.facts import allergy, car_t, crs, dose, icans, infection, patient, renal, site, tocilizumab
 from cds_service.facts.declared import DECLARED
 from cds_service.facts.model import Fact, Facts, Reading
-from cds_service.knowledge.model import Catalogue
+from cds_service.knowledge.model import Catalogue, FactDefinition
 
 Topic = Callable[[Reading, Facts], Iterator[Fact]]
 
@@ -32,6 +32,10 @@ _NEEDS = {
     "tocilizumab": ("patient", "car-t", "crs"),
     "renal": ("patient",),
 }
+# A declared source may look at a query that its facts do not depend on: more than their `reads`.
+_ALSO_READS = {"active_medication": ("statements",)}
+# Whichever facts are needed: who the patient is, and what is ordered already.
+_ALWAYS_READ = ("patient", "service-requests")
 
 
 class Gatherer:
@@ -46,6 +50,7 @@ class Gatherer:
                 f"rules/facts.yaml: unknown topic {sorted(unknown_topics)}; there are {sorted(TOPICS)}"
             )
         needed = topics | {n for t in topics for n in _NEEDS.get(t, ())}
+        self.queries = _queries(catalogue, definitions.values(), needed)
         self._topics = tuple(run for name, run in TOPICS.items() if name in needed)
         self._declared = tuple(
             partial(DECLARED[d.source.kind], name, d) for name, d in definitions.items() if d.source.kind != "topic"
@@ -61,3 +66,10 @@ class Gatherer:
             fact = read(reading)
             known[fact.name] = fact
         return known
+
+
+def _queries(catalogue: Catalogue, declared: Iterable[FactDefinition], topics: Iterable[str]) -> tuple[str, ...]:
+    """The queries that may be looked at, in the catalogue's order: those of the facts, and of all facts of a topic."""
+    computed = [d for d in catalogue.facts.values() if d.source.kind == "topic" and d.source.target in topics]
+    read = {q for d in (*declared, *computed) for q in (*d.reads, *_ALSO_READS.get(d.source.kind, ()))}
+    return tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))

@@ -32,6 +32,10 @@ class Graded:
 
 def documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
     """Every documented grade, and a line for each record that could not be used."""
+    return reading.once(("documented", grades), lambda: _documented(grades, reading))
+
+
+def _documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
     found: list[Graded] = []
     bad: list[str] = []
     for resource in reading.chart.of("conditions"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.cultures import read_cultures
-from cds_service.facts.declared import DISPROVEN, ENDED, UNCONFIRMED, abatement, boolean, ordered_now
+from cds_service.facts.declared import DISPROVEN, ENDED, UNCONFIRMED, abatement, boolean, ordered_now, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, usable
 
 SEVERE = ("severe-infection", "tuberculosis", "covid-19")
@@ -29,28 +29,31 @@ class _Found:
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     """The infection facts, from Conditions, blood cultures and treatment orders."""
     found = _Found()
-    bad = _conditions(reading, found)
+    for_covid = _order_is_for(reading, "covid-19")
+    bad = _conditions(reading, found, for_covid)
     cultures = read_cultures(reading)
-    _treatments(reading, found)
+    lost_orders = _treatments(reading, found, for_covid)
     chart = reading.chart
+    unresolved = unresolved_drugs(reading, ("requests",))
     conditions, both = chart.gaps(("conditions",)), chart.gaps(("conditions", "cultures"))
     lost = bad + cultures.unusable
     yield boolean("severe-infection", found.severe + cultures.positive, both, lost)
-    yield boolean("other-infection", found.other, chart.gaps(("conditions", "requests")), bad)
+    yield boolean(
+        "other-infection", found.other, chart.gaps(("conditions", "requests")) + unresolved, bad + lost_orders
+    )
     yield boolean("uncertain-infection", found.uncertain + cultures.uncertain, both, lost)
     yield boolean("undated-severe-infection", found.undated, conditions, bad)
     yield boolean("recent-infection", found.recent + cultures.cleared, both)
     yield boolean("old-positive-culture", cultures.old, chart.gaps(("cultures",)))
 
 
-def _conditions(reading: Reading, found: _Found) -> tuple[str, ...]:
+def _conditions(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, ...]:
     """Sort the Conditions that matter; gives a line for each that could not be used."""
     terms = reading.terms
-    for_covid = _order_is_for(reading, "covid-19")
     matched: list[tuple[Resource, bool]] = []
     for resource in reading.chart.of("conditions"):
         severe = any(resource.matches(terms[name]) for name in SEVERE)
-        if severe and for_covid and resource.matches(terms["covid-19"]):
+        if severe and for_covid and _only_covid(resource, reading):
             continue  # COVID-19 never blocks an order of anakinra for COVID-19.
         if severe or resource.matches(terms["infection-review"]):
             matched.append((resource, severe))
@@ -72,12 +75,21 @@ def _sort(resource: Resource, severe: bool, reading: Reading, found: _Found) -> 
             found.recent.append(resource)
     elif resource.code("verificationStatus") in UNCONFIRMED:
         found.uncertain.append(resource)
-    elif not _current(resource, reading):
-        found.undated.append(resource)
-    elif severe:
+    elif not severe:
+        found.other.append(resource)
+    elif _current(resource, reading):
         found.severe.append(resource)
     else:
-        found.other.append(resource)
+        found.undated.append(resource)
+
+
+def _only_covid(resource: Resource, reading: Reading) -> bool:
+    """COVID-19 and nothing else: "septic shock due to COVID-19" is septic shock, and pneumonia is part of COVID-19."""
+    if not resource.matches(reading.terms["covid-19"]):
+        return False
+    found = resource.concept
+    words = " ".join((found.text, *found.displays))
+    return not any(w in words for w in ("sepsis", "septic", "bacter", "fung", "aspergill", "superinfection"))
 
 
 def _current(resource: Resource, reading: Reading) -> bool:
@@ -90,15 +102,22 @@ def _current(resource: Resource, reading: Reading) -> bool:
     return onset is not None and reading.hours_since(onset.end) <= reading.windows["severe-infection-window"]
 
 
-def _treatments(reading: Reading, found: _Found) -> None:
+def _treatments(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, ...]:
     """Active antimicrobials whose reason is an infection; without a reason they may be prophylaxis."""
     terms = reading.terms
+    names = [n for n in (*SEVERE, "infection-review") if not (for_covid and n == "covid-19")]
+    bad = []
     for request in reading.chart.matching(("requests",), terms["antimicrobial"]):
-        if not ordered_now(request, reading) or request.problem:
+        if not ordered_now(request, reading):
             continue
-        reasons = _reasons(request)
-        if any(terms[name].matches(r) for r in reasons for name in (*SEVERE, "infection-review")):
+        reasons = [r for r in _reasons(request) if not (for_covid and terms["covid-19"].matches(r))]
+        if not any(terms[name].matches(r) for r in reasons for name in names):
+            continue
+        if request.problem:
+            bad.append(f"{request.ref}: {request.problem}")
+        else:
             found.other.append(request)
+    return tuple(bad)
 
 
 def _order_is_for(reading: Reading, value_set: str) -> bool:

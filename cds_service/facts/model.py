@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
@@ -14,6 +15,7 @@ from cds_service.facts.order import OrderInHand
 from cds_service.knowledge.model import Orders, Site
 
 Scalar = bool | int | float | str
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def unknown(name: str, why: str, **more: object) -> Fact:
 class Reading:
     """Everything that a topic may look at. Nothing here reads the clock, the environment or the network.
 
-    `policies` are values as written; `windows` the same in hours, for those whose unit is a time.
+    `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `horizon` is the
+    latest moment that still counts as now: clocks differ by a few minutes.
     """
 
     chart: Chart
@@ -61,11 +64,15 @@ class Reading:
     units: Mapping[str, UnitTable]
     site: Site
     one_click: bool
+    horizon: datetime
+    _found: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    @property
-    def horizon(self) -> datetime:
-        """The latest moment that still counts as now: clocks differ by a few minutes."""
-        return self.now + timedelta(hours=self.windows["clock-tolerance"])
+    def once(self, key: object, find: Callable[[], T]) -> T:
+        """What several topics ask for, found once a reading. The key names what is found."""
+        if key not in self._found:
+            self._found[key] = find()
+        found: T = self._found[key]
+        return found
 
     def hours_since(self, moment: datetime) -> float:
         """Hours from a moment until now."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
-from cds_service.facts.declared import FINAL, boolean, is_active, quantity_of
+from cds_service.chart.vocabulary import concept
+from cds_service.facts.declared import FINAL, boolean, is_active, newest_first, quantity_of
 from cds_service.facts.model import Fact, Facts, Reading, unknown, usable
 
 _YEAR_DAYS = 365.2425
@@ -47,7 +48,7 @@ def _age(reading: Reading) -> tuple[Fact, float, float]:
 
 
 def _completed_years(reading: Reading, year: int, month: int, day: int) -> int:
-    now = reading.now
+    now = reading.now.astimezone(UTC)  # One moment is one age, however its zone is spelled.
     return now.year - year - ((now.month, now.day) < (month, day))
 
 
@@ -65,8 +66,8 @@ def _weight(reading: Reading, child: Fact) -> tuple[Fact, Fact]:
     matcher = reading.terms["body-weight"]
     adult = child.value is False
     limit = "adult-weight-max-age" if adult else "child-weight-max-age"
-    found = [r for r in reading.chart.of("weights") if r.matches(matcher) and r.status in FINAL and reading.past(r)]
-    found.sort(key=lambda r: r.when.start if r.when else reading.now, reverse=True)
+    weighed = reading.chart.of("weights")
+    found = newest_first(r for r in weighed if r.matches(matcher) and r.status in FINAL and reading.past(r))
     bad: list[str] = []
     for resource in found:
         value = quantity_of(resource, reading, "weight", adult=adult)
@@ -127,17 +128,20 @@ def _pregnancy(reading: Reading) -> Fact:
     found, bad = usable(r for r in matched if is_active(r, reading.now))
     sets = (terms["pregnancy-status"], terms["pregnancy-test"])
     tests = [r for r in chart.of("pregnancy-status") if r.status in FINAL and any(r.matches(m) for m in sets)]
-    tests = [r for r in tests if reading.past(r)]
-    tests.sort(key=lambda r: r.when.start if r.when else reading.now, reverse=True)
-    if tests and _says_pregnant(tests[0]) and not tests[0].problem:
-        found.append(tests[0])
-    return boolean("pregnancy", found, chart.gaps(("conditions",)), bad)
+    newest = newest_first(r for r in tests if reading.past(r))
+    # Of several at the newest time each counts: one that says pregnant is enough.
+    latest = [r for r in newest if r.when == newest[0].when]
+    lines = tuple(f"{r.ref}: {r.problem}" for r in latest if r.problem)
+    found += [r for r in latest if not r.problem and _says_pregnant(r, reading)]
+    return boolean("pregnancy", found, chart.gaps(("conditions", "pregnancy-status")), bad + lines)
 
 
-def _says_pregnant(observation: Resource) -> bool:
+def _says_pregnant(observation: Resource, reading: Reading) -> bool:
     value = observation.raw.get("valueCodeableConcept")
-    label = Resource({"resourceType": "Observation", "code": value}).concept if isinstance(value, Mapping) else None
-    words = [*(label.displays if label else ()), label.text if label else "", observation.text("valueString").lower()]
+    label = concept(value)
+    if reading.terms["pregnancy"].matches(label):
+        return True
+    words = [*label.displays, label.text, observation.text("valueString").lower()]
     said = [w for w in words if w]
     if any(w in _NOT_PREGNANT_WORDS or w.startswith("not ") for w in said):
         return False

@@ -7,9 +7,10 @@ is not recorded the lower of the two is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.declared import FINAL, is_active, quantity_of
+from cds_service.facts.declared import FINAL, is_active, newest_first, quantity_of
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 
 _FEMALE_FACTOR = 0.85
@@ -55,31 +56,49 @@ def _sex(reading: Reading) -> str:
 
 def _fresh(reading: Reading, value_set: str, analyte: str) -> tuple[Resource, float] | str:
     """The newest usable value within the creatinine window, or why there is none."""
+    found, stale, bad = _values(reading, value_set, analyte)
+    if found:
+        return found[0]
+    if stale is not None and stale.when is not None:
+        return f"stale, {stale.when.hours_before(reading.now):.0f} h old"
+    return "; ".join((*bad, *reading.chart.gaps(("labs",)))) or "none recorded"
+
+
+Values = tuple[list[tuple[Resource, float]], Resource | None, list[str]]
+
+
+def _values(reading: Reading, value_set: str, analyte: str) -> Values:
+    """Usable values within the window (newest first), the newest older one, and lines for what could not be used."""
+    return reading.once(("renal", value_set), lambda: _read_values(reading, value_set, analyte))
+
+
+def _read_values(reading: Reading, value_set: str, analyte: str) -> Values:
     window = reading.windows["creatinine-max-age"]
-    found = _values(reading, value_set, analyte)
-    if not found:
-        return "; ".join(reading.chart.gaps(("labs",))) or "none that can be used"
-    resource, value = found[0]
-    if not reading.within(resource, window):
-        hours = resource.when.hours_before(reading.now) if resource.when else 0.0
-        return f"stale, {hours:.0f} h old"
-    return resource, value
-
-
-def _values(reading: Reading, value_set: str, analyte: str) -> list[tuple[Resource, float]]:
     matched = reading.chart.matching(("labs",), reading.terms[value_set])
-    usable = [(r, quantity_of(r, reading, analyte)) for r in matched if r.status in FINAL and reading.past(r)]
-    values = [(r, v.value) for r, v in usable if not isinstance(v, str) and (value_set != "creatinine" or v.value > 0)]
-    return sorted(values, key=lambda pair: pair[0].when.start if pair[0].when else reading.now, reverse=True)
+    found: list[tuple[Resource, float]] = []
+    bad: list[str] = []
+    stale: Resource | None = None
+    for resource in newest_first(r for r in matched if r.status in FINAL and reading.past(r)):
+        if not reading.within(resource, window):
+            stale = resource
+            break
+        value = quantity_of(resource, reading, analyte)
+        if isinstance(value, str):
+            bad.append(f"{resource.ref}: {value}")
+        elif value.value > 0 or value_set != "creatinine":
+            found.append((resource, value.value))
+    if value_set == "creatinine":
+        # Of two at one time the higher comes first: its clearance is the lower.
+        found.sort(key=lambda pair: (-pair[0].when.start.timestamp() if pair[0].when else 0.0, -pair[1]))
+    return found, stale, bad
 
 
 def _rising(reading: Reading, newest: float) -> bool:
-    window = reading.windows["creatinine-max-age"]
-    earlier = [v for r, v in _values(reading, "creatinine", "creatinine") if reading.within(r, window)]
-    return bool(earlier) and newest >= reading.policies["creatinine-rise"] * min(earlier)
+    earlier, _, _ = _values(reading, "creatinine", "creatinine")
+    return newest >= reading.policies["creatinine-rise"] * min(value for _, value in earlier)
 
 
-def _when(resource: Resource):  # type: ignore[no-untyped-def]
+def _when(resource: Resource) -> datetime | None:
     return resource.when.start if resource.when else None
 
 
@@ -89,21 +108,27 @@ def _function(reading: Reading, clearance: Fact) -> Fact:
     if dialysis := _dialysis(reading):
         return Fact(name, "dialysis", sources=refs(dialysis), text=dialysis[0].concept.label)
     limit = reading.policies["renal-severe-clearance"]
+    end_stage = _listed(reading, "end-stage-renal")
+    if end_stage:
+        return Fact(name, "severe", sources=refs(end_stage), text=end_stage[0].concept.label, notes=("end-stage",))
     if clearance.value is not None:
         value = "severe" if float(clearance.value) < limit else "adequate"
-        text = f"CrCl {float(clearance.value):.0f} mL/min"
+        text = f"CrCl {float(clearance.value):.4g} mL/min"
         return Fact(name, value, "", clearance.as_of, clearance.sources, text=text, notes=clearance.notes)
     proxy = _fresh(reading, "egfr", "indexed-clearance")
     if not isinstance(proxy, str) and proxy[1] < limit:
         text = f"eGFR {proxy[1]:.0f} mL/min/1.73 m2 (proxy: {clearance.why})"
         return Fact(name, "severe", "", _when(proxy[0]), (proxy[0].ref,), text=text, notes=("eGFR is only a proxy",))
-    staged = [r for r in reading.chart.of("conditions") if r.matches(reading.terms["renal-severe"])]
-    staged = [r for r in staged if is_active(r, reading.now) and not r.problem]
-    if staged:
+    if staged := _listed(reading, "renal-severe"):
         return Fact(
             name, "severe", sources=refs(staged), text=staged[0].concept.label, notes=("from the problem list",)
         )
     return Fact(name, "not-computable", text=f"CrCl not computable: {clearance.why}", unusable=clearance.unusable)
+
+
+def _listed(reading: Reading, value_set: str) -> list[Resource]:
+    matched = reading.chart.matching(("conditions",), reading.terms[value_set])
+    return [r for r in matched if is_active(r, reading.now) and not r.problem]
 
 
 def _dialysis(reading: Reading) -> list[Resource]:

@@ -19,7 +19,10 @@ _LOW, _HIGH, _PRESSURE = 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """The worst of the window. None means not observed; `oxygen_grade` is what the oxygen need alone proves."""
+    """The worst of the window. None means not observed; `oxygen_grade` is what the oxygen need alone proves.
+
+    `doubtful` are running drugs that may be vasopressors: records that cannot be used, drugs that cannot be resolved.
+    """
 
     temperature: float | None
     systolic: float | None
@@ -27,6 +30,7 @@ class Support:
     oxygen_grade: int
     vasopressors: tuple[str, ...]
     vasopressin: bool
+    doubtful: tuple[str, ...]
     fever_masked: bool
     sources: tuple[str, ...]
     unusable: tuple[str, ...]
@@ -47,7 +51,7 @@ def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Su
     flow = values("oxygen-flow", "oxygen-flow")
     saturation = values("oxygen-saturation", "oxygen-saturation")
     oxygen = _oxygen_grade(moment, low, reading, vitals, flow, used)
-    pressors, vasopressin = _vasopressors(moment, reading, used)
+    pressors, vasopressin, doubtful = _vasopressors(moment, reading, used)
     return Support(
         temperature=temperature,
         systolic=systolic,
@@ -55,9 +59,10 @@ def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Su
         oxygen_grade=oxygen,
         vasopressors=pressors,
         vasopressin=vasopressin,
+        doubtful=doubtful,
         fever_masked=_fever_masked(moment, since, reading),
         sources=tuple(dict.fromkeys(used)),
-        unusable=tuple(bad),
+        unusable=(*bad, *doubtful),
     )
 
 
@@ -124,8 +129,10 @@ def _oxygen_grade(
         if (running or recent) and resource.matches(terms["positive-pressure"]) and not _not_scored(resource):
             used.append(resource.ref)
             grades.append(_PRESSURE)
-    if len(grades) == 1 and flow and max(flow) > 0:
-        grades.append(_LOW if max(flow) <= reading.policies["low-flow-oxygen"] else _HIGH)
+    if flow and max(flow) > reading.policies["low-flow-oxygen"] and max(grades) <= _LOW:
+        grades.append(_HIGH)  # A cannula at 10 L/min is no low flow, whatever it is called.
+    elif len(grades) == 1 and flow and max(flow) > 0:
+        grades.append(_LOW)
     return max(grades)
 
 
@@ -159,7 +166,8 @@ def _not_scored(procedure: Resource) -> bool:
     """Home CPAP and intubation only to protect the airway say nothing about oxygenation."""
     reasons = procedure.raw.get("reasonCode")
     notes = procedure.raw.get("note")
-    words = [concept(r).text for r in reasons] if isinstance(reasons, list) else []
+    coded = [concept(r) for r in reasons] if isinstance(reasons, list) else []
+    words = [w for c in coded for w in (c.text, *c.displays)]
     words += (
         [str(n.get("text", "")).lower() for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
     )
@@ -167,41 +175,40 @@ def _not_scored(procedure: Resource) -> bool:
     return any("airway protection" in w or "home" in w.split() for w in words)
 
 
-def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[tuple[str, ...], bool]:
-    """Distinct running vasopressors by name, and whether vasopressin runs (it never adds to the count)."""
+def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """Distinct running vasopressors by substance, whether vasopressin runs (it never adds to the count), and doubts."""
     recent = moment - timedelta(hours=reading.windows["vasopressor-recent"])
     names: dict[str, None] = {}
     vasopressin = False
+    doubts: list[str] = []
     for resource in reading.chart.of("administrations"):
         is_vasopressin = resource.matches(reading.terms["vasopressin"])
-        if not is_vasopressin and not resource.matches(reading.terms["vasopressor"]):
+        nameless = resource.concept.empty
+        if not (is_vasopressin or nameless or resource.matches(reading.terms["vasopressor"])):
             continue
-        if resource.problem or not _running(resource, moment, recent):
+        if not _running(resource, moment, recent) and not (resource.problem and resource.when is None):
+            continue
+        if resource.problem or nameless:
+            doubts.append(f"{resource.ref}: {resource.problem or 'drug not resolved'}")
             continue
         used.append(resource.ref)
         if is_vasopressin:
             vasopressin = True
         else:
-            names[_drug_name(resource.concept)] = None
-    return tuple(names), vasopressin
+            names[_substance(resource, reading)] = None
+    return tuple(names), vasopressin, tuple(doubts)
 
 
-def _drug_name(found: Concept) -> str:
-    """One name per substance, so that two records of one infusion count once."""
-    label = found.label.lower()
-    for name, synonyms in _SUBSTANCES.items():
-        if any(s in label for s in synonyms):
+# Each is a value set of its own: brands, spellings and strengths of one substance count once.
+_SUBSTANCES = ("norepinephrine", "epinephrine", "phenylephrine", "dopamine")
+
+
+def _substance(resource: Resource, reading: Reading) -> str:
+    for name in _SUBSTANCES:
+        if resource.matches(reading.terms[name]):
             return name
-    return label
-
-
-# Longest spellings first: "norepinephrine" contains "epinephrine".
-_SUBSTANCES: Mapping[str, tuple[str, ...]] = {
-    "norepinephrine": ("norepinephrine", "noradrenaline", "levophed"),
-    "phenylephrine": ("phenylephrine",),
-    "epinephrine": ("epinephrine", "adrenaline"),
-    "dopamine": ("dopamine",),
-}
+    label = resource.concept.label.lower().split()
+    return label[0] if label else resource.ref
 
 
 def _running(resource: Resource, moment: datetime, recent: datetime) -> bool:

@@ -15,7 +15,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import concept
 from cds_service.facts.car_t import infused_at
 from cds_service.facts.crs import GRADES, grade_then
-from cds_service.facts.declared import _unresolved
+from cds_service.facts.declared import unresolved_drugs
 from cds_service.facts.graded import Graded, documented
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
 
@@ -44,7 +44,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     else:
         more = {"text": text, "notes": doses.notes, "unusable": doses.unusable}
         yield Fact("tocilizumab-doses", len(doses.times), "{dose}", _last(doses), sources, **more)  # type: ignore[arg-type]
-    yield Fact("tocilizumab-doses-stated-only", doses.stated_only, sources=sources if doses.stated_only else ())
+    yield _stated_only(doses, reading, sources)
     yield _hours(doses, reading, sources)
     yield _cap(doses, reading, sources)
     yield _change(doses, reading, known, since, sources)
@@ -61,11 +61,13 @@ def count(reading: Reading, since: datetime | None) -> Doses:
     good, bad = usable(r for r in given if r.status in ("completed", "in-progress", "unknown"))
     doubts = [f"{r.ref} has no usable time" for r in good if r.when is None]
     doubts += [f"{line} (unusable)" for line in bad]
+    doubts += [f"{r.ref} has the status unknown" for r in good if r.status == "unknown"]
+    doubts += (*reading.chart.gaps(("administrations",)), *unresolved_drugs(reading, ("administrations",)))
     counted, notes = _counted(good, reading, start)
     stated: list[Resource] = []
     if not counted:
-        stated = [r for r in _stated(reading) if start is None or (r.when and r.when.end >= start)]
-        doubts += _unseen(reading, start, bool(stated))
+        stated, undated = _stated(reading, start)
+        doubts += undated + _unseen(reading, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
     times = _merge(records, reading)
     return Doses(times, records, bool(stated), tuple(doubts), tuple(notes), bad)
@@ -101,18 +103,20 @@ def _counted(records: Sequence[Resource], reading: Reading, start: datetime | No
     return counted, notes
 
 
-def _stated(reading: Reading) -> list[Resource]:
-    found, _ = usable(_intravenous(reading, "statements"))
-    return [r for r in found if r.status in ("completed", "active") and r.when and r.when.start <= reading.horizon]
+def _stated(reading: Reading, start: datetime | None) -> tuple[list[Resource], list[str]]:
+    """Statements of doses in the episode, and a doubt for each that cannot be placed."""
+    good, bad = usable(_intravenous(reading, "statements"))
+    live = [r for r in good if r.status in ("completed", "active")]
+    doubts = [f"{r.ref} has no usable time" for r in live if r.when is None] + [f"{line} (unusable)" for line in bad]
+    dated = [r for r in live if r.when and r.when.start <= reading.horizon]
+    return [r for r in dated if start is None or (r.when and r.when.end >= start)], doubts
 
 
 def _unseen(reading: Reading, start: datetime | None, stated: bool) -> list[str]:
     """Why "no dose" cannot be concluded although no administration is visible."""
-    doubts = list(reading.chart.gaps(("administrations",)))
     if stated:
-        return doubts
-    doubts += reading.chart.gaps(("statements",)) if doubts else ()
-    doubts += _unresolved(reading, ("administrations",))
+        return []
+    doubts = list(reading.chart.gaps(("statements",)))
     ordered = [r for r in _intravenous(reading, "requests") if r.status in ("active", "completed")]
     ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
     if ordered:
@@ -143,12 +147,23 @@ def _episode_start(reading: Reading, since: datetime | None) -> datetime | None:
         if reached is not None and grade.start - reached > gap:
             start = reached
         reached = _later(reached, grade, reading.now)
+    if reached is not None and reading.hours_since(reached) > reading.windows["crs-episode-gap"]:
+        start = reached  # What CRS there is now began after that episode had ended.
     return start
 
 
 def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
     end = min(grade.end or now, now)
     return end if reached is None else max(reached, end)
+
+
+def _stated_only(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    name = "tocilizumab-doses-stated-only"
+    if doses.stated_only:
+        return Fact(name, True, sources=sources)
+    if not doses.times and (gaps := reading.chart.gaps(("administrations", "statements"))):
+        return unknown(name, "; ".join(gaps))
+    return Fact(name, False)
 
 
 def _hours(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cds_service.decision.model import DosePlan
 from cds_service.knowledge.model import Route
@@ -31,8 +32,13 @@ def escape(value: object) -> object:
         return str(value).lower()
     if isinstance(value, int | float):
         return number(value)
-    text = _CONTROL.sub(" ", str(value)).replace("&", "&amp;").replace("<", "&lt;")
-    return _MARKUP.sub(r"\\\1", text)
+    return _escaped(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    plain_ = _CONTROL.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(r"\\\1", plain_)
 
 
 def plain(value: object) -> object:
@@ -45,8 +51,9 @@ def plain(value: object) -> object:
 
 
 def number(value: float) -> str:
-    """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85."""
-    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:.0f}"
+    """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85, 499.96 as 499.96; never so far that a value
+    seems to stand on the other side of a threshold that it was compared with."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def moment(value: datetime) -> str:

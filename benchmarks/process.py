@@ -1,0 +1,51 @@
+"""What Linux tells of a process: its CPU time, its memory and its open files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def require_proc() -> None:
+    """End the program where there is no /proc to read."""
+    if not (PROC / "self" / "stat").is_file():
+        sys.exit("error: /proc not found; CPU time and memory are read there: run this on Linux")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process since it started, in steps of a clock tick (10 ms)."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of a process's living children."""
+    found = []
+    for folder in PROC.iterdir():
+        if folder.name.isdigit():
+            try:
+                if int(_stat(int(folder.name))[1]) == pid:
+                    found.append(int(folder.name))
+            except OSError:  # it ended meanwhile
+                continue
+    return found
+
+
+def resident_mb(pid: int | str = "self") -> float:
+    """Memory that a process holds, in MB (10^6 bytes)."""
+    return int((PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+def open_files(pid: int | str = "self") -> int:
+    """How many file descriptors a process has open (when asked about itself: without the one that this needs)."""
+    return sum(1 for _ in (PROC / str(pid) / "fd").iterdir()) - (pid == "self")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat after the command's name, which may itself hold spaces and brackets."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

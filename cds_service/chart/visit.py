@@ -1,0 +1,109 @@
+"""One visit to a FHIR server on behalf of one call: its jobs, its time, its bytes, and what came of each job."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cds_service.chart.server import Server
+
+Get = Callable[[str], bytes]
+Job = Callable[[Get], None]
+Look = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, bytes and numbers. `total_s` leaves time for the rest of an answer within 4 s."""
+
+    connect_s: float = 0.5
+    call_s: float = 1.5
+    total_s: float = 3.0
+    response_bytes: int = 8 * 1024 * 1024
+    total_bytes: int = 24 * 1024 * 1024
+    lines: int = 6
+    threads: int = 32
+    pages: int = 5
+
+
+class NotAnswered(Exception):
+    """A read that did not succeed; `str()` says why in plain words, and holds nothing of the request.
+
+    `passing`: it may succeed if it is tried again at once.
+    """
+
+    def __init__(self, why: str, passing: bool = False) -> None:
+        super().__init__(why)
+        self.passing = passing
+
+
+class Visit:
+    """What the connections of one call share. Several threads use it."""
+
+    def __init__(self, server: Server, jobs: Mapping[str, Job], limits: Limits, look: Look) -> None:
+        """`look` finds the address of the server; it raises NotAnswered."""
+        self.server = server
+        self.limits = limits
+        self.deadline = time.monotonic() + limits.total_s
+        self.settled = threading.Event()
+        self.over = threading.Event()
+        self._look = look
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._address = ""
+        self._begun = False
+        self._left = limits.total_bytes
+        self._waiting = deque(jobs.items())
+        self._outcomes: dict[str, str] = {}
+        self._names = tuple(jobs)
+
+    def take(self) -> tuple[str, Job] | None:
+        """The next job, or None where there is none left or no time."""
+        with self._lock:
+            self._begun = True
+            return self._waiting.popleft() if self._waiting and not self.over.is_set() else None
+
+    def finish(self, name: str, why: str) -> None:
+        """Keep what came of a job."""
+        with self._lock:
+            self._outcomes.setdefault(name, why)
+            if len(self._outcomes) == len(self._names):
+                self.settled.set()
+
+    def outcomes(self) -> dict[str, str]:
+        """What every job came to: "" or why it did not finish, also for those cut off or never begun."""
+        late = self.late if self._begun else f"FHIR server: no connection free within {self.limits.total_s:g} s"
+        with self._lock:
+            return {name: self._outcomes.get(name, late) for name in self._names}
+
+    @property
+    def late(self) -> str:
+        """The words for the time of all reads together being over."""
+        return f"FHIR server too slow ({self.limits.total_s:g} s in all)"
+
+    def check(self) -> None:
+        """Raise NotAnswered where no time is left."""
+        if self.over.is_set() or time.monotonic() >= self.deadline:
+            raise NotAnswered(self.late)
+
+    def spend(self, count: int) -> None:
+        """Count bytes received. Raises NotAnswered where they are too many."""
+        with self._lock:
+            self._left -= count
+            if self._left < 0:
+                raise NotAnswered(f"FHIR server: more than {mib(self.limits.total_bytes)} in all")
+
+    def address(self) -> str:
+        """The one address that all connections of this visit go to: found once, so that it cannot change between."""
+        with self._looking:
+            if not self._address:
+                self._address = self._look()
+            return self._address
+
+
+def mib(count: int) -> str:
+    """A number of bytes in words."""
+    return f"{count / (1024 * 1024):g} MiB"

@@ -1,0 +1,102 @@
+"""The closed table of units against an independent UCUM library, value by value."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+import ucumvert
+
+from cds_service import knowledge
+from cds_service.chart.units import UCUM, Converted, UnitTable, Unusable
+from cds_service.knowledge.model import Analyte
+
+ANALYTES = knowledge.load().analytes
+# Between amounts of substance and masses UCUM knows no way; the clinical factor is the conventional 88.42.
+MOLAR = {("creatinine", "umol/L"): 1 / 88.42, ("creatinine", "mmol/L"): 1000 / 88.42}
+PAIRS = [pytest.param(name, u.code, id=f"{name}: {u.code}") for name, a in ANALYTES.items() for u in a.units]
+
+
+@functools.cache
+def registry() -> Any:
+    return ucumvert.PintUcumRegistry()
+
+
+def samples(analyte: Analyte) -> list[float]:
+    low, high = analyte.plausible
+    return [low + (high - low) * part for part in (0.01, 0.3, 0.9)]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library's own
+@pytest.mark.parametrize(("name", "code"), PAIRS)
+def test_factor_and_offset(name: str, code: str) -> None:
+    analyte = ANALYTES[name]
+    table = UnitTable(analyte)
+    ucum = registry()
+    canonical = ucum.from_ucum(analyte.unit).units
+    for value in samples(analyte):
+        if (name, code) in MOLAR:
+            written = value / MOLAR[name, code]
+        else:
+            written = float(ucum.Quantity(value, canonical).to(ucum.from_ucum(code).units).magnitude)
+        found = table.convert({"value": written, "unit": "see code", "system": UCUM, "code": code})
+        assert isinstance(found, Converted)
+        assert found.value == pytest.approx(value, rel=1e-9)
+        assert found.unit == analyte.unit
+
+
+@pytest.mark.parametrize("name", ANALYTES)
+def test_aliases_mean_their_unit(name: str) -> None:
+    analyte = ANALYTES[name]
+    table = UnitTable(analyte)
+    middle = sum(analyte.plausible) / 2
+    for unit in analyte.units:
+        written = (middle - float(unit.offset)) / float(unit.factor)
+        for alias in (unit.code, *unit.aliases):
+            found = table.convert({"value": written, "unit": alias})
+            assert isinstance(found, Converted), alias
+            assert found.value == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("name", ANALYTES)
+def test_no_alias_has_two_meanings(name: str) -> None:
+    spelled = [s.lower() for u in ANALYTES[name].units for s in {u.code, *u.aliases} if s.lower() != u.code.lower()]
+    spelled += [u.code.lower() for u in ANALYTES[name].units]
+    assert len(spelled) == len(set(spelled))
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        {"value": 1.2},
+        {"value": 1.2, "unit": "furlong"},
+        {"value": 1.2, "system": UCUM, "code": "furlong"},
+        {"value": 1.2, "system": "http://example.org", "code": "mg/dL", "unit": "furlong"},
+        {"value": 1.2, "unit": "mg/dL", "comparator": "<"},
+        {"value": "1.2", "unit": "mg/dL"},
+        {"value": True, "unit": "mg/dL"},
+        {"unit": "mg/dL"},
+        {"value": 4000, "unit": "mg/dL"},
+        {"value": float("inf"), "unit": "mg/dL"},
+    ],
+    ids=str,
+)
+def test_what_is_not_used_says_why(quantity: dict[str, Any]) -> None:
+    found = UnitTable(ANALYTES["creatinine"]).convert(quantity)
+    assert isinstance(found, Unusable)
+    assert found.why
+
+
+def test_a_coded_unit_beats_its_label() -> None:
+    table = UnitTable(ANALYTES["creatinine"])
+    found = table.convert({"value": 88.42, "unit": "mg/dL", "system": UCUM, "code": "umol/L"})
+    assert isinstance(found, Converted)
+    assert found.value == pytest.approx(1.0)
+
+
+def test_an_adults_range_is_narrower() -> None:
+    table = UnitTable(ANALYTES["weight"])
+    quantity = {"value": 20, "unit": "kg"}
+    assert isinstance(table.convert(quantity), Converted)
+    assert isinstance(table.convert(quantity, adult=True), Unusable)

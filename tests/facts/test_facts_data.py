@@ -1,0 +1,71 @@
+"""Every case of tests/data/facts/*.yaml: a small chart in, and what its facts and its first card must be.
+
+`expect` maps facts to values, `unknown`, `not-false` (unknown or true), `not-true`, or `{near: number, within: share}`;
+`decision` is the first card's decision and indicator. `base: refractory` starts from `house.REFRACTORY` instead of an
+empty chart. `source` quotes the references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.facts.house import REFRACTORY, Case
+from tests.facts.notation import patient
+
+DATA = Path(__file__).parents[1] / "data" / "facts"
+KEYS = {
+    "name", "source", "base", "patient", "given", "draft", "prefetch", "missing", "hook", "encounter", "site",
+    "expect", "decision",
+}  # fmt: skip
+
+
+def _cases() -> Iterator[Any]:
+    for path in sorted(DATA.glob("*.yaml")):
+        for case in yaml.safe_load(path.read_text(encoding="utf-8")):
+            unknown = set(case) - KEYS
+            assert not unknown, f"{path.name}: {case['name']}: unknown keys {sorted(unknown)}; there are {sorted(KEYS)}"
+            yield pytest.param(case, id=f"{path.stem}: {case['name']}")
+
+
+def _case(written: Mapping[str, Any]) -> Case:
+    base = {None: (), "refractory": REFRACTORY}[written.get("base")]
+    more = {k: written[k] for k in ("draft", "prefetch", "missing", "hook", "encounter", "site") if k in written}
+    return Case(given=(*base, *written.get("given", ())), person=patient(**written.get("patient", {})), **more)
+
+
+def _holds(value: object, expected: object) -> bool:
+    match expected:
+        case "unknown":
+            return value is None
+        case "not-false":
+            return value is not False
+        case "not-true":
+            return value is not True
+        case {"near": number, **more}:
+            return value == pytest.approx(number, rel=more.get("within", 1e-6))
+    return type(value) is type(expected) and value == expected
+
+
+@pytest.mark.parametrize("written", list(_cases()))
+def test_case(written: Mapping[str, Any]) -> None:
+    case = _case(written)
+    facts = case.facts()
+    found = {name: facts[name] for name in written.get("expect", {})}
+    differ = {
+        name: (fact.value, fact.why or fact.text)
+        for name, fact in found.items()
+        if not _holds(fact.value, written["expect"][name])
+    }
+    assert differ == {}
+    if "decision" in written:
+        assert case.first() == written["decision"], case.answers()
+
+
+def test_names_are_unique() -> None:
+    names = [case.id for case in _cases()]
+    assert len(names) == len(set(names))

@@ -1,0 +1,230 @@
+"""What an order's dosage amounts to in a day (contract: the maximum is over the drafts; a daily dose that cannot be
+computed counts on order-sign only)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.facts.house import REFRACTORY, Case
+from tests.facts.notation import NOW, patient
+
+MG = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+CHILD = patient(born="2019-06-01")
+CHILD_CHART = (*(item for item in REFRACTORY if item.get("obs") != "weight"), {"obs": "weight", "value": 20})
+
+
+def dose(mg: float = 100, unit: str = "mg", **more: Any) -> dict[str, Any]:
+    """An instruction of one amount."""
+    return {"doseAndRate": [{"doseQuantity": MG | {"value": mg, "unit": unit, "code": unit}}]} | more
+
+
+def repeat(**repeat: Any) -> dict[str, Any]:
+    """A timing."""
+    return {"timing": {"repeat": repeat}}
+
+
+def code(name: str) -> dict[str, Any]:
+    """A timing by code alone."""
+    return {
+        "timing": {
+            "code": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation", "code": name}]}
+        }
+    }
+
+
+def drafted(*instructions: dict[str, Any], **more: Any) -> Case:
+    """A draft of anakinra with these instructions, for a patient whose answer is a suggestion."""
+    draft = {"draft": "anakinra", "id": "draft-1", "dosage": list(instructions)}
+    return Case(given=REFRACTORY, draft=(draft,), hook="order-sign", **more)
+
+
+Q6H = repeat(frequency=1, period=6, periodUnit="h")
+Q12H = repeat(frequency=1, period=12, periodUnit="h")
+
+
+@pytest.mark.parametrize(
+    ("timing", "daily"),
+    [
+        (repeat(frequency=1, period=6, periodUnit="h"), 400),
+        (repeat(frequency=4, period=1, periodUnit="d"), 400),
+        (repeat(period=6, periodUnit="h"), 400),
+        (repeat(frequency=2, period=1, periodUnit="d"), 200),
+        (repeat(frequency=1, period=2, periodUnit="d"), 50),
+        (repeat(frequency=1, period=48, periodUnit="h"), 50),
+        (repeat(frequency=7, period=1, periodUnit="wk"), 100),
+        (repeat(frequency=1, period=360, periodUnit="min"), 400),
+        (repeat(frequency=2, frequencyMax=4, period=1, periodUnit="d"), 400),
+        (repeat(frequency=1, period=6, periodMax=8, periodUnit="h"), 400),
+        (repeat(timeOfDay=["08:00:00", "20:00:00"]), 200),
+        (code("QD"), 100),
+        (code("BID"), 200),
+        (code("TID"), 300),
+        (code("QID"), 400),
+        (code("Q4H"), 600),
+        (code("Q6H"), 400),
+        (code("Q8H"), 300),
+        (code("QOD"), 50),
+    ],
+    ids=str,
+)
+def test_daily_dose_of_100_mg(timing: dict[str, Any], daily: float) -> None:
+    facts = drafted(dose(**timing)).facts()
+    assert facts["draft-dose-computable"].value is True
+    assert facts["draft-daily-dose"].value == pytest.approx(daily)
+    assert facts["draft-exceeds-maximum"].value is (daily > 400)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        dose(),
+        Q6H,
+        {"text": "100 mg every 6 hours"},
+        dose(asNeededBoolean=True, **Q6H),
+        dose(asNeededCodeableConcept={"text": "fever"}, **Q6H),
+        dose(2, "mg/kg", **Q6H),
+        dose(1, "{syringe}", **Q6H),
+        dose(0.67, "mL", **Q6H),
+        {"doseAndRate": [{"rateQuantity": MG | {"value": 10, "unit": "mg/h", "code": "mg/h"}}], **Q6H},
+        {"doseAndRate": [{"doseRange": {"low": MG | {"value": 100}}}], **Q6H},
+        {"doseAndRate": [{"doseQuantity": {"value": 100}}], **Q6H},
+        {"doseAndRate": [{"doseQuantity": MG | {"value": 100, "comparator": "<"}}], **Q6H},
+        dose(**repeat(frequency=4)),
+        dose(**repeat(when=["MORN", "EVE"])),
+        dose(**code("HS-LOCAL")),
+        {},
+    ],
+    ids=lambda instruction: str(instruction)[:60],
+)
+def test_what_says_no_daily_dose(instruction: dict[str, Any]) -> None:
+    case = drafted(instruction)
+    assert case.facts()["draft-dose-computable"].value is False
+    assert case.first() == "insufficient-data warning", case.answers()
+
+
+@pytest.mark.parametrize("instruction", [dose(), {"text": "100 mg every 6 hours"}, dose(asNeededBoolean=True, **Q6H)])
+def test_on_order_select_a_missing_dose_never_counts(instruction: dict[str, Any]) -> None:
+    draft = {"draft": "anakinra", "id": "draft-1", "dosage": [instruction]}
+    case = Case(given=REFRACTORY, draft=(draft,))
+    assert case.first() == "suggest warning", case.answers()
+
+
+@pytest.mark.parametrize(
+    ("instructions", "daily"),
+    [
+        ([dose(0.1, "g", **Q6H)], 400),
+        ([dose(100000, "ug", **Q6H)], 400),
+        ([{"doseAndRate": [{"doseRange": {"low": MG | {"value": 100}, "high": MG | {"value": 200}}}], **Q12H}], 400),
+        ([dose(100, **Q12H), dose(100, **Q12H)], 400),
+        ([dose(200, **Q12H), dose(100, **Q6H)], 800),
+        ([dose(200, **repeat(frequency=1, period=1, periodUnit="d")), dose(100, **Q12H)], 400),
+    ],
+    ids=["g", "ug", "range", "two equal", "two above", "two mixed"],
+)
+def test_amounts_and_sums(instructions: list[dict[str, Any]], daily: float) -> None:
+    case = drafted(*instructions)
+    facts = case.facts()
+    assert facts["draft-daily-dose"].value == pytest.approx(daily)
+    assert facts["draft-exceeds-maximum"].value is (daily > 400)
+    assert (case.first() == "order-exceeds-max critical") is (daily > 400)
+
+
+def test_drafts_sum_up() -> None:
+    drafts = [{"draft": "anakinra", "id": f"d{n}", "dosage": [dose(100, **Q6H)]} for n in (1, 2)]
+    case = Case(given=REFRACTORY, draft=drafts, hook="order-sign")
+    assert case.facts()["draft-daily-dose"].value == pytest.approx(800)
+    assert case.first() == "order-exceeds-max critical"
+
+
+def test_as_needed_is_bounded_by_its_frequency() -> None:
+    """200 mg every 6 hours as needed may become 800 mg a day: the maximum speaks before the missing dose."""
+    assert drafted(dose(200, asNeededBoolean=True, **Q6H)).first() == "order-exceeds-max critical"
+
+
+@pytest.mark.parametrize(("mg", "over"), [(40, False), (40.1, True), (100, True)])
+def test_a_childs_maximum_is_by_weight(mg: float, over: bool) -> None:
+    draft = {"draft": "anakinra", "id": "d", "dosage": [dose(mg, **Q6H)]}
+    case = Case(given=CHILD_CHART, person=CHILD, draft=(draft,), hook="order-sign")
+    assert case.facts()["draft-exceeds-maximum"].value is over
+
+
+def test_a_childs_maximum_needs_a_weight() -> None:
+    light = [item for item in CHILD_CHART if item.get("obs") != "weight"]
+    draft = {"draft": "anakinra", "id": "d", "dosage": [dose(40, **Q6H)]}
+    assert Case(given=light, person=CHILD, draft=(draft,)).facts()["draft-exceeds-maximum"].value is None
+
+
+def test_a_childs_maximum_is_never_above_the_adults() -> None:
+    heavy = [item for item in CHILD_CHART if item.get("obs") != "weight"] + [{"obs": "weight", "value": 80}]
+    draft = {"draft": "anakinra", "id": "d", "dosage": [dose(125, **Q6H)]}
+    assert Case(given=heavy, person=CHILD, draft=(draft,)).facts()["draft-exceeds-maximum"].value is True
+
+
+@pytest.mark.parametrize(("kg", "mg", "hours"), [(11.1, 29.6, 8), (12.6, 16.8, 4)])
+def test_a_maximum_is_not_exceeded_by_rounding(kg: float, mg: float, hours: int) -> None:
+    """What is exactly 8 mg/kg/day on paper does not exceed it, however the numbers are stored."""
+    draft = {"draft": "anakinra", "id": "d", "dosage": [dose(mg, **repeat(frequency=1, period=hours, periodUnit="h"))]}
+    case = Case(given=({"obs": "weight", "value": kg},), person=CHILD, draft=(draft,))
+    assert case.facts()["draft-exceeds-maximum"].value is False
+
+
+@pytest.mark.parametrize(
+    ("instructions", "permitted"),
+    [
+        ([dose(100, **Q12H)], True),
+        ([dose(100, **repeat(frequency=1, period=8, periodUnit="h"))], True),
+        ([dose(100, **Q6H)], True),
+        ([dose(200, **Q12H)], True),
+        ([dose(100, **repeat(frequency=2, period=1, periodUnit="d"))], True),
+        ([dose(100, **repeat(frequency=1, period=24, periodUnit="h"))], False),
+        ([dose(150, **Q12H)], False),
+        ([dose(50, **Q6H)], False),
+    ],
+)
+def test_order_ok_only_for_the_permitted_pairs(instructions: list[dict[str, Any]], permitted: bool) -> None:
+    assert drafted(*instructions).first() == ("order-ok info" if permitted else "suggest warning")
+
+
+# ---- active orders of the chart
+
+
+def active(*instructions: dict[str, Any], ago: str = "12h") -> Case:
+    """An active order of anakinra in the chart beside a new draft."""
+    order = {"order": "anakinra", "ago": ago, "dosage": list(instructions)}
+    return Case(given=(*REFRACTORY, order))
+
+
+def test_active_anakinra_is_a_duplicate_and_its_dose_is_summed() -> None:
+    case = active(dose(100, **Q6H))
+    assert case.facts()["anakinra-active-daily-dose"].value == pytest.approx(400)
+    assert case.first() == "duplicate critical"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ago", "value"),
+    [
+        ({"boundsDuration": {"value": 3, "unit": "d", "code": "d"}}, "71h", True),
+        ({"boundsDuration": {"value": 3, "unit": "d", "code": "d"}}, "73h", False),
+        ({"boundsPeriod": {"end": "2026-03-05"}}, "4d", True),
+        ({"boundsPeriod": {"end": "2026-03-04T12:00:00Z"}}, "4d", False),
+    ],
+)
+def test_an_order_that_ran_out_is_over(bounds: dict[str, Any], ago: str, value: bool) -> None:
+    instruction = dose(100, **repeat(frequency=1, period=6, periodUnit="h", **bounds))
+    assert active(instruction, ago=ago).facts()["anakinra-active"].value is value
+
+
+def test_an_order_is_active_while_one_of_its_instructions_is() -> None:
+    """Contract: "anakinra active and drafted again" is a duplicate; a loading dose that is over ends only itself."""
+    loading = dose(200, **repeat(frequency=1, period=12, periodUnit="h", boundsPeriod={"end": "2026-03-03T12:00:00Z"}))
+    case = active(loading, dose(100, **Q6H), ago="4d")
+    assert case.facts()["anakinra-active"].value is True
+    assert case.first() == "duplicate critical"
+
+
+def test_given_within_a_day_is_active() -> None:
+    for ago, value in (("24h", True), ("24h1m", False)):
+        chart = (*REFRACTORY, {"given": "anakinra", "ago": ago})
+        assert Case(given=chart).facts(NOW)["anakinra-active"].value is value

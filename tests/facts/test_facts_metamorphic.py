@@ -1,0 +1,186 @@
+"""What must not change an answer, whatever the chart: order and copies of entries, what does not concern us, how a time
+zone is written, how one thing is split over resources. And a contraindication never takes a warning away."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cds_service.decision.model import RANK, SEVERITY
+from tests.facts.house import Case
+from tests.facts.notation import NOW, Item, Resource, patient, resources
+from tests.facts.pool import BOUNDED, CONTRAINDICATIONS, IRRELEVANT, SPLITS, charts, persons
+from tests.support.cards import drug_orders, explanation, is_anakinra
+
+
+def said(chart: Sequence[Resource], person: Resource, now: datetime = NOW) -> list[Any]:
+    """Everything about an answer that must not change."""
+    return [
+        (
+            e["decision"],
+            card["indicator"],
+            e["rule"],
+            e.get("pathway"),
+            e.get("dosePlan"),
+            len(card.get("suggestions", ())),
+        )
+        for card in Case(chart=chart, person=person).cards(now)
+        for e in [explanation(card)]
+    ]
+
+
+@BOUNDED
+@given(charts, persons, st.randoms(use_true_random=False))
+def test_order_of_entries(items: Sequence[Item], person: Resource, random: Any) -> None:
+    chart = resources(items)
+    shuffled = list(chart)
+    random.shuffle(shuffled)
+    assert said(shuffled, person) == said(chart, person)
+
+
+@BOUNDED
+@given(charts, persons, st.data())
+def test_copies_of_entries(items: Sequence[Item], person: Resource, data: st.DataObject) -> None:
+    chart = resources(items)
+    twice = data.draw(st.lists(st.sampled_from(chart), max_size=5)) if chart else []
+    assert said([*chart, *copy.deepcopy(twice)], person) == said(chart, person)
+
+
+@BOUNDED
+@given(charts, persons, st.lists(st.sampled_from(range(len(IRRELEVANT))), min_size=1, max_size=8, unique=True))
+def test_what_does_not_concern_us(items: Sequence[Item], person: Resource, which: list[int]) -> None:
+    chart = resources(items)
+    assert said([*resources([IRRELEVANT[n] for n in which]), *chart], person) == said(chart, person)
+
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T.*")
+
+
+def respell(value: Any, zone: timezone) -> Any:
+    """The same moments, written in another zone."""
+    if isinstance(value, dict):
+        return {key: respell(item, zone) for key, item in value.items()}
+    if isinstance(value, list):
+        return [respell(item, zone) for item in value]
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return datetime.fromisoformat(value).astimezone(zone).isoformat().replace("+00:00", "Z")
+    return value
+
+
+zones = st.sampled_from([timezone(timedelta(minutes=m)) for m in (-720, -570, -300, 0, 60, 345, 540, 840)])
+
+
+@BOUNDED
+@given(charts, persons, zones)
+def test_spelling_of_time_zones(items: Sequence[Item], person: Resource, zone: timezone) -> None:
+    chart = resources(items)
+    assert said(respell(chart, zone), person) == said(chart, person)
+
+
+@BOUNDED
+@given(charts, persons, zones)
+def test_spelling_of_now(items: Sequence[Item], person: Resource, zone: timezone) -> None:
+    chart = resources(items)
+    assert said(chart, person, NOW.astimezone(zone)) == said(chart, person)
+
+
+def test_spelling_of_now_on_the_18th_birthday() -> None:
+    late = datetime(2026, 3, 5, 23, 30, tzinfo=UTC)
+    ages = {
+        Case(person=patient(born="2008-03-06")).facts(late.astimezone(timezone(timedelta(hours=h))))["child"].value
+        for h in (-5, 0, 9)
+    }
+    assert len(ages) == 1
+
+
+# ---- one thing, split over resources
+
+
+@pytest.mark.parametrize("name", SPLITS)
+@BOUNDED
+@given(items=charts, person=persons)
+def test_splitting(name: str, items: Sequence[Item], person: Resource) -> None:
+    whole, parts = SPLITS[name]()
+    assert said(resources([*items, *parts]), person) == said(resources([*items, *whole]), person)
+
+
+def test_splitting_the_bundle() -> None:
+    """A drug whose Medication came in another query's Bundle is not resolved: unknown, never absent."""
+    facts = Case(given=({"given": "x", "reference": "Medication/1", "ago": "2h"},)).facts()
+    assert facts["anakinra-active"].value is None
+
+
+# ---- contraindications
+
+
+def key(answer: tuple[Any, ...]) -> tuple[int, int]:
+    """How hard a card is: the lower the harder."""
+    return RANK[answer[0]], SEVERITY[answer[1]]
+
+
+def warnings(answers: list[Any]) -> set[str]:
+    """The rules that warn, apart from the one card that names what is missing."""
+    hard = {a[2] for a in answers if RANK[a[0]] < RANK["suggest"] and a[0] != "insufficient-data"}
+    # That no corticosteroid was given is no longer known beside a drug that cannot be resolved.
+    answers = [a for a in answers if a[2] != "corticosteroid-absent"]
+    return hard | {a[2] for a in answers if a[0] == "caution"} | {a[0] for a in answers if a[0] == "insufficient-data"}
+
+
+def one_click(chart: Sequence[Resource], person: Resource) -> int:
+    """How many orders of anakinra one click could place."""
+    return sum(is_anakinra(order) for card in Case(chart=chart, person=person).cards() for order in drug_orders(card))
+
+
+@pytest.mark.parametrize("name", CONTRAINDICATIONS)
+@BOUNDED
+@given(items=charts, person=persons)
+def test_a_contraindication_never_lowers_an_answer(name: str, items: Sequence[Item], person: Resource) -> None:
+    chart = resources(items)
+    more = [*chart, *resources([CONTRAINDICATIONS[name]])]
+    before, after = said(chart, person), said(more, person)
+    # Resolved by a harder card about the same thing.
+    replaced = {"ecoli-drug-allergy"} if "ecoli-drug-allergy-severe" in warnings(after) else set()
+    assert warnings(before) - replaced <= warnings(after)
+    if before:
+        assert min(map(key, after)) <= min(map(key, before))
+    assert one_click(more, person) <= one_click(chart, person)
+
+
+@settings(BOUNDED, max_examples=300)
+@given(items=charts, person=persons, which=st.lists(st.sampled_from(sorted(CONTRAINDICATIONS)), max_size=2))
+def test_every_answer_keeps_the_contract(items: Sequence[Item], person: Resource, which: list[str]) -> None:
+    """Cards stand in the contract's order, and nothing is suggested beside what precludes it."""
+    found = [CONTRAINDICATIONS[name] | {"id": f"c{n}"} for n, name in enumerate(which)]
+    chart = resources([*items, *found])
+    answers = said(chart, person)
+    decisions = {a[0] for a in answers}
+    assert [key(a) for a in answers] == sorted(key(a) for a in answers)
+    if decisions & {"block", "insufficient-data", "review", "duplicate"}:
+        assert not decisions & {"suggest", "suggest-reduced", "suggest-restricted", "monitoring"}
+        assert one_click(chart, person) == 0
+    assert sum(RANK[d] == RANK["suggest"] for d in decisions) <= 1
+    assert bool(one_click(chart, person)) <= bool(decisions & {"suggest", "suggest-reduced", "order-exceeds-max"})
+
+
+# ---- ties: two results of the same moment
+
+
+@pytest.mark.parametrize(
+    ("fact", "one", "two"),
+    [
+        ("neutrophils", {"obs": "anc", "value": 0.4}, {"obs": "anc", "value": 2.0}),
+        ("weight", {"obs": "weight", "value": 60}, {"obs": "weight", "value": 90}),
+        ("creatinine-clearance", {"obs": "crcl", "value": 20}, {"obs": "crcl", "value": 90}),
+        ("pregnancy", {"pregnancy": "Pregnant"}, {"pregnancy": "Not pregnant"}),
+    ],
+)
+def test_ties_do_not_depend_on_order(fact: str, one: Item, two: Item) -> None:
+    values = {Case(given=order).facts()[fact].value for order in ((one, two), (two, one))}
+    assert len(values) == 1

@@ -1,0 +1,361 @@
+"""The client alone: addresses, names, certificates, second attempts, and its own bounds."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.chart.client import Client
+from cds_service.chart.server import Server, base_of
+from cds_service.chart.visit import Get, Limits, NotAnswered
+from tests.fhir_server.asking import CANARY
+from tests.fhir_server.faults import Trap
+from tests.fhir_server.good import QuietServer, running
+
+OK = b'{"resourceType": "Bundle"}'
+FAST = Limits(connect_s=0.3, call_s=0.3, total_s=0.8)
+
+
+class Scripted(QuietServer):
+    """Answers with the statuses of a list, then 200; `None` breaks the connection off."""
+
+    def __init__(self, *script: int | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Scripted)
+        self.script = list(script)
+        self.requests: list[dict[str, str]] = []
+        self.connections = 0
+        self.lock = threading.Lock()
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
+
+
+class _Scripted(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Scripted
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.requests.append({**self.headers, "target": self.path})
+            status = self.server.script.pop(0) if self.server.script else 200
+        if status is None:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(OK)))
+        self.end_headers()
+        self.wfile.write(OK)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def server_at(url: str) -> Server:
+    base = base_of(url)
+    assert base is not None
+    return Server(base, CANARY)
+
+
+def read(client: Client, url: str, count: int = 1) -> tuple[dict[str, str], list[bytes]]:
+    """Why each of `count` reads failed, and the bodies of those that did not."""
+    bodies: list[bytes] = []
+
+    def job(get: Get) -> None:
+        bodies.append(get("/fhir/Condition?patient=p1"))
+
+    return client.visit(server_at(url), {str(n): job for n in range(count)}), bodies
+
+
+@pytest.mark.parametrize("first", [429, 502, 503, 504, None])
+def test_one_more_attempt_where_it_may_pass(first: int | None) -> None:
+    server = Scripted(first)
+    with running(server) as origin:
+        assert read(Client(), f"{origin}/fhir") == ({"0": ""}, [OK])
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [503, None])
+def test_not_a_third(status: int | None) -> None:
+    server = Scripted(status, status)
+    with running(server) as origin:
+        outcomes, bodies = read(Client(), f"{origin}/fhir")
+    why = "503" if status else "connection broken off"
+    assert (outcomes, bodies) == ({"0": f"FHIR server: {why}"}, [])
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [201, 304, 400, 401, 403, 404, 410, 500])
+def test_no_second_attempt_where_it_will_not(status: int) -> None:
+    server = Scripted(status)
+    with running(server) as origin:
+        assert read(Client(), f"{origin}/fhir") == ({"0": f"FHIR server: {status}"}, [])
+    assert len(server.requests) == 1
+
+
+def test_what_is_sent(monkeypatch: pytest.MonkeyPatch, the_trap: Trap) -> None:
+    """The token and what FHIR asks for, nothing from the environment; connections are used again, six at most."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, the_trap.origin)
+    server = Scripted()
+    with running(server) as origin:
+        outcomes, bodies = read(Client(), f"{origin}/fhir", 40)
+    assert set(outcomes.values()) == {""}
+    assert len(bodies) == 40
+    assert {frozenset(request.items()) for request in server.requests} == {
+        frozenset(
+            {
+                "Host": origin.removeprefix("http://"),
+                "Authorization": f"Bearer {CANARY}",
+                "Accept": "application/fhir+json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "anakinra-cds",
+                "target": "/fhir/Condition?patient=p1",
+            }.items()
+        )
+    }
+    assert server.connections <= Limits().lines
+    assert the_trap.hits == 0
+
+
+def test_nobody_there() -> None:
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    assert read(Client(), f"http://127.0.0.1:{port}/fhir")[0] == {"0": "FHIR server: not reachable"}
+
+
+def test_nobody_accepts() -> None:
+    """A full backlog: the connection is never made."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, _filled(full) as waiting:
+        port = full.getsockname()[1]
+        start = time.monotonic()
+        outcomes, _ = read(Client(FAST), f"http://127.0.0.1:{port}/fhir")
+        assert time.monotonic() - start < 1.2
+        assert outcomes["0"].startswith(("FHIR server: no connection within 0.3 s", "FHIR server too slow"))
+        assert waiting
+
+
+@contextmanager
+def _filled(full: socket.socket) -> Iterator[list[socket.socket]]:
+    """Connections that fill the backlog."""
+    made = []
+    for _ in range(4):
+        each = socket.socket()
+        each.setblocking(False)
+        each.connect_ex(full.getsockname())
+        made.append(each)
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.close()
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_name_is_resolved_once_and_kept_to() -> None:
+    """A second answer of the name server, which leads elsewhere, is never asked for."""
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["127.0.0.2"]
+
+    server = Scripted(503, None)
+    with running(server) as origin:
+        outcomes, _ = read(Client(resolve=resolve), origin.replace("127.0.0.1", "localhost") + "/fhir", 12)
+    assert set(outcomes.values()) == {""}
+    assert asked == ["localhost"]
+    assert {request["Host"] for request in server.requests} == {origin.replace("http://127.0.0.1", "localhost")}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "224.0.0.1"])
+def test_a_name_that_leads_inside(address: str, the_trap: Trap) -> None:
+    port = the_trap.origin.rsplit(":", 1)[1]
+    outcomes, _ = read(Client(resolve=lambda host, _: [address]), f"http://ehr.example.org:{port}/fhir")
+    assert outcomes == {"0": "FHIR server: its name leads to an address that is not allowed"}
+    assert the_trap.hits == 0
+
+
+def test_of_several_addresses_ipv4_comes_first() -> None:
+    server = Scripted()
+    with running(server) as origin:
+        client = Client(resolve=lambda host, port: ["::1", "127.0.0.1", "127.0.0.2"])
+        assert read(client, origin.replace("127.0.0.1", "localhost") + "/fhir") == ({"0": ""}, [OK])
+
+
+@pytest.mark.parametrize("found", [OSError("no such name"), [], ["not an address"]])
+def test_a_name_that_is_none(found: Any) -> None:
+    def resolve(host: str, port: int) -> Sequence[str]:
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+    outcomes, _ = read(Client(resolve=resolve), "http://ehr.example.org/fhir")
+    assert outcomes == {"0": "FHIR server: name not resolved"}
+
+
+def test_a_name_server_that_hangs() -> None:
+    """Nothing can interrupt the system's resolver: its thread is left behind, the answer is not."""
+    go_on = threading.Event()
+
+    def resolve(host: str, port: int) -> Sequence[str]:
+        go_on.wait(10)
+        return ["192.0.2.1"]
+
+    start = time.monotonic()
+    outcomes, _ = read(Client(FAST, resolve=resolve), "http://ehr.example.org/fhir", 3)
+    assert time.monotonic() - start < 1.2
+    go_on.set()
+    assert set(outcomes.values()) == {"FHIR server too slow (0.8 s in all)"}
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_threads_are_bounded_and_a_call_without_one_says_so() -> None:
+    client = Client(replace(FAST, threads=2))
+    go_on = threading.Event()
+    taken = threading.Barrier(3)
+
+    def block(get: Get) -> None:
+        taken.wait(5)
+        go_on.wait(10)
+
+    server = server_at("http://127.0.0.1:1/fhir")
+    first = threading.Thread(target=client.visit, args=(server, {"a": block, "b": block}))
+    first.start()
+    taken.wait(5)
+    assert client.visit(server, {"c": block}) == {"c": "FHIR server: no connection free within 0.8 s"}
+    go_on.set()
+    first.join(10)
+    assert not first.is_alive()
+
+
+def test_bytes_of_all_reads_together_are_bounded() -> None:
+    server = Scripted()
+    with running(server) as origin:
+        outcomes, bodies = read(Client(Limits(total_bytes=3 * len(OK))), f"{origin}/fhir", 10)
+    assert len(bodies) == 3
+    assert sorted(why[:23] for why in outcomes.values()) == [""] * 3 + ["FHIR server: more than "[:23]] * 7
+
+
+def test_a_read_that_fails_in_an_unknown_way_is_a_read_not_done() -> None:
+    def broken(get: Get) -> None:
+        raise ZeroDivisionError(CANARY)
+
+    outcomes = Client().visit(server_at("http://127.0.0.1:1/fhir"), {"a": broken})
+    assert outcomes == {"a": "FHIR server: read failed (ZeroDivisionError)"}
+
+
+def test_a_token_that_no_header_can_carry_is_not_told() -> None:
+    """The door refuses such tokens; here the error of the library would repeat it."""
+    server = Scripted()
+    with running(server) as origin:
+        base = base_of(f"{origin}/fhir")
+        assert base is not None
+        failures: list[NotAnswered] = []
+
+        def job(get: Get) -> None:
+            try:
+                get("/fhir/x")
+            except NotAnswered as failure:
+                failures.append(failure)
+                raise
+
+        outcomes = Client().visit(Server(base, f"{CANARY}\r\nX: é"), {"a": job})
+    assert outcomes["a"].startswith("FHIR server: ")
+    assert CANARY not in outcomes["a"]
+    assert failures[-1].__suppress_context__
+    assert server.requests == []
+
+
+# ---------------------------------------------------------------- certificates
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ca.pem, other-ca.pem, and for each of `right` and `wrong` a certificate with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: no certificates to test with")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    for name in ("ca", "other-ca"):
+        openssl(
+            "req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"
+        )
+    for name, names in (("right", "DNS:localhost,IP:127.0.0.1"), ("wrong", "DNS:elsewhere.example.org")):
+        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\n", encoding="ascii")
+        openssl("req", *key, "-subj", "/CN=localhost", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    return folder
+
+
+@contextmanager
+def tls_server(certificates: Path, name: str) -> Iterator[tuple[Scripted, int, list[str]]]:
+    """A server with one of the certificates, its port, and the names that clients asked for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+    asked: list[str] = []
+    context.sni_callback = lambda sock, host, _: asked.append(host)
+    server = Scripted()
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with running(server):
+        yield server, int(server.server_address[1]), asked
+
+
+def trusting(certificates: Path, ca: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(certificates / f"{ca}.pem"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_certificate(host: str, certificates: Path) -> None:
+    """The connection goes to the address, the certificate is checked for the name."""
+    with tls_server(certificates, "right") as (_, port, asked):
+        client = Client(tls=trusting(certificates, "ca"), resolve=lambda *_: ["127.0.0.1"])
+        assert read(client, f"https://{host}:{port}/fhir", 3) == (dict.fromkeys("012", ""), [OK] * 3)
+    if host == "localhost":
+        assert set(asked) == {"localhost"}
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted"),
+    [("wrong", lambda path: trusting(path, "ca")), ("right", lambda path: trusting(path, "other-ca")), ("right", None)],
+    ids=["of another name", "of another authority", "not in the system's store"],
+)
+def test_certificate_refused(name: str, trusted: Callable[[Path], ssl.SSLContext] | None, certificates: Path) -> None:
+    """The token is not sent, and nothing is tried twice."""
+    with tls_server(certificates, name) as (server, port, _):
+        tls = trusted(certificates) if trusted else None
+        outcomes, _ = read(Client(tls=tls, resolve=lambda *_: ["127.0.0.1"]), f"https://localhost:{port}/fhir")
+    assert outcomes == {"0": "FHIR server: TLS certificate or protocol not accepted"}
+    assert server.requests == []
+
+
+def test_tls_that_never_begins() -> None:
+    """A server that accepts and says nothing, while the handshake waits."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        outcomes, _ = read(Client(FAST), f"https://127.0.0.1:{silent.getsockname()[1]}/fhir", 2)
+    assert time.monotonic() - start < 1.2
+    assert all(why.startswith("FHIR server too slow") for why in outcomes.values())

@@ -1,0 +1,68 @@
+"""The benchmark and the soak run, and notice what they are there to notice; their numbers are nobody's test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import orjson
+import pytest
+from rich.console import Console
+
+from benchmarks import bench, soak
+from benchmarks.charts import Calls, prefetched
+from benchmarks.limit import fixed_card
+from cds_service import knowledge, prefetch
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(quiet=True)
+
+
+def test_calls_are_of_one_size_and_differ() -> None:
+    templates = prefetch.templates(knowledge.load())
+    calls = Calls(templates, 60)
+    bodies = [calls.first_sight(1), calls.first_sight(2), calls.repeated(1), calls.repeated(2)]
+    first, second, again, later = (json.loads(body) for body in bodies)
+    assert {prefetched(call) for call in (first, second, again, later)} == {60}
+    assert len({call["hookInstance"] for call in (first, second)}) == 2
+    assert not [key for key, value in first["prefetch"].items() if value == second["prefetch"][key]]
+    assert again["prefetch"] == later["prefetch"]
+    assert again["hookInstance"] != later["hookInstance"]
+    assert again["extension"] != later["extension"]
+    with pytest.raises(ValueError, match="3 resources: expected at least"):
+        Calls(templates, 3)
+
+
+def test_the_fixed_card_has_the_size_asked_for() -> None:
+    assert len(fixed_card(16_000)) == 16_000
+    assert orjson.loads(fixed_card(0))["cards"]
+
+
+@linux
+def test_bench(console: Console) -> None:
+    report = bench.run(0.2, (60,), console, least=3)
+    bench.show(report, console)
+    found = json.loads(json.dumps(report.as_json()))
+    assert [(cell["resources"], cell["repeated"]) for cell in found["sideBySide"]] == [(60, False), (60, True)]
+    assert all(cell["requests"] >= 3 and cell["service"]["p50Ms"] > 0 for cell in found["sideBySide"])
+    assert all(step["steps"]["facts"] > 0 for step in found["stepsMicroseconds"])
+
+
+@linux
+def test_soak(console: Console) -> None:
+    run, moments = soak.run(30, 1, console, each=33)
+    quiet = [replace(moment, resident_mb=100.0) for moment in moments]
+    assert soak.judge(run, quiet) == []
+
+    run.expected[0] = b"{}"
+    run.evaluate(len(run.cases))
+    grown = [*quiet[:-1], replace(quiet[-1], resident_mb=120.0, files=quiet[-1].files + 1)]
+    changed, memory, files = soak.judge(run, grown)
+    assert "another answer than the first time" in changed
+    assert memory.startswith("memory grew by 20.0 MB")
+    assert files.startswith("open files")
