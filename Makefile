@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench soak docs clean FORCE
+.PHONY: help demo run test check bench soak metamorphic docs clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ bench: $(VENV)/.dev ## measure the service against a bare Flask view
 
 soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000
+
+metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must
+	@METAMORPHIC_EXAMPLES=3000 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py
 
 docs: $(VENV)/.runtime ## write the generated documentation
 	@$(BIN)/anakinra-cds docs

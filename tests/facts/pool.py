@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.facts.house import REFRACTORY
 from tests.facts.notation import Item, patient
 
-BOUNDED = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+# `make metamorphic` raises the number; the seed is kept, so that what it finds can be found again.
+EXAMPLES = int(os.environ.get("METAMORPHIC_EXAMPLES", "60"))
+BOUNDED = settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 # No two of one kind at the same time: see the ties below.
 POOL: tuple[Item, ...] = (
     *REFRACTORY,

@@ -21,7 +21,7 @@ from cds_service.pipeline import SERVICES, Service
 from cds_service.prefetch import filled, templates
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY
-from tests.fhir_server.good import GoodServer, running
+from tests.fhir_server.good import GoodServer, outcome, running
 from tests.support.vignettes import AT, vignettes
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
@@ -126,6 +126,17 @@ def test_what_prefetch_held_is_kept_where_the_server_fails(server: GoodServer) -
     assert refs(chart) == ["v0", "v1"]
     gaps = ("vitals: more pages exist that were not sent", "vitals: FHIR server: 401")
     assert chart.gaps(["vitals"]) == gaps
+
+
+def test_two_broken_answers_keep_what_both_hold(server: GoodServer) -> None:
+    """Nothing that either of them says is lost, and neither is taken for the whole."""
+    server.charts["p1"] = [vital(1), {"resourceType": "Observation", "subject": {"reference": "Patient/p1"}}]
+    broken = page(0)
+    broken["entry"].append({"resource": outcome("timeout")})
+    server.extra = [outcome("processing")]
+    chart = chart_of(server, vitals=broken)
+    assert refs(chart) == ["v0", "v1", ""]
+    assert chart.gaps(["vitals"]) == ("vitals: the search reported an error among its results",)
 
 
 def test_another_patients_resources_in_prefetch_are_no_reason_to_read_again(server: GoodServer) -> None:
