@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from cds_service.chart.source import Source
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import matchers
 from cds_service.decision.decide import decide
-from cds_service.engine import Engine
+from cds_service.engine import Engine, Findings
 from cds_service.errors import CallError
 from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Fact, Reading
@@ -47,6 +48,16 @@ SERVICES: Mapping[str, tuple[str, str]] = {
 }
 # What every evaluation looks at, whichever rules run: the decision computes doses from them.
 _ALWAYS = ("child", "weight", "age")
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found for one call: the chart as it was read, every fact, and what became of each rule, in order."""
+
+    reading: Reading
+    facts: Mapping[str, Fact]
+    findings: Findings
+    rules: tuple[RuleDefinition, ...]
 
 
 class Service:
@@ -105,9 +116,21 @@ class Service:
     def answer(self, call: HookCall, now: datetime, step: Step | None = None) -> dict[str, Any]:
         """The cards for a call. Raises CallError(412) where the patient is unobtainable."""
         mark = step or _no_step
+        seen = self.examine(call, now, mark)
+        if seen is None:
+            return {"cards": []}
+        decision = decide(self.knowledge, seen.rules, seen.findings, seen.reading, seen.facts)
+        mark("decision")
+        cards = self._renderer.cards(decision, seen.findings, seen.reading, seen.facts)
+        mark("cards")
+        return {"cards": cards}
+
+    def examine(self, call: HookCall, now: datetime, mark: Step | None = None) -> Examination | None:
+        """Everything that is found before anything is decided; None where the selected order is none of ours."""
+        mark = mark or _no_step
         order = self._order(call)
         if not order.kind:
-            return {"cards": []}
+            return None
         chart = self._chart(call, order, now)
         mark("chart")
         reading = self._reading(chart, order, call, now)
@@ -116,21 +139,7 @@ class Service:
         findings = self._engine.run(call.hook, order.kind, _values(facts))
         self._count_disagreement(findings.failure, findings.disagreements)
         mark("engine")
-        decision = decide(self.knowledge, self._engine.rules(call.hook, order.kind), findings, reading, facts)
-        mark("decision")
-        cards = self._renderer.cards(decision, findings, reading, facts)
-        mark("cards")
-        return {"cards": cards}
-
-    def explain(self, call: HookCall, now: datetime) -> tuple[dict[str, Fact], Any, Any]:
-        """(facts, findings, rules) for one call: what `anakinra-cds explain` prints."""
-        order = self._order(call)
-        if not order.kind:
-            return {}, None, ()
-        chart = self._chart(call, order, now)
-        reading = self._reading(chart, order, call, now)
-        facts = self._gatherers[call.hook, order.kind].gather(reading)
-        return facts, self._engine.run(call.hook, order.kind, _values(facts)), self._engine.rules(call.hook, order.kind)
+        return Examination(reading, facts, findings, self._engine.rules(call.hook, order.kind))
 
     def _order(self, call: HookCall) -> OrderInHand:
         selections = call.selections if call.hook == "order-select" else None

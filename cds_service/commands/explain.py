@@ -46,17 +46,17 @@ def command(*, request: Path, at: str | None, site: str, root: Path | None, only
     call = read_call(service_id, hook, body, allow_evaluation_time=True)
     now = parse_time(at) if at else call.evaluation_time or datetime.now(UTC)
     loaded = knowledge.load(root, site)
-    facts, findings, rules = Service.start(loaded).explain(call, now)
+    seen = Service.start(loaded).examine(call, now)
     console = Console()
-    if findings is None:
+    if seen is None:
         console.print("The selected order is none of this service's: no rule is evaluated, the answer is no card.")
         return
     titles = {name: definition.title for name, definition in loaded.catalogue.facts.items()}
-    for rule in rules:
-        if not (only_fired and findings.outcomes[rule.id].truth is False):
-            _print_rule(console, rule, findings.outcomes[rule.id], facts, loaded, titles)
-    _print_summary(console, rules, findings)
-    if findings.failure or findings.disagreements:
+    for rule in seen.rules:
+        if not (only_fired and seen.findings.outcomes[rule.id].truth is False):
+            _print_rule(console, rule, seen.findings.outcomes[rule.id], seen.facts, loaded, titles)
+    _print_summary(console, seen.rules, seen.findings)
+    if seen.findings.failure or seen.findings.disagreements:
         raise SystemExit(1)
 
 

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from cds_service import knowledge
 from cds_service.chart.times import hours_between
-from cds_service.facts.model import Fact
+from cds_service.facts.course import course
+from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.pipeline import SERVICES, Service
 from cds_service.rendering.context import shown
 from cds_service.replay.bundles import Problem, read, sources
@@ -47,13 +48,27 @@ def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown:
         else:
             call = build_call(chart, hook="order-select", templates=templates["order-select"])
             checked = read_call(next(iter(SERVICES)), "order-select", msgspec.json.encode(call))
-            facts, _, _ = service.explain(checked, now)
+            seen = service.examine(checked, now)
+            if seen is None:
+                click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
+                continue
             console.print(f"[bold]{escape(chart.patient_id)}[/] as of {now.isoformat(timespec='minutes')}")
-            console.print(_table(facts, service, now, only_unknown))
+            console.print(_table(seen.facts, service, now, only_unknown))
+            console.print(_course(seen.reading, seen.facts))
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
         raise SystemExit(1)
+
+
+def _course(reading: Reading, facts: Facts) -> Table:
+    """The CRS grade at every moment at which something changed, as documented and as derived."""
+    table = Table("time (UTC)", "documented", "derived", "from", "event", title="CRS grade over the episode")
+    for step in course(reading, facts):
+        told = "" if step.documented is None else str(step.documented)
+        shown_as = f"{step.derived.low}" if step.proven else f"[dim]at least {step.derived.low}[/]"
+        table.add_row(f"{step.at:%Y-%m-%d %H:%M}", told, shown_as, escape(step.derived.evidence), escape(step.event))
+    return table
 
 
 def _table(facts: Mapping[str, Fact], service: Service, now: datetime, only_unknown: bool) -> Table:

@@ -81,7 +81,8 @@ def _evidence(seen: Support, fever: bool, hypotensive: bool) -> str:
     return "; ".join(parts)
 
 
-def _proven(derived: Derived, child: bool) -> bool:
+def is_proven(derived: Derived, child: bool) -> bool:
+    """Whether a derived grade may be used as the grade: in a child only where a vasopressor runs."""
     if child:
         return bool(derived.support.vasopressors or derived.support.vasopressin)
     return derived.low >= 2 or derived.exact
@@ -89,7 +90,7 @@ def _proven(derived: Derived, child: bool) -> bool:
 
 def _derived_fact(derived: Derived, reading: Reading, child: bool) -> Fact:
     name, seen = "crs-grade-derived", derived.support
-    if _proven(derived, child):
+    if is_proven(derived, child):
         more = {"text": derived.evidence, "unusable": seen.unusable}
         return Fact(name, derived.low, "{grade}", reading.now, seen.sources, **more)  # type: ignore[arg-type]
     gaps = "; ".join(reading.chart.gaps(("vitals", "administrations")))
@@ -120,7 +121,7 @@ def _grade(told: Fact, derived: Derived, child: bool) -> Fact:
     if told.value is not None:
         notes = (*told.notes, "documented")
         return Fact("crs-grade", told.value, "{grade}", told.as_of, told.sources, notes=notes, unusable=told.unusable)
-    if _proven(derived, child):
+    if is_proven(derived, child):
         notes = (f"derived from {derived.evidence}", f"documented grade: {told.why}")
         seen = derived.support
         return Fact("crs-grade", derived.low, "{grade}", None, seen.sources, notes=notes, unusable=told.unusable)
@@ -167,4 +168,4 @@ def grade_then(moment: datetime, reading: Reading, since: datetime | None, child
     if told is not None:
         return told.grade
     derived = derive(moment, reading, since, child)
-    return derived.low if _proven(derived, child) else None
+    return derived.low if is_proven(derived, child) else None

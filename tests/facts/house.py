@@ -112,7 +112,8 @@ class Case:
 
     def facts(self, now: datetime = NOW) -> dict[str, Fact]:
         """Every fact of the catalogue."""
-        return observer(self.site).explain(self.call(), now)[0]
+        seen = observer(self.site).examine(self.call(), now)
+        return {} if seen is None else seen.facts
 
     def cards(self, now: datetime = NOW) -> list[dict[str, Any]]:
         """The cards of the answer."""

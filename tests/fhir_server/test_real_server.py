@@ -191,7 +191,9 @@ def asked(service: Service, body: Mapping[str, Any]) -> tuple[Any, Any]:
     service_id = next(name for name, (hook, _) in SERVICES.items() if hook == body["hook"])
     call = read_call(service_id, body["hook"], json.dumps(body).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None
-    facts, _, _ = service.explain(call, call.evaluation_time)
+    seen = service.examine(call, call.evaluation_time)
+    assert seen is not None
+    facts = seen.facts
     return _comparable(facts), plain(service.answer(call, call.evaluation_time)["cards"])
 
 
