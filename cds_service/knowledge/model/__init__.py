@@ -1,0 +1,67 @@
+"""The shape of everything under `rules/` and `cards/`: what a reviewer may write, and nothing else.
+
+Every model is frozen and refuses unknown keys. Keys are spelled in YAML as FHIR spells its elements (camelCase);
+in Python they are snake_case. Thresholds, codes, doses and wording live in those files, never in Python.
+"""
+
+from cds_service.knowledge.model.base import (
+    STRATA,
+    DecisionName,
+    Hook,
+    Id,
+    Indicator,
+    Model,
+    OptionalDate,
+    Status,
+    Stratum,
+    Version,
+)
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
+from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Route
+from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+
+__all__ = [
+    "OPERATORS",
+    "STRATA",
+    "Analyte",
+    "Card",
+    "CardOrder",
+    "Case",
+    "Catalogue",
+    "Code",
+    "Condition",
+    "DecisionName",
+    "Dose",
+    "Dosing",
+    "Evidence",
+    "Exclusion",
+    "FactDefinition",
+    "Finding",
+    "Hook",
+    "Id",
+    "Indicator",
+    "Issuer",
+    "Medication",
+    "Model",
+    "OptionalDate",
+    "OrderKind",
+    "Orders",
+    "OverrideReason",
+    "Policy",
+    "Query",
+    "Regimen",
+    "Region",
+    "Route",
+    "RuleDefinition",
+    "Site",
+    "Source",
+    "Status",
+    "Stratum",
+    "Unit",
+    "Until",
+    "UnverifiedCode",
+    "ValueSet",
+    "Version",
+]

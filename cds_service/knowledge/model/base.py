@@ -1,0 +1,38 @@
+"""What all models share: frozen, camelCase keys, unknown keys refused; and the words that they are written in."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Status = Literal["draft", "active", "retired"]
+Hook = Literal["order-select", "order-sign", "patient-view"]
+Stratum = Literal["safety", "pathway", "regimen", "advice"]
+Indicator = Literal["info", "warning", "critical"]
+DecisionName = Literal[
+    "block", "order-exceeds-max", "duplicate", "vaccine-warning", "insufficient-data", "review",
+    "suggest", "suggest-reduced", "suggest-restricted", "wait", "not-indicated", "investigational",
+    "not-recommended", "order-ok", "caution", "monitoring",
+]  # fmt: skip
+STRATA: tuple[Stratum, ...] = ("safety", "pathway", "regimen", "advice")
+
+
+def _date_or_none(value: object) -> object:
+    """An approval that nobody gave is an empty field."""
+    return None if value == "" else value
+
+
+OptionalDate = Annotated[date | None, BeforeValidator(_date_or_none)]
+
+
+class Model(BaseModel):
+    """Base of all knowledge: frozen, camelCase keys, unknown keys refused, no silent type conversion."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=False
+    )

@@ -1,0 +1,106 @@
+"""Regimens, cards, regions and sites: what is offered, in which words, and where."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from cds_service.knowledge.model.base import Id, Model, Status, Version
+
+
+class Dose(Model):
+    """One dose and interval: a fixed dose, or a dose per kilogram with its cap."""
+
+    mg: float | None = None
+    mg_per_kg: float | None = None
+    cap_mg: float | None = None
+    interval_hours: int
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Dose:
+        if (self.mg is None) == (self.mg_per_kg is None):
+            raise ValueError("give either `mg` or `mgPerKg`")
+        if self.mg_per_kg is not None and self.cap_mg is None:
+            raise ValueError("a dose per kilogram needs `capMg`")
+        return self
+
+
+class Regimen(Model):
+    """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be."""
+
+    id: Id
+    title: str
+    version: Version
+    status: Status
+    order_kind: Id
+    route: Id
+    dose: Dose
+    alternatives: tuple[Dose, ...] = ()
+    permitted: tuple[Dose, ...]
+    permitted_up_to: bool = False
+    duration_days: int
+    review: str
+    notes: tuple[str, ...] = ()
+    reference: str
+
+
+class CardOrder(Model):
+    """A monitoring order offered as a ServiceRequest."""
+
+    label: str
+    system: str = ""
+    code: str = ""
+    display: str = ""
+    text: str
+    every_hours: int
+    reason: str
+
+
+class OverrideReason(Model):
+    """A reason that a clinician may give for going another way."""
+
+    system: str
+    code: str
+    display: str
+
+
+class Card(Model):
+    """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`)."""
+
+    id: Id
+    version: Version
+    summary: str
+    detail: str
+    orders: tuple[CardOrder, ...] = ()
+    override_reasons: tuple[OverrideReason, ...] = ()
+
+
+class Issuer(Model):
+    """A CDS client that this site trusts: its `iss` and where its public keys are."""
+
+    iss: str
+    jwks: str
+
+
+class Region(Model):
+    """What is known of the drug's status in a region, and since when; a one-click order may need a supply route."""
+
+    title: str
+    statement: str
+    as_of: str
+    source: str
+    needs_supply_route: bool
+
+
+class Site(Model):
+    """Where the process runs: region, supply, trusted servers, overridden policies."""
+
+    id: Id
+    title: str = ""
+    region: str
+    supply_route: str = ""
+    tocilizumab_shortage: bool = False
+    high_dose_protocol: str = ""
+    fhir_servers: tuple[str, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    policies: dict[str, float | int | bool] = Field(default_factory=dict)

@@ -1,0 +1,121 @@
+"""One reviewable rule, its comparisons, what it finds, and its cases."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from cds_service.knowledge.model.base import (
+    DecisionName,
+    Hook,
+    Id,
+    Indicator,
+    Model,
+    OptionalDate,
+    Status,
+    Stratum,
+    Version,
+)
+
+
+class Condition(Model):
+    """One typed comparison of one fact, or of the finding of an earlier stratum.
+
+    `policy.<name>` in place of a number stands for that policy's value at this site.
+    """
+
+    fact: str = ""
+    finding: str = ""
+    is_: Annotated[bool | int | float | str | None, Field(alias="is")] = None
+    is_not: str | None = None
+    at_least: int | float | str | None = None
+    above: int | float | str | None = None
+    at_most: int | float | str | None = None
+    below: int | float | str | None = None
+    known: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_comparison(self) -> Condition:
+        if bool(self.fact) == bool(self.finding):
+            raise ValueError("name either a `fact` or a `finding`")
+        operators = [n for n in OPERATORS if getattr(self, n) is not None]
+        if len(operators) != 1:
+            raise ValueError(f"exactly one comparison expected, found {len(operators)}; there are: {_spelled()}")
+        return self
+
+    @property
+    def operator(self) -> str:
+        """One of `OPERATORS`."""
+        return next(n for n in OPERATORS if getattr(self, n) is not None)
+
+    @property
+    def operand(self) -> bool | int | float | str:
+        """The right-hand side as written: a literal or `policy.<name>`."""
+        value: bool | int | float | str = getattr(self, self.operator)
+        return value
+
+
+OPERATORS = ("is_", "is_not", "at_least", "above", "at_most", "below", "known")
+
+
+def _spelled() -> str:
+    return ", ".join(to_camel(name.rstrip("_")) for name in OPERATORS)
+
+
+class Until(Model):
+    """When time alone changes the answer: as soon as a fact in hours reaches a policy's window."""
+
+    fact: Id
+    policy: str
+
+
+class Finding(Model):
+    """What it means that a rule holds. Without a decision it is only a fact for later strata."""
+
+    decision: DecisionName | None = None
+    indicator: Indicator | None = None
+    withholds_order: bool = False
+    until: Until | None = None
+
+
+class RuleDefinition(Model):
+    """One reviewable rule: a file `rules/<topic>/<id>.yaml`."""
+
+    id: Id
+    title: str
+    version: Version
+    status: Status
+    approval_date: OptionalDate
+    last_review_date: OptionalDate
+    stratum: Stratum
+    hooks: tuple[Hook, ...]
+    orders: tuple[Id, ...]
+    rationale: str
+    when: tuple[Condition, ...] = ()
+    any: tuple[tuple[Condition, ...], ...] = Field(default=(), max_length=8)
+    unless: tuple[Condition, ...] = ()
+    if_unknown: Literal["insufficient-data", "note"] = "note"
+    finding: Finding = Finding()
+    pathway: str = ""
+    regimen: str = ""
+    card: str = ""
+    policies: tuple[str, ...] = ()
+    evidence: tuple[Id, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_conditions(self) -> RuleDefinition:
+        if not self.when and not self.any:
+            raise ValueError("a rule needs `when` or `any`")
+        return self
+
+
+class Case(Model):
+    """One named test of a rule: facts in, three-valued result out. Facts left out are unknown."""
+
+    name: str
+    facts: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    findings: dict[str, bool] = Field(default_factory=dict)
+    result: Literal["fires", "silent", "unknown"]

@@ -1,0 +1,102 @@
+"""Value sets, policy values, evidence and units: what rules refer to."""
+
+from __future__ import annotations
+
+from datetime import date as date_
+from typing import Literal
+
+from cds_service.knowledge.model.base import Id, Model, Status, Version
+
+
+class Code(Model):
+    """One code of a value set; `match: prefix` also takes the code's children (ATC classes)."""
+
+    system: str
+    code: str
+    display: str
+    source: str
+    match: Literal["exact", "prefix"] = "exact"
+
+
+class Exclusion(Model):
+    """A code or a phrase that must never match, and why."""
+
+    system: str = ""
+    code: str = ""
+    display: str = ""
+    text: str = ""
+    reason: str
+
+
+class UnverifiedCode(Model):
+    """A code that was met but could not be verified: recorded, never used for matching."""
+
+    system: str
+    code: str
+    display: str
+    reason: str
+
+
+class ValueSet(Model):
+    """Codes and words with one clinical meaning."""
+
+    id: Id
+    title: str
+    status: Status
+    version: Version
+    date: date_
+    purpose: str
+    method: str
+    codes: tuple[Code, ...]
+    text: tuple[str, ...]
+    exclusions: tuple[Exclusion, ...]
+    unverified: tuple[UnverifiedCode, ...]
+
+
+class Policy(Model):
+    """A threshold or window with an owner and a source. Rules fire on these, never on a study's figure."""
+
+    title: str
+    value: float | int | bool
+    unit: str
+    owner: str
+    valid_from: date_
+    reference: str
+    site_may_override: bool = False
+
+
+class Evidence(Model):
+    """What a rule leans on, how it was checked, and what may be said of it."""
+
+    id: Id
+    title: str
+    citation: str
+    url: str
+    population: str
+    n: int | None
+    design: str
+    statement: str
+    status: Literal["verified", "partly", "unverified", "refuted"]
+    why: str
+    checked_on: date_
+    seeds: tuple[str, ...]
+    forbidden: tuple[str, ...]
+
+
+class Unit(Model):
+    """One accepted unit of an analyte: canonical value = value * factor + offset. Decimal numbers as strings."""
+
+    code: str
+    aliases: tuple[str, ...] = ()
+    factor: str = "1"
+    offset: str = "0"
+
+
+class Analyte(Model):
+    """The closed table of units of one kind of measurement, and the range outside which a value is implausible."""
+
+    title: str
+    unit: str
+    units: tuple[Unit, ...]
+    plausible: tuple[float, float]
+    plausible_adult: tuple[float, float] | None = None
