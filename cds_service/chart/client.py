@@ -25,6 +25,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, T
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
+from cds_service.chart.breaker import Breaker
 from cds_service.chart.server import Base, Server
 from cds_service.chart.visit import Job, Limits, NotAnswered, Visit, mib
 
@@ -48,6 +49,7 @@ class Client:
         self.limits = limits or Limits()
         self._given_tls = tls
         self._resolve = resolve or _resolve
+        self._breaker = Breaker(self.limits.rest_s)
         self._threads = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="fhir")
 
     @cached_property
@@ -60,6 +62,9 @@ class Client:
         Returns, for each job by name, why it did not finish ("" where it did), within `total_s` whatever the server
         does. What a job that is still running does afterwards is nobody's concern: its reads fail.
         """
+        if self._breaker.resting(server.base):
+            why = f"FHIR server: did not answer just now, not asked again for {self.limits.rest_s:g} s"
+            return dict.fromkeys(jobs, why)
         visit = Visit(server, jobs, self.limits, partial(_chosen, server.base, self._resolve))
         tls = self._tls if server.base.scheme == "https" else None
         lines = [_Line(visit, tls) for _ in range(min(len(jobs), self.limits.lines))]
@@ -71,6 +76,8 @@ class Client:
         visit.over.set()
         for line in lines:
             line.stop()
+        if visit.begun:  # else it was for want of threads here
+            self._breaker.record(server.base, visit.answered.is_set())
         return visit.outcomes()
 
 
@@ -150,7 +157,12 @@ class _Line:
                 decode_content=False,
             )
             try:
-                return self._body(response)
+                body = self._body(response)
+                visit.answered.set()
+                return body
+            except NotAnswered:
+                visit.answered.set()
+                raise
             finally:
                 response.close()  # a body read to its end has given its connection back to the pool before
         except (HTTPError, HTTPException, OSError, ValueError) as error:

@@ -27,6 +27,7 @@ class Limits:
     lines: int = 6
     threads: int = 32
     pages: int = 5
+    rest_s: float = 5.0
 
 
 class NotAnswered(Exception):
@@ -50,11 +51,12 @@ class Visit:
         self.deadline = time.monotonic() + limits.total_s
         self.settled = threading.Event()
         self.over = threading.Event()
+        self.answered = threading.Event()  # by anything that is no silence: a body read to its end, or a refusal
         self._look = look
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._address = ""
-        self._begun = False
+        self.begun = False
         self._left = limits.total_bytes
         self._waiting = deque(jobs.items())
         self._outcomes: dict[str, str] = {}
@@ -63,7 +65,7 @@ class Visit:
     def take(self) -> tuple[str, Job] | None:
         """The next job, or None where there is none left or no time."""
         with self._lock:
-            self._begun = True
+            self.begun = True
             return self._waiting.popleft() if self._waiting and not self.over.is_set() else None
 
     def finish(self, name: str, why: str) -> None:
@@ -75,7 +77,7 @@ class Visit:
 
     def outcomes(self) -> dict[str, str]:
         """What every job came to: "" or why it did not finish, also for those cut off or never begun."""
-        late = self.late if self._begun else f"FHIR server: no connection free within {self.limits.total_s:g} s"
+        late = self.late if self.begun else f"FHIR server: no connection free within {self.limits.total_s:g} s"
         with self._lock:
             return {name: self._outcomes.get(name, late) for name in self._names}
 

@@ -199,8 +199,9 @@ WORSE: dict[str, Item] = {
     "a higher ICANS grade": {"condition": "ICANS", "icd": "G92.04", "onset": "1h", "id": "w"},
 }
 # What a worse value says in place of what was said before.
-# A value, however bad, is one thing less that is not known; and vasopressin beside another one is no longer alone.
-ANSWERED = {"renal-not-computable", "insufficient-data", "vasopressin-alone"}
+# A value, however bad, is one thing less that is not known; vasopressin beside another one is no longer alone; and what
+# confirms a documented grade ends its contradiction by milder vital signs.
+ANSWERED = {"renal-not-computable", "insufficient-data", "vasopressin-alone", "grades-differ"}
 INSTEAD = {"neutrophils-low": "neutrophils-severe"}
 
 

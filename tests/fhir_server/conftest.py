@@ -8,8 +8,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.fhir_server.asking import CANARY, Asker, service
-from tests.fhir_server.faults import FaultServer, Trap, trap
+from tests.fhir_server.faults import FAULTS
 from tests.fhir_server.good import GoodServer, running
+from tests.fhir_server.misbehaving import FaultServer, Trap, trap
 from tests.support.vignettes import Vignette, vignettes
 
 
@@ -23,7 +24,7 @@ def the_trap() -> Iterator[Trap]:
 @pytest.fixture(scope="package")
 def faulty(the_trap: Trap) -> Iterator[FaultServer]:
     """The server of all faults."""
-    server = FaultServer(the_trap.origin)
+    server = FaultServer(FAULTS, the_trap.origin)
     with running(server):
         yield server
 

@@ -1,4 +1,4 @@
-"""A FHIR server that misbehaves: how, is the first part of the path. And a trap that nobody may touch."""
+"""The ways in which a FHIR server misbehaves, by name."""
 
 from __future__ import annotations
 
@@ -6,115 +6,16 @@ import gzip
 import json
 import socket
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from tests.fhir_server.good import QuietServer, outcome
+from tests.fhir_server.good import outcome
+from tests.fhir_server.misbehaving import Handler
 
 _LONG = 20.0  # seconds: longer than any time limit
 _MEGABYTE = b" " * 1024 * 1024
 _BOMB = gzip.compress(_MEGABYTE * 50, 1)
-
-
-class Trap:
-    """Listens, and counts who comes."""
-
-    def __init__(self) -> None:
-        self.hits = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._count, daemon=True).start()
-
-    def _count(self) -> None:
-        while True:
-            try:
-                made, _ = self._listener.accept()
-            except OSError:
-                return
-            self.hits += 1
-            made.close()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.close()
-
-
-@contextmanager
-def trap() -> Iterator[Trap]:
-    """A trap for the time of a test."""
-    found = Trap()
-    try:
-        yield found
-    finally:
-        found.close()
-
-
-class FaultServer(QuietServer):
-    """`http://.../<fault>/fhir` is the base URL under which the fault of that name is shown."""
-
-    def __init__(self, trap_origin: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.trap_origin = trap_origin
-        self.counts: dict[str, int] = {}
-        self.lock = threading.Lock()
-
-    @property
-    def origin(self) -> str:
-        """What a site trusts."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def base(self, fault: str) -> str:
-        """The FHIR base URL of a fault."""
-        return f"{self.origin}/{fault}/fhir"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Shows the fault that the path names."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: FaultServer
-
-    def do_GET(self) -> None:
-        """Any read or search."""
-        fault = self.path.split("/")[1]
-        with self.server.lock:
-            self.server.counts[fault] = self.server.counts.get(fault, 0) + 1
-        self.close_connection = True
-        FAULTS[fault](self)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    @property
-    def kind(self) -> str:
-        """The resource type asked for."""
-        return urlsplit(self.path).path.split("/")[3]
-
-    @property
-    def patient(self) -> str:
-        """The patient asked for."""
-        parts = urlsplit(self.path)
-        return parse_qs(parts.query).get("patient", [parts.path.split("/")[-1]])[0]
-
-    def head(self, status: int = 200, **headers: str) -> None:
-        """Status line and headers."""
-        self.send_response(status)
-        self.send_header("Content-Type", "application/fhir+json")
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-
-    def body(self, value: Any, status: int = 200) -> None:
-        """A whole answer."""
-        content = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self.head(status, Content_Length=str(len(content)))
-        self.wfile.write(content)
 
 
 def bundle(*resources: Any, following: str = "", **more: Any) -> dict[str, Any]:

@@ -1,83 +1,25 @@
-"""The client alone: addresses, names, certificates, second attempts, and its own bounds."""
+"""The client alone: second attempts, addresses, names, and its own bounds."""
 
 from __future__ import annotations
 
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cds_service.chart.breaker import Breaker
 from cds_service.chart.client import Client
 from cds_service.chart.server import Server, base_of
 from cds_service.chart.visit import Get, Limits, NotAnswered
 from tests.fhir_server.asking import CANARY
-from tests.fhir_server.faults import Trap
-from tests.fhir_server.good import QuietServer, running
-
-OK = b'{"resourceType": "Bundle"}'
-FAST = Limits(connect_s=0.3, call_s=0.3, total_s=0.8)
-
-
-class Scripted(QuietServer):
-    """Answers with the statuses of a list, then 200; `None` breaks the connection off."""
-
-    def __init__(self, *script: int | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Scripted)
-        self.script = list(script)
-        self.requests: list[dict[str, str]] = []
-        self.connections = 0
-        self.lock = threading.Lock()
-
-    def get_request(self) -> Any:
-        self.connections += 1
-        return super().get_request()
-
-
-class _Scripted(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Scripted
-
-    def do_GET(self) -> None:
-        with self.server.lock:
-            self.server.requests.append({**self.headers, "target": self.path})
-            status = self.server.script.pop(0) if self.server.script else 200
-        if status is None:
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(OK)))
-        self.end_headers()
-        self.wfile.write(OK)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def server_at(url: str) -> Server:
-    base = base_of(url)
-    assert base is not None
-    return Server(base, CANARY)
-
-
-def read(client: Client, url: str, count: int = 1) -> tuple[dict[str, str], list[bytes]]:
-    """Why each of `count` reads failed, and the bodies of those that did not."""
-    bodies: list[bytes] = []
-
-    def job(get: Get) -> None:
-        bodies.append(get("/fhir/Condition?patient=p1"))
-
-    return client.visit(server_at(url), {str(n): job for n in range(count)}), bodies
+from tests.fhir_server.good import running
+from tests.fhir_server.misbehaving import Trap
+from tests.fhir_server.scripted import FAST, OK, Scripted, read, server_at
 
 
 @pytest.mark.parametrize("first", [429, 502, 503, 504, None])
@@ -247,6 +189,34 @@ def test_threads_are_bounded_and_a_call_without_one_says_so() -> None:
     assert not first.is_alive()
 
 
+def test_a_silent_server_is_given_a_rest() -> None:
+    """Nothing is asked of it meanwhile; then it is tried again, and any answer ends the matter."""
+    server = Scripted(*[None] * 4, 500)
+    client = Client(Limits(rest_s=0.4))
+    with running(server) as origin:
+        url = f"{origin}/fhir"
+        assert set(read(client, url, 2)[0].values()) == {"FHIR server: connection broken off"}
+        asked = len(server.requests)
+        resting = "FHIR server: did not answer just now, not asked again for 0.4 s"
+        assert read(client, url)[0] == {"0": resting}
+        assert read(client, f"{origin}/other")[0] == {"0": "FHIR server: 500"}
+        assert len(server.requests) == asked + 1
+        time.sleep(0.5)
+        assert read(client, url) == ({"0": ""}, [OK])
+        assert read(client, url) == ({"0": ""}, [OK])
+
+
+def test_the_bases_remembered_are_bounded() -> None:
+    breaker = Breaker(10)
+    bases = [base_of(f"https://ehr.example.org/{number}") for number in range(1000)]
+    for base in bases:
+        assert base is not None
+        breaker.record(base, False)
+    assert bases[-1] is not None
+    assert breaker.resting(bases[-1])
+    assert len(breaker._until) <= 256
+
+
 def test_bytes_of_all_reads_together_are_bounded() -> None:
     server = Scripted()
     with running(server) as origin:
@@ -283,79 +253,3 @@ def test_a_token_that_no_header_can_carry_is_not_told() -> None:
     assert CANARY not in outcomes["a"]
     assert failures[-1].__suppress_context__
     assert server.requests == []
-
-
-# ---------------------------------------------------------------- certificates
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ca.pem, other-ca.pem, and for each of `right` and `wrong` a certificate with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: no certificates to test with")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    for name in ("ca", "other-ca"):
-        openssl(
-            "req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"
-        )
-    for name, names in (("right", "DNS:localhost,IP:127.0.0.1"), ("wrong", "DNS:elsewhere.example.org")):
-        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\n", encoding="ascii")
-        openssl("req", *key, "-subj", "/CN=localhost", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
-    return folder
-
-
-@contextmanager
-def tls_server(certificates: Path, name: str) -> Iterator[tuple[Scripted, int, list[str]]]:
-    """A server with one of the certificates, its port, and the names that clients asked for."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-    asked: list[str] = []
-    context.sni_callback = lambda sock, host, _: asked.append(host)
-    server = Scripted()
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with running(server):
-        yield server, int(server.server_address[1]), asked
-
-
-def trusting(certificates: Path, ca: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificates / f"{ca}.pem"))
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_certificate(host: str, certificates: Path) -> None:
-    """The connection goes to the address, the certificate is checked for the name."""
-    with tls_server(certificates, "right") as (_, port, asked):
-        client = Client(tls=trusting(certificates, "ca"), resolve=lambda *_: ["127.0.0.1"])
-        assert read(client, f"https://{host}:{port}/fhir", 3) == (dict.fromkeys("012", ""), [OK] * 3)
-    if host == "localhost":
-        assert set(asked) == {"localhost"}
-
-
-@pytest.mark.parametrize(
-    ("name", "trusted"),
-    [("wrong", lambda path: trusting(path, "ca")), ("right", lambda path: trusting(path, "other-ca")), ("right", None)],
-    ids=["of another name", "of another authority", "not in the system's store"],
-)
-def test_certificate_refused(name: str, trusted: Callable[[Path], ssl.SSLContext] | None, certificates: Path) -> None:
-    """The token is not sent, and nothing is tried twice."""
-    with tls_server(certificates, name) as (server, port, _):
-        tls = trusted(certificates) if trusted else None
-        outcomes, _ = read(Client(tls=tls, resolve=lambda *_: ["127.0.0.1"]), f"https://localhost:{port}/fhir")
-    assert outcomes == {"0": "FHIR server: TLS certificate or protocol not accepted"}
-    assert server.requests == []
-
-
-def test_tls_that_never_begins() -> None:
-    """A server that accepts and says nothing, while the handshake waits."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        start = time.monotonic()
-        outcomes, _ = read(Client(FAST), f"https://127.0.0.1:{silent.getsockname()[1]}/fhir", 2)
-    assert time.monotonic() - start < 1.2
-    assert all(why.startswith("FHIR server too slow") for why in outcomes.values())

@@ -7,16 +7,25 @@ All calls are made before the first test looks at one, a few at a time, because 
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from cds_service.replay.client import HttpClient
 from tests.fhir_server.asking import CANARY, LIMIT_S, Answer, Asker, lacking, offering
-from tests.fhir_server.faults import FAULTS, SLOW, FaultServer, Trap
+from tests.fhir_server.faults import FAULTS, SLOW
+from tests.fhir_server.good import GoodServer
+from tests.fhir_server.misbehaving import FaultServer, Trap
 from tests.support.cards import drug_orders, explanation, is_anakinra
 from tests.support.vignettes import Vignette
 
@@ -93,7 +102,8 @@ def round_(faulty: FaultServer, asker: Asker, the_trap: Trap, refractory: Vignet
     root.setLevel(logging.DEBUG)
 
     def ask(wanted: tuple[str, str]) -> Answer:
-        return asker.ask(offering(call_of(refractory, asker, wanted[1]), faulty.base(wanted[0])))
+        fault, way = wanted
+        return asker.ask(offering(call_of(refractory, asker, way), faulty.base(fault, way)))
 
     # The slow ones first and few at a time: more would only wait for one of the client's threads.
     wanted = sorted(((f, w) for f in FAULTS for w in WAYS), key=lambda pair: pair[0] not in SLOW)
@@ -157,7 +167,7 @@ def test_no_patient_in_the_log(round_: Round, refractory: Vignette) -> None:
 
 @pytest.mark.parametrize("fault", ["hang", "drip-body", "huge", "500"])
 def test_twenty_at_once(fault: str, faulty: FaultServer, asker: Asker, refractory: Vignette) -> None:
-    call = offering(call_of(refractory, asker, "patient"), faulty.base(fault))
+    call = offering(call_of(refractory, asker, "patient"), faulty.base(fault, "twenty"))
     start = time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(asker.ask, [call] * 20))
@@ -166,10 +176,10 @@ def test_twenty_at_once(fault: str, faulty: FaultServer, asker: Asker, refractor
 
 
 def test_a_good_server_is_read_while_a_bad_one_hangs(
-    faulty: FaultServer, good: Any, asker: Asker, refractory: Vignette
+    faulty: FaultServer, good: GoodServer, asker: Asker, refractory: Vignette
 ) -> None:
     """Four calls hang (a worker's threads by default), one more is still answered well."""
-    hanging = offering(call_of(refractory, asker, "patient"), faulty.base("hang"))
+    hanging = offering(call_of(refractory, asker, "patient"), faulty.base("hang", "beside"))
     with ThreadPoolExecutor(5) as pool:
         stuck = [pool.submit(asker.ask, hanging) for _ in range(4)]
         time.sleep(0.3)
@@ -177,3 +187,41 @@ def test_a_good_server_is_read_while_a_bad_one_hangs(
         assert answer.decision == "suggest"
         assert answer.seconds < 1
         assert {each.result().decision for each in stuck} == {"insufficient-data"}
+    start = time.monotonic()
+    at_once = asker.ask(hanging)
+    assert time.monotonic() - start < 0.5
+    assert at_once.decision == "insufficient-data"
+    assert "FHIR server: did not answer just now, not asked again for 5 s" in lacking(at_once)
+
+
+def test_the_command_answers_twenty_in_time(
+    faulty: FaultServer, asker: Asker, refractory: Vignette, tmp_path: Path
+) -> None:
+    """`anakinra-cds serve` has eight threads: who waits for one while others wait for the server is still in time."""
+    site = tmp_path / "process.yaml"
+    site.write_text(yaml.safe_dump({"extend": "us", "fhirServers": [faulty.origin]}), encoding="utf-8")
+    environment = {**os.environ, "CDS_SITE": str(site), "CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "DEBUG"}
+    program = [sys.executable, "-c", "from cds_service.cli import main; main(['serve', '--port', '0'])"]
+    call = offering(call_of(refractory, asker, "patient"), faulty.base("hang", "process"))
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, env=environment) as process,
+    ):
+        assert process.stdout is not None
+        client = HttpClient(process.stdout.readline().decode().split()[-1], trust_env=False)
+        try:
+            started = Asker(client)
+            for _ in range(8):  # both workers have begun to answer
+                assert started.ask(refractory.call(started.templates())).decision == "suggest"
+            with ThreadPoolExecutor(20) as pool:
+                answers = list(pool.map(started.ask, [call] * 20))
+        finally:
+            client.close()
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+    assert {answer.decision for answer in answers} == {"insufficient-data"}
+    assert max(answer.seconds for answer in answers) < LIMIT_S
+    written = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "FHIR server reads failed" in written
+    assert CANARY not in written
+    assert refractory.id.lower() not in written

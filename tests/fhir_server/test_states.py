@@ -16,8 +16,8 @@ import pytest
 from cds_service.knowledge import load
 from cds_service.prefetch import templates
 from tests.fhir_server.asking import Answer, Asker, lacking, offering
-from tests.fhir_server.faults import FaultServer
 from tests.fhir_server.good import GoodServer, outcome
+from tests.fhir_server.misbehaving import FaultServer
 from tests.support.cards import drug_orders, is_anakinra
 from tests.support.vignettes import Vignette, vignettes
 
