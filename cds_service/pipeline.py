@@ -6,8 +6,8 @@ chart -> facts -> engine -> decision -> cards. Knowledge is loaded once and hand
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.prefetch import filled, templates
-from cds_service.rendering.cards import OWN_CARD, Renderer
+from cds_service.rendering.cards import OWN_CARD, Renderer, in_order
 from cds_service.rendering.templates import FOOTER
 
 Step = Callable[[str], None]
@@ -114,32 +114,39 @@ class Service:
         ]
 
     def answer(self, call: HookCall, now: datetime, step: Step | None = None) -> dict[str, Any]:
-        """The cards for a call. Raises CallError(412) where the patient is unobtainable."""
-        mark = step or _no_step
-        seen = self.examine(call, now, mark)
-        if seen is None:
-            return {"cards": []}
-        decision = decide(self.knowledge, seen.rules, seen.findings, seen.reading, seen.facts)
-        mark("decision")
-        cards = self._renderer.cards(decision, seen.findings, seen.reading, seen.facts)
-        mark("cards")
-        return {"cards": cards}
+        """The cards for a call. Raises CallError(412) where the patient is unobtainable.
 
-    def examine(self, call: HookCall, now: datetime, mark: Step | None = None) -> Examination | None:
-        """Everything that is found before anything is decided; None where the selected order is none of ours."""
-        mark = mark or _no_step
+        Every selected kind of order is answered; cards that two kinds have in common are shown once.
+        """
+        mark = step or _no_step
+        cards: list[dict[str, Any]] = []
+        for seen in self.examinations(call, now, mark):
+            decision = decide(self.knowledge, seen.rules, seen.findings, seen.reading, seen.facts)
+            mark("decision")
+            said = {card["source"]["topic"]["code"] for card in cards}
+            rendered = self._renderer.cards(decision, seen.findings, seen.reading, seen.facts)
+            cards += [card for card in rendered if card["source"]["topic"]["code"] not in said]
+            mark("cards")
+        return {"cards": in_order(cards)}
+
+    def examine(self, call: HookCall, now: datetime) -> Examination | None:
+        """What is found for the most important kind of order; None where the selected order is none of ours."""
+        return next(self.examinations(call, now, _no_step), None)
+
+    def examinations(self, call: HookCall, now: datetime, mark: Step) -> Iterator[Examination]:
+        """Everything that is found before anything is decided, for each kind of order that is selected."""
         order = self._order(call)
-        if not order.kind:
-            return None
-        chart = self._chart(call, order, now)
+        chart = self._chart(call, order, now) if order.kinds else None
         mark("chart")
-        reading = self._reading(chart, order, call, now)
-        facts = self._gatherers[call.hook, order.kind].gather(reading)
-        mark("facts")
-        findings = self._engine.run(call.hook, order.kind, _values(facts))
-        self._count_disagreement(findings.failure, findings.disagreements)
-        mark("engine")
-        return Examination(reading, facts, findings, self._engine.rules(call.hook, order.kind))
+        for kind in order.kinds if chart is not None else ():
+            assert chart is not None
+            reading = self._reading(chart, replace(order, kind=kind), call, now)
+            facts = self._gatherers[call.hook, kind].gather(reading)
+            mark("facts")
+            findings = self._engine.run(call.hook, kind, _values(facts))
+            self._count_disagreement(findings.failure, findings.disagreements)
+            mark("engine")
+            yield Examination(reading, facts, findings, self._engine.rules(call.hook, kind))
 
     def _order(self, call: HookCall) -> OrderInHand:
         selections = call.selections if call.hook == "order-select" else None
@@ -149,7 +156,8 @@ class Service:
 
     def _chart(self, call: HookCall, order: OrderInHand, now: datetime) -> Chart:
         """The chart from prefetch; from the FHIR server that the call offers, what is needed and open there."""
-        needed = self._gatherers[call.hook, order.kind].queries
+        wanted = {name for kind in order.kinds for name in self._gatherers[call.hook, kind].queries}
+        needed = [name for name in self._templates if name in wanted]
 
         def second(lacking: Mapping[str, Read], enough: Enough) -> Mapping[str, Read]:
             searches = filled({name: self._templates[name] for name in needed}, call.patient_id)

@@ -37,7 +37,7 @@ def test_explain_says_what_is_missing(tmp_path: Path) -> None:
     code, text = run("explain", str(lacking), "--fired")
     assert code == 0
     assert "unknown hypersensitivity-active" in text
-    assert "is unknown: allergies: not in prefetch" in text
+    assert "is unknown: allergies: not sent by the EHR" in text
     assert "kept silent by" not in text
 
 

@@ -39,7 +39,7 @@ class Read:
 
 
 MORE = "more pages exist that were not sent"
-NOT_SENT = Read(gaps=("not in prefetch",), done=False)
+NOT_SENT = Read(gaps=("not sent by the EHR",), done=False)
 EMPTY = Read()
 
 

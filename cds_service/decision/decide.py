@@ -177,15 +177,22 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
 
 
 def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
-    """Only what stays within the daily maximum together with what is already active; nothing if that is unknown."""
+    """Only what stays within the daily maximum together with what is active and with the other drafts of the drug.
+
+    Nothing where one of those doses is unknown, or where the draft to change has no id to change it by.
+    """
     dosing = case.reading.orders.kinds[regimen.order_kind].dosing
     maximum = daily_maximum(regimen.order_kind, case.reading, case.facts)
     if dosing is None or maximum is None:
         return ()
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
-    if running is not False and dose is None:
+    changed, *beside = case.reading.order.of_kind(regimen.order_kind) or [None]
+    if (running is not False and dose is None) or (changed is not None and not changed.resource.id):
         return ()
-    return tuple(p for p in offers if p.daily_mg + float(dose or 0.0) <= maximum + TOLERANCE_MG)
+    if any(draft is None or draft.dosage.daily_mg is None for draft in beside):
+        return ()  # Another draft of unknown dose stays in the session whatever is offered for the first.
+    already = float(dose or 0.0) + sum(draft.dosage.daily_mg or 0.0 for draft in beside if draft is not None)
+    return tuple(p for p in offers if p.daily_mg + already <= maximum + TOLERANCE_MG)
 
 
 def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:

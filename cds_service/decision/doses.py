@@ -40,10 +40,9 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts) -> bool:
     dose, interval = draft.dosage.dose_mg, draft.dosage.interval_h
     if dose is None or interval is None or draft.dosage.daily_mg is None:
         return False
-    for allowed in regimen.permitted:
-        made = plan(allowed, regimen, facts)
-        if made is None or abs(made.interval_h - interval) > 1e-9:
-            continue
-        if abs(made.dose_mg - dose) <= TOLERANCE_MG or (regimen.permitted_up_to and 0 < dose <= made.dose_mg):
-            return True
-    return False
+    made = [p for p in (plan(d, regimen, facts) for d in regimen.permitted) if p is not None]
+    if regimen.permitted_up_to and made:
+        # Its dose or less, at any interval between the shortest and the longest of the pairs.
+        intervals = [p.interval_h for p in made]
+        return 0 < dose <= max(p.dose_mg for p in made) and min(intervals) <= interval <= max(intervals)
+    return any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)

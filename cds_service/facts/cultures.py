@@ -74,6 +74,14 @@ def _place(
         out.positive.append(resource)
 
 
+def named(resource: Resource) -> str:
+    """A culture in words: what grew, and when it was taken."""
+    coded = resource.raw.get("valueCodeableConcept")
+    value = concept(coded).label if isinstance(coded, Mapping) else resource.text("valueString")
+    taken = f", taken {resource.when.start:%Y-%m-%d %H:%M} UTC" if resource.when else ""
+    return f"{resource.concept.label or 'Blood culture'} positive: {value[:80] or 'organism not named'}{taken}"
+
+
 def _recent(commensals: list[Resource], reading: Reading) -> int:
     """How many sets within the window grew a commensal: one alone is probably contamination."""
     return sum(1 for r in commensals if reading.within(r, reading.windows["blood-culture-window"]))

@@ -68,14 +68,29 @@ def active_medication(name: str, definition: FactDefinition, reading: Reading) -
     matcher = reading.terms[definition.source.target]
     chart = reading.chart
     hours = reading.windows[definition.max_age]
-    drafts = {d.resource.ref for d in reading.order.drafts}
-    found = [r for r in chart.matching(("requests",), matcher) if r.ref not in drafts and ordered_now(r, reading)]
+    found = orders_now(definition.source.target, reading)
     found += [r for r in chart.matching(("statements",), matcher) if _stated_now(r, reading)]
     given = [r for r in chart.matching(("administrations",), matcher) if r.status in GIVEN]
     found += [r for r in given if r.when is None or reading.within(r, hours)]
     good, bad = usable(found)
+    unclear = [r.ref for r in chart.matching(("requests",), matcher) if r.status == "unknown"]
     gaps = chart.gaps(definition.reads) + unresolved_drugs(reading, definition.reads)
-    return boolean(name, good, gaps, bad)
+    return boolean(name, good, (*gaps, *(f"{ref} has the status unknown" for ref in unclear)), bad)
+
+
+def orders_now(value_set: str, reading: Reading) -> list[Resource]:
+    """Active orders of a value set, without the drafts of this session (a re-signed order may already be active)."""
+    drafts = {d.resource.ref for d in reading.order.drafts}
+    matched = reading.chart.matching(("requests",), reading.terms[value_set])
+    return [r for r in matched if r.ref not in drafts and ordered_now(r, reading)]
+
+
+def drafted_medication(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """A drug of the value set among the unsigned orders of this session."""
+    matcher = reading.terms[definition.source.target]
+    found = [d.resource for d in reading.order.drafts if d.resource.matches(matcher)]
+    text = "; ".join(dict.fromkeys(r.concept.label for r in found))
+    return Fact(name, bool(found), sources=refs(found), text=text)
 
 
 def ordered_now(request: Resource, reading: Reading) -> bool:
@@ -138,11 +153,7 @@ def unresolved_drugs(reading: Reading, queries: Iterable[str]) -> tuple[str, ...
 
 def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -> Fact:
     """mg a day over the active orders of a value set; unknown where one of them does not say."""
-    matcher = reading.terms[definition.source.target]
-    drafts = {d.resource.ref for d in reading.order.drafts}
-    orders = [
-        r for r in reading.chart.matching(("requests",), matcher) if r.ref not in drafts and ordered_now(r, reading)
-    ]
+    orders = orders_now(definition.source.target, reading)
     if gaps := reading.chart.gaps(definition.reads):
         return unknown(name, "; ".join(gaps))
     table = reading.units["drug-amount"]
@@ -150,6 +161,14 @@ def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -
     for order, dose in zip(orders, doses, strict=True):
         if dose.daily_mg is None:
             return unknown(name, f"{order.ref}: {dose.why}", sources=refs(orders))
+    given = [
+        r
+        for query in ("administrations", "statements")
+        for r in reading.chart.matching((query,), reading.terms[definition.source.target])
+        if r.status in {*GIVEN, "active"} and reading.within(r, reading.windows[definition.max_age])
+    ]
+    if given and not orders:
+        return unknown(name, "given or stated, and no active order says the dose", sources=refs(given))
     return Fact(name, sum(d.daily_mg or 0.0 for d in doses), definition.unit, sources=refs(orders))
 
 
@@ -238,6 +257,7 @@ DECLARED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
     "active_condition": active_condition,
     "active_medication": active_medication,
     "active_daily_dose": active_daily_dose,
+    "drafted_medication": drafted_medication,
     "draft_daily_dose": draft_daily_dose,
     "draft_dose_computable": draft_dose_computable,
     "given_within": given_within,

@@ -93,12 +93,13 @@ def _per_day(timing: object) -> float | None:
         count = repeat.get("frequencyMax") or repeat.get("frequency")
         period, unit = repeat.get("period"), repeat.get("periodUnit")
         length = _positive(period)
+        times, meals = repeat.get("timeOfDay"), repeat.get("when")
+        named = [len(of) for of in (times, meals) if isinstance(of, list) and of]
         if length is not None and isinstance(unit, str) and unit in _PERIOD_HOURS:
-            # FHIR: frequency defaults to 1 where a period is given.
-            return (_positive(count) or 1.0) * 24.0 / (length * _PERIOD_HOURS[unit])
-        of_day = repeat.get("timeOfDay")
-        if isinstance(of_day, list) and of_day:
-            return float(len(of_day))
+            # FHIR: frequency defaults to 1 where a period is given; times of day beside it may say more.
+            return max(_positive(count) or 1.0, *named, 1.0) * 24.0 / (length * _PERIOD_HOURS[unit])
+        if isinstance(times, list) and times:
+            return float(len(times))
     code = timing.get("code")
     codings = code.get("coding") if isinstance(code, Mapping) else None
     for coding in codings if isinstance(codings, list) else []:

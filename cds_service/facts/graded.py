@@ -92,7 +92,11 @@ def current_grade(
     ended = max((g for g in series if g.end is not None), key=lambda g: g.end or g.start, default=None)
     if ended is not None and ended.end and reading.hours_since(ended.end) <= reading.windows[max_age]:
         return Fact(name, 0, "{grade}", ended.end, (ended.resource.ref,), notes=("documented as ended",))
-    return unknown(name, "no grade documented") if nothing is None else Fact(name, nothing, "{grade}")
+    return (
+        unknown(name, "no grade documented")
+        if nothing is None
+        else Fact(name, nothing, "{grade}", text="none documented")
+    )
 
 
 def _if_fresh(name: str, current: Graded, reading: Reading, max_age: str, bad: tuple[str, ...]) -> Fact:

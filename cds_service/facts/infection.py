@@ -6,11 +6,11 @@ Prophylactic antimicrobials and febrile neutropenia alone are no infection. Unco
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.cultures import read_cultures
+from cds_service.facts.cultures import named, read_cultures
 from cds_service.facts.declared import DISPROVEN, ENDED, UNCONFIRMED, abatement, boolean, ordered_now, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, usable
 
@@ -37,7 +37,10 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     unresolved = unresolved_drugs(reading, ("requests",))
     conditions, both = chart.gaps(("conditions",)), chart.gaps(("conditions", "cultures"))
     lost = bad + cultures.unusable
-    yield boolean("severe-infection", found.severe + cultures.positive, both, lost)
+    severe = boolean("severe-infection", found.severe + cultures.positive, both, lost)
+    yield replace(
+        severe, text="; ".join([r.concept.label for r in found.severe] + [named(r) for r in cultures.positive])
+    )
     yield boolean(
         "other-infection", found.other, chart.gaps(("conditions", "requests")) + unresolved, bad + lost_orders
     )

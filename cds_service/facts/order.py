@@ -28,10 +28,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class OrderInHand:
-    """The kind that is answered ("" where none of the selected orders is ours), every draft of a known kind, and the
-    ServiceRequests drafted beside them (raw)."""
+    """The kind that is being answered ("" where none of the selected orders is ours), all selected kinds of ours (most
+    important first), every draft of a known kind, and the ServiceRequests drafted beside them (raw)."""
 
     kind: str
+    kinds: tuple[str, ...]
     drafts: tuple[Draft, ...]
     others: tuple[Mapping[str, Any], ...] = ()
 
@@ -59,7 +60,8 @@ def order_in_hand(
             drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
-    return OrderInHand(next((k for k in orders.kinds if k in selected_kinds), ""), tuple(drafts), others)
+    kinds = tuple(k for k in orders.kinds if k in selected_kinds)
+    return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others)
 
 
 def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> str:

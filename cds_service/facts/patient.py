@@ -12,7 +12,6 @@ from cds_service.facts.declared import FINAL, boolean, is_active, newest_first, 
 from cds_service.facts.model import Fact, Facts, Reading, unknown, usable
 
 _YEAR_DAYS = 365.2425
-_MONTH_DAYS = 30.436875
 # LOINC answers to pregnancy status (82810-3) and the codes that FHIR servers use for a positive test.
 _PREGNANT_WORDS = ("pregnant", "positive", "detected")
 _NOT_PREGNANT_WORDS = ("not pregnant", "negative", "not detected", "no", "none detected")
@@ -107,7 +106,7 @@ def _below_label(reading: Reading, child: Fact, weight: Fact, youngest: float) -
         return Fact(name, False) if child.value is False else unknown(name, child.why)
     months = _months(reading)
     if months is not None and months < reading.policies["child-minimum-age"]:
-        return Fact(name, True, sources=child.sources, text=f"{months:.0f} months old")
+        return Fact(name, True, sources=child.sources, text=f"{months:.0f} completed months old")
     if weight.value is None:
         return unknown(name, weight.why)
     if float(weight.value) < reading.policies["child-minimum-weight"]:
@@ -118,7 +117,11 @@ def _below_label(reading: Reading, child: Fact, weight: Fact, youngest: float) -
 def _months(reading: Reading) -> float | None:
     patient = reading.chart.patient()
     birth = parse_when(patient.text("birthDate")) if patient else None
-    return None if birth is None else (reading.now - birth.end) / timedelta(days=_MONTH_DAYS)
+    if birth is None or birth.end > reading.now:
+        return None if birth is None or birth.start > reading.now else 0.0
+    now = reading.now.astimezone(UTC)
+    whole = (now.year - birth.end.year) * 12 + now.month - birth.end.month
+    return float(whole - (now.day < birth.end.day))
 
 
 def _pregnancy(reading: Reading) -> Fact:

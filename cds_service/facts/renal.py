@@ -108,6 +108,10 @@ def _function(reading: Reading, clearance: Fact) -> Fact:
     if dialysis := _dialysis(reading):
         return Fact(name, "dialysis", sources=refs(dialysis), text=dialysis[0].concept.label)
     limit = reading.policies["renal-severe-clearance"]
+    if gaps := reading.chart.gaps(("procedures", "conditions")):
+        severe = clearance.value is not None and float(clearance.value) < reading.policies["renal-severe-clearance"]
+        if not severe:
+            return Fact(name, "not-computable", text=f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
     end_stage = _listed(reading, "end-stage-renal")
     if end_stage:
         return Fact(name, "severe", sources=refs(end_stage), text=end_stage[0].concept.label, notes=("end-stage",))

@@ -8,13 +8,13 @@ from typing import Any
 
 from cds_service.chart.vocabulary import concept
 from cds_service.decision.decide import INSUFFICIENT, UNEVALUATED
-from cds_service.decision.model import Answer, Decision, DosePlan
+from cds_service.decision.model import PRECLUDES, RANK, SEVERITY, SUGGESTS, Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Card, CardOrder
 from cds_service.rendering import context, fhir, words
-from cds_service.rendering.explanation import explain, extension, lacking
+from cds_service.rendering.explanation import EXTENSION, explain, extension, lacking
 from cds_service.rendering.templates import FOOTER, CardTemplate, compile_cards
 
 RULE_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
@@ -120,6 +120,17 @@ class Renderer:
             action = {"type": "create", "description": order.label, "resource": resource}
             found.append({"label": order.label, "uuid": str(uuid.uuid4()), "actions": [action]})
         return found
+
+
+def in_order(cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Cards of several kinds of order in the contract's order; beside what precludes it, no suggestion is left."""
+    decisions = [card["extension"][EXTENSION]["decision"] for card in cards]
+    precluded = any(d in PRECLUDES for d in decisions)
+    kept = [c for c, d in zip(cards, decisions, strict=True) if not (precluded and d in SUGGESTS)]
+    for card in kept if precluded else ():
+        if card.get("selectionBehavior") == "at-most-one":
+            del card["suggestions"], card["selectionBehavior"]
+    return sorted(kept, key=lambda c: (RANK[c["extension"][EXTENSION]["decision"]], SEVERITY[c["indicator"]]))
 
 
 def _display(answer: Answer) -> str:

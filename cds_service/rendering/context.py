@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.decision.decide import INSUFFICIENT
+from cds_service.decision.doses import plan
 from cds_service.decision.model import Answer, Decision
+from cds_service.facts.dose import daily_maximum
 from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
@@ -44,7 +46,8 @@ def shown(value: object, unit: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return number(value) + (f" {unit}" if unit and not unit.startswith("{") and unit != "a" else "")
+        said = {"a": "", "d": "d", "mg/d": "mg/day"}.get(unit, "" if unit.startswith("{") else unit)
+        return f"{number(value)} {said}".strip()
     return str(value)
 
 
@@ -55,12 +58,32 @@ def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Fact
     return {
         "fact": _facts(facts, titles),
         "policy": _policies(knowledge),
+        "regimen_dose": _regimen_doses(knowledge, facts),
+        "maximum": _maximum(reading, facts),
         "region": {n: Trusted(getattr(region, n)) for n in ("title", "statement", "as_of", "source")},
         "site": {"id": Trusted(knowledge.site.id), "high_dose_protocol": knowledge.site.high_dose_protocol},
         "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
         "trouble": decision.trouble,
         **_missing(decision, facts, titles),
     }
+
+
+def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:
+    """The recommended dose of a regimen for this patient, in words: for cards that show doses as text only."""
+
+    def regimen_dose(name: str) -> Trusted:
+        regimen = knowledge.regimens[name]
+        made = plan(regimen.dose, regimen, facts)
+        return Trusted(words.dose(made, knowledge.orders.routes) if made else "a dose that needs a current weight")
+
+    return regimen_dose
+
+
+def _maximum(reading: Reading, facts: Facts) -> Trusted:
+    """The daily maximum of the drug that the service doses, for this patient."""
+    dosed = next((name for name, kind in reading.orders.kinds.items() if kind.dosing), "")
+    found = daily_maximum(dosed, reading, facts) if dosed else None
+    return Trusted(f"{number(found)} mg/day" if found is not None else "not known without age and weight")
 
 
 def _missing(decision: Decision, facts: Facts, titles: Mapping[str, str]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def updated_order(draft: Mapping[str, Any], instruction: Json, medication: Medic
         "subject": {"reference": f"Patient/{patient_id}"},
         "dosageInstruction": [instruction],
     }
-    rest = {k: v for k, v in draft.items() if k not in _REPLACED}
+    rest = {k: v for k, v in draft.items() if k not in _REPLACED and v not in (None, "", [], {})}
     if isinstance(rest.get("category"), Mapping):
         rest["category"] = [rest["category"]]
     if not any(key in rest for key in _MEDICATION[:2]):

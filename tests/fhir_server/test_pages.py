@@ -153,7 +153,7 @@ def test_an_id_that_climbs_in_a_path(patient_id: str, server: GoodServer) -> Non
     found = source.complete(
         call_with(server, {}, patient_id), {"patient": f"Patient/{patient_id}"}, {"patient": NOT_SENT}, lambda *_: True
     )
-    assert found["patient"].gaps == ("not in prefetch", "FHIR server: not asked for a patient of this id")
+    assert found["patient"].gaps == ("not sent by the EHR", "FHIR server: not asked for a patient of this id")
     assert server.seen == []
 
 

@@ -167,8 +167,8 @@ def test_reasons(whole: dict[str, Any], faulty: FaultServer, asker: Asker) -> No
         "FHIR server: 401": offering(call, trusted),
     }
     for words_, asked in words.items():
-        assert f"allergies: not in prefetch; allergies: {words_}" in lacking(asker.ask(asked))
+        assert f"allergies: not sent by the EHR; allergies: {words_}" in lacking(asker.ask(asked))
     plain = lacking(asker.ask(call))
-    assert "allergies: not in prefetch" in plain
+    assert "allergies: not sent by the EHR" in plain
     assert "FHIR server" not in plain
     assert "FHIR server" not in lacking(asker.ask({**call, "fhirServer": trusted}))

@@ -128,7 +128,7 @@ def test_a_card_is_shown_with_its_offers_and_its_reasons() -> None:
                 "from": ["Condition/[1]", "b", "c"],
             }
         ],
-        unknown=[{"name": "weight", "why": "not in prefetch"}],
+        unknown=[{"name": "weight", "why": "not sent by the EHR"}],
         policy=[{"name": "doses", "value": True, "unit": "", "source": "us"}],
         evidence=[{"id": "gazeau-2023", "status": "partly"}],
         dosePlan={"doseMg": 100, "intervalH": 12, "route": "subcutaneous", "dailyMg": 200, "durationDays": 3},
@@ -155,7 +155,7 @@ def test_a_card_is_shown_with_its_offers_and_its_reasons() -> None:
         "rule crs-refractory 1.0.0",
         "100 mg SC q12h, 200 mg/day, for 3 days",
         "crs-grade = 2, as of 2026-03-05T08:00:00Z <- Condition/[1], b and 1 more",
-        "weight: not in prefetch",
+        "weight: not sent by the EHR",
         "doses = yes (us)",
         "gazeau-2023: partly",
         "again at 2026-03-05T12:00:00Z",

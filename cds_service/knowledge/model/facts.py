@@ -33,6 +33,7 @@ class Source(Model):
     active_condition: Id | None = None
     active_medication: Id | None = None
     active_daily_dose: Id | None = None
+    drafted_medication: Id | None = None
     draft_daily_dose: Id | None = None
     draft_dose_computable: Id | None = None
     given_within: Id | None = None

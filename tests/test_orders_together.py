@@ -1,0 +1,169 @@
+"""Orders that stand together: nothing that one click does may make the whole worse, and no safety card is lost."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service import knowledge
+from cds_service.pipeline import Service
+from cds_service.web.door import read_call
+from tests.support.cards import drug_orders
+
+Json = dict[str, Any]
+BASE = json.loads((Path(__file__).parents[1] / "examples/requests/refractory-grade-2.json").read_text(encoding="utf-8"))
+PATIENT = BASE["context"]["patientId"]
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+CVX = "http://hl7.org/fhir/sid/cvx"
+ANAKINRA, TOCILIZUMAB, ADALIMUMAB = "72435", "612865", "327361"
+
+
+@functools.cache
+def service() -> Service:
+    return Service.start(knowledge.load())
+
+
+def order(name: str, code: str, mg: float = 0, hours: float = 0, **more: Any) -> Json:
+    made: Json = {
+        "resourceType": "MedicationRequest",
+        "id": name,
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": code}]},
+        "authoredOn": "2026-03-05T08:00:00Z",
+    }
+    if mg:
+        quantity = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+        timing = {"repeat": {"frequency": 1, "period": hours, "periodUnit": "h"}}
+        made["dosageInstruction"] = [{"timing": timing, "doseAndRate": [{"doseQuantity": quantity}]}]
+    return made | more
+
+
+MMR = order("mmr", "", medicationCodeableConcept={"coding": [{"system": CVX, "code": "03", "display": "MMR"}]})
+
+
+def ask(
+    *drafts: Json, hook: str = "order-sign", selected: tuple[str, ...] = (), chart: Json | None = None
+) -> list[Json]:
+    request = copy.deepcopy(BASE) | {"hook": hook}
+    request["context"]["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": d} for d in drafts]}
+    request["context"]["selections"] = [f"MedicationRequest/{drafts[0]['id']}"]
+    for key, resource in (chart or {}).items():
+        if resource is None:
+            del request["prefetch"][key]
+        else:
+            request["prefetch"][key].setdefault("entry", []).insert(0, {"resource": resource})
+            request["prefetch"][key].pop("total", None)
+    call = read_call(f"anakinra-{hook}", hook, json.dumps(request).encode(), allow_evaluation_time=True)
+    assert call.evaluation_time is not None
+    cards: list[Json] = service().answer(call, call.evaluation_time)["cards"]
+    return cards
+
+
+def said(cards: list[Json]) -> list[str]:
+    return [c["extension"]["org.anakinra-cds.explanation"]["decision"] for c in cards]
+
+
+def rules(cards: list[Json]) -> set[str]:
+    return {c["source"]["topic"]["code"] for c in cards}
+
+
+def offered(cards: list[Json]) -> list[Json]:
+    return [o for c in cards for o in drug_orders(c)]
+
+
+@pytest.mark.parametrize(("first", "second"), [((100, 8), (100, 12)), ((100, 12), (100, 12)), ((200, 6), (100, 24))])
+def test_what_is_offered_for_one_draft_leaves_room_for_the_other(
+    first: tuple[float, float], second: tuple[float, float]
+) -> None:
+    other = order("d2", ANAKINRA, *second)
+    for resource in offered(ask(order("d1", ANAKINRA, *first), other)):
+        assert "order-exceeds-max" not in said(ask(resource, other))
+
+
+def test_nothing_is_offered_beside_a_draft_of_unknown_dose() -> None:
+    assert offered(ask(order("d1", ANAKINRA, 100, 24), order("d2", ANAKINRA), hook="order-select")) == []
+
+
+RUNNING = order("running", ANAKINRA, 100, 12, status="active")
+GIVEN = {
+    "resourceType": "MedicationAdministration",
+    "id": "given",
+    "status": "completed",
+    "subject": {"reference": f"Patient/{PATIENT}"},
+    "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": ANAKINRA}]},
+    "effectiveDateTime": "2026-03-05T06:00:00Z",
+}
+
+
+@pytest.mark.parametrize("chart", [{"requests": RUNNING}, {"administrations": GIVEN}])
+def test_no_second_course_in_place_of_tocilizumab(chart: Json) -> None:
+    cards = ask(order("d", TOCILIZUMAB), hook="order-select", chart=chart)
+    assert said(cards)[0] == "review"
+    assert offered(cards) == []
+
+
+def test_an_active_drug_of_unknown_dose_is_not_zero() -> None:
+    cards = ask(order("d", ANAKINRA, 100, 6), chart={"administrations": GIVEN})
+    assert said(cards)[0] == "duplicate"
+    assert "0 mg" not in cards[0]["summary"].replace("400 mg", "")
+    assert "Combined" not in cards[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("drafts", "expected"),
+    [
+        ((order("d", ANAKINRA, 100, 12), MMR), {"live-vaccine-ordered", "live-vaccine-drafted"}),
+        ((order("d", ANAKINRA, 100, 12), order("a", ADALIMUMAB)), {"blocker-ordered-with-anakinra", "tnf-antagonist"}),
+    ],
+)
+def test_every_signed_order_is_answered(drafts: tuple[Json, ...], expected: set[str]) -> None:
+    assert expected <= rules(ask(*drafts))
+
+
+def test_a_vaccine_is_not_lost_beside_tocilizumab() -> None:
+    cards = ask(order("d", TOCILIZUMAB), MMR, chart={"requests": RUNNING})
+    assert "live-vaccine-ordered" in rules(cards)
+
+
+def test_a_blocker_among_the_drafts_is_mentioned() -> None:
+    cards = ask(order("d", ANAKINRA), order("a", ADALIMUMAB), hook="order-select")
+    assert "tnf-antagonist" in rules(cards)
+    assert said(cards)[0] == "suggest"
+
+
+def test_a_draft_of_another_patient_is_never_rewritten() -> None:
+    cards = ask(order("d", ANAKINRA, 100, 12, subject={"reference": "Patient/somebody-else"}))
+    assert said(cards)[0] == "insufficient-data"
+    assert offered(cards) == []
+
+
+def test_a_draft_without_id_cannot_be_updated() -> None:
+    draft = order("d", ANAKINRA)
+    del draft["id"]
+    assert offered(ask(draft | {"id": ""}, hook="order-sign")) == []
+
+
+def test_unreadable_procedures_leave_dialysis_open() -> None:
+    cards = ask(order("d", ANAKINRA), hook="order-select", chart={"procedures": None})
+    assert "renal-not-computable" in rules(cards)
+    assert any("dialysis" in c["detail"] for c in cards)
+
+
+def test_times_of_day_count() -> None:
+    draft = order("d", ANAKINRA, 200, 24)
+    draft["dosageInstruction"][0]["timing"]["repeat"]["timeOfDay"] = ["00:00:00", "06:00:00", "12:00:00", "18:00:00"]
+    assert said(ask(draft))[0] == "order-exceeds-max"
+
+
+def test_an_update_repeats_no_null() -> None:
+    cards = ask(order("d", ANAKINRA, note=None, category={"text": "inpatient"}), hook="order-select")
+    for resource in offered(cards):
+        assert "note" not in resource
+        assert resource["category"] == [{"text": "inpatient"}]
