@@ -135,5 +135,9 @@ class Resource:
 
     def code(self, element: str) -> str:
         """The first code of a CodeableConcept element such as clinicalStatus; its text where it has no code."""
-        found = concept(self.raw.get(element))
-        return found.codes[0][1] if found.codes else found.text
+        return self.remember(("code", element), lambda r: _first_code(r.raw.get(element)))
+
+
+def _first_code(value: object) -> str:
+    found = concept(value)
+    return found.codes[0][1] if found.codes else found.text

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import concept
+from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.car_t import infused_at
 from cds_service.facts.crs import GRADES, grade_then
 from cds_service.facts.declared import unresolved_drugs
@@ -80,11 +80,15 @@ def _intravenous(reading: Reading, query: str) -> list[Resource]:
 
 
 def _subcutaneous(resource: Resource, reading: Reading) -> bool:
-    dosage = resource.raw.get("dosage") or resource.raw.get("dosageInstruction")
-    parts = dosage if isinstance(dosage, list) else [dosage]
-    routes = [concept(p.get("route")) for p in parts if isinstance(p, dict)]
+    routes = resource.remember("routes", _routes)
     words = f" {resource.concept.text} "
     return any(reading.terms["route-subcutaneous"].matches(r) for r in routes) or " subcutaneous " in words
+
+
+def _routes(resource: Resource) -> list[Concept]:
+    dosage = resource.raw.get("dosage") or resource.raw.get("dosageInstruction")
+    parts = dosage if isinstance(dosage, list) else [dosage]
+    return [concept(p.get("route")) for p in parts if isinstance(p, dict)]
 
 
 def _counted(records: Sequence[Resource], reading: Reading, start: datetime | None) -> tuple[list[Resource], list[str]]:

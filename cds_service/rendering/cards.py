@@ -14,7 +14,7 @@ from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Card, CardOrder
 from cds_service.rendering import context, fhir, words
-from cds_service.rendering.explanation import EXTENSION, explain, extension, lacking
+from cds_service.rendering.explanation import EXTENSION, explain, extension, lacking, standing
 from cds_service.rendering.templates import FOOTER, CardTemplate, compile_cards
 
 RULE_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
@@ -30,6 +30,8 @@ class Renderer:
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
         self._cards: Mapping[str, CardTemplate] = compile_cards(knowledge.cards)
+        self._standing = {rule.id: standing(rule, knowledge) for rule in (*knowledge.rules, UNEVALUATED)}
+        self._reasons = {n: [r.model_dump() for r in card.override_reasons] for n, card in knowledge.cards.items()}
 
     def cards(self, decision: Decision, findings: Findings, reading: Reading, facts: Facts) -> list[dict[str, Any]]:
         """One card for each answer, in order."""
@@ -44,10 +46,10 @@ class Renderer:
             if not made:
                 own |= context.of_footer(answer, self._knowledge, explained)
                 detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
-            made.append(
-                self._card(answer, template.card, summary, detail, reading)
-                | {"extension": extension(answer, explained, decision, self._knowledge, reading)}
-            )
+            card = self._card(answer, template.card, summary, detail, reading)
+            rule = self._standing[answer.rule.id]
+            card["extension"] = extension(answer, explained, decision, self._knowledge, reading, rule)
+            made.append(card)
         return made
 
     def _card(self, answer: Answer, card: Card, summary: str, detail: str, reading: Reading) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class Renderer:
             body["suggestions"] = suggestions
             body["selectionBehavior"] = "at-most-one" if answer.offers else "any"
         if card.override_reasons:
-            body["overrideReasons"] = [reason.model_dump() for reason in card.override_reasons]
+            body["overrideReasons"] = self._reasons[card.id]
         return body
 
     def _offers(self, answer: Answer, reading: Reading) -> list[dict[str, Any]]:

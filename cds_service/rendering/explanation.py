@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from cds_service.decision.model import Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.rendering.context import Explained, policies_of
 from cds_service.rendering.words import moment
 
@@ -40,8 +42,25 @@ def _carrying(rule_id: str, findings: Findings, facts: Facts) -> Iterator[str]:
             yield from _carrying(name, findings, facts)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a rule's explanation says whoever the patient is: its policies and its evidence."""
+
+    policy: list[dict[str, Any]]
+    evidence: list[dict[str, str]]
+
+
+def standing(rule: RuleDefinition, knowledge: Knowledge) -> Standing:
+    """Made once for each rule."""
+    items = ((name, knowledge.evidence[name].status) for name in rule.evidence)
+    return Standing(
+        [_policy(name, knowledge) for name in policies_of(rule)],
+        [{"id": name, "status": status} for name, status in items if status != "refuted"],
+    )
+
+
 def extension(
-    answer: Answer, explained: Explained, decision: Decision, knowledge: Knowledge, reading: Reading
+    answer: Answer, explained: Explained, decision: Decision, knowledge: Knowledge, reading: Reading, rule: Standing
 ) -> dict[str, Any]:
     """The member `extension` of a card; members with nothing in them are left out."""
     body: dict[str, Any] = {
@@ -53,12 +72,8 @@ def extension(
         "unknown": [{"name": f.name, "why": f.why} for f in explained.unknown],
         "flags": list(decision.flags),
         "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
-        "policy": [_policy(name, knowledge) for name in policies_of(answer.rule)],
-        "evidence": [
-            {"id": name, "status": knowledge.evidence[name].status}
-            for name in answer.rule.evidence
-            if knowledge.evidence[name].status != "refuted"
-        ],
+        "policy": rule.policy,
+        "evidence": rule.evidence,
         "evaluatedAt": moment(reading.now),
         "reevaluateAt": moment(answer.reevaluate_at) if answer.reevaluate_at else None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -45,12 +46,12 @@ class Source(Model):
             raise ValueError(f"exactly one source expected, found {len(given)}: {', '.join(given) or 'none'}")
         return self
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The snake_case name of the one key that is set."""
         return next(name for name, value in self if value is not None)
 
-    @property
+    @cached_property
     def target(self) -> str:
         """The value of the one key that is set: a topic or the id of a value set."""
         return str(next(value for _, value in self if value is not None))
