@@ -1,1 +1,1 @@
-"""Tests of what charts mean: facts and decisions, against the clinical dossier and the public contract."""
+"""Tests of what charts mean: facts and decisions, against the clinical policy and the public contract."""
