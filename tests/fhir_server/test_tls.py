@@ -29,12 +29,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=30)
 
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    # Python 3.13 checks strictly (RFC 5280): an authority says that it signs, and its certificates say whose they are.
+    authority = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     for name in ("ca", "other-ca"):
-        openssl(
-            "req", "-x509", *key, "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem"
-        )
+        made = ("-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+        openssl("req", "-x509", *key, *authority, *made)
     for name, names in (("right", "DNS:localhost,IP:127.0.0.1"), ("wrong", "DNS:elsewhere.example.org")):
-        (folder / f"{name}.ext").write_text(f"subjectAltName={names}\n", encoding="ascii")
+        (folder / f"{name}.ext").write_text(
+            f"subjectAltName={names}\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n", encoding="ascii"
+        )
         openssl("req", *key, "-subj", "/CN=localhost", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{name}.ext")
         openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
