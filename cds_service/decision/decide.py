@@ -186,12 +186,12 @@ def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) 
     if dosing is None or maximum is None:
         return ()
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
-    changed, *beside = case.reading.order.of_kind(regimen.order_kind) or [None]
-    if (running is not False and dose is None) or (changed is not None and not changed.resource.id):
+    drafts = case.reading.order.of_kind(regimen.order_kind)
+    # The first draft is the one that would change; the others stay in the session whatever is offered for it.
+    beside = [draft.dosage.daily_mg for draft in drafts[1:]]
+    if (running is not False and dose is None) or None in beside or (drafts and not drafts[0].resource.id):
         return ()
-    if any(draft is None or draft.dosage.daily_mg is None for draft in beside):
-        return ()  # Another draft of unknown dose stays in the session whatever is offered for the first.
-    already = float(dose or 0.0) + sum(draft.dosage.daily_mg or 0.0 for draft in beside if draft is not None)
+    already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
     return tuple(p for p in offers if p.daily_mg + already <= maximum + TOLERANCE_MG)
 
 

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,7 @@ from cds_service.web.outcome import answer
 
 log = logging.getLogger(__name__)
 
+_DISCARD_SECONDS: Final = 1.0
 _CONTENT_TYPES: Final = frozenset({"application/json", "application/fhir+json"})
 
 
@@ -118,14 +120,25 @@ def _body(limit: int) -> bytes:
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
+        _discard(4 * limit)
         raise too_large from None
     except Exception:  # which error says that the body does not arrive is each WSGI server's own affair
         raise CallError(400, "structure", "body: broken off, stalled or badly chunked; expected a whole body") from None
     if len(body) > limit:
+        _discard(4 * limit)
         raise too_large
     if not body:
         raise CallError(400, "required", "body: missing; expected a CDS Hooks call as a JSON object")
     return body
+
+
+def _discard(most: int) -> None:
+    """Read on for a while: a connection closed with bytes unread is reset, and the client may never see the refusal."""
+    source, until = request.environ["wsgi.input"], time.monotonic() + _DISCARD_SECONDS
+    # What breaks off here was to be thrown away; the refusal stands whatever happens to the rest of the body.
+    with suppress(Exception):
+        while most > 0 and time.monotonic() < until and (chunk := source.read(min(65536, most))):
+            most -= len(chunk)
 
 
 def _keyed_hash() -> Callable[[str], str]:
