@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench soak metamorphic docs clean FORCE
+.PHONY: help demo run test check bench soak metamorphic docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,7 @@ check: $(VENV)/.dev ## style, types, layers, and the rules and cards themselves
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/anakinra-cds check
+	@$(BIN)/anakinra-cds docs --check
 
 bench: $(VENV)/.dev ## measure the service against a bare Flask view
 	@$(BIN)/python -m benchmarks.bench
@@ -42,8 +43,11 @@ soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must
 	@METAMORPHIC_EXAMPLES=3000 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py
 
-docs: $(VENV)/.runtime ## write the generated documentation
+docs: $(VENV)/.runtime ## write docs/knowledge.md and the catalogue as pages
 	@$(BIN)/anakinra-cds docs
+
+lock: $(VENV)/.runtime ## record raised versions: make lock CHANGE="why"
+	@$(BIN)/anakinra-cds lock --change "$$CHANGE"
 
 clean: ## remove .venv, caches and build results
 	@rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \

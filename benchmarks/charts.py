@@ -86,9 +86,11 @@ def prefetched(call: Mapping[str, Any]) -> int:
 
 
 def _chart(templates: Mapping[str, str], size: int) -> Chart:
-    """The example patient with older resources until the templates read exactly `size`."""
+    """The example patient, without its oldest laboratory results or with older resources, until the templates read
+    exactly `size`."""
     (source,), _ = sources([EXAMPLES / "patients" / f"{_PATIENT}.json"])
     (base,) = [item for item in read(source) if isinstance(item, Chart)]
+    base = _without_oldest(base, _call(templates, base), size)
     missing = size - prefetched(_call(templates, base))
     if missing < 0:
         raise ValueError(f"{size} resources: expected at least the {size - missing} of examples/patients/{_PATIENT}")
@@ -102,6 +104,19 @@ def _chart(templates: Mapping[str, str], size: int) -> Chart:
     if found != size:
         raise ValueError(f"{size} resources: the templates read only {found}; see _TURNS in {Path(__file__).name}")
     return chart
+
+
+def _without_oldest(chart: Chart, call: Mapping[str, Any], size: int) -> Chart:
+    """The chart without so many of its oldest laboratory results that the call holds at most `size` resources; the
+    newest of each kind decide the answer."""
+    results = sorted((entry["resource"] for entry in call["prefetch"]["labs"]["entry"]), key=_effective)
+    dropped = {result["id"] for result in results[: max(prefetched(call) - size, 0)]}
+    kept = tuple(r for r in chart.resources if r["id"] not in dropped)
+    return Chart(chart.patient_id, chart.story, kept, chart.source)
+
+
+def _effective(observation: Resource) -> str:
+    return str(observation["effectiveDateTime"])
 
 
 def _history(sent: list[Resource]) -> Iterator[Resource]:

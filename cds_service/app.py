@@ -9,7 +9,7 @@ from flask import Flask
 
 from cds_service import settings as settings_module
 from cds_service.settings import Settings
-from cds_service.web import catalogue, cors, health, outcome
+from cds_service.web import catalogue, cors, fhir, health, outcome
 from cds_service.web.hooks import Answers, HookPages
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None)
     cors.install(app, origins)
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(catalogue.CataloguePages(service.knowledge).blueprint())
+    app.register_blueprint(fhir.FhirPages(service.knowledge, settings.public_url).blueprint())
     app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id))
     return app
 

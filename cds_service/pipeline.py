@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cds_service.chart import validation
-from cds_service.chart.chart import Chart, Enough, QueryKind, open_chart
+from cds_service.chart.chart import Chart, Enough, QueryKind, medications_sent, open_chart
 from cds_service.chart.client import Client
+from cds_service.chart.drugs import Medications
 from cds_service.chart.read import Read, ReadCache
 from cds_service.chart.server import TrustedServers
-from cds_service.chart.source import Source
+from cds_service.chart.source import Asked, Source
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import matchers
 from cds_service.decision.decide import decide
@@ -75,7 +76,9 @@ class Service:
             for name, query in knowledge.catalogue.queries.items()
         }
         self._cache = ReadCache(CACHE_BYTES)
-        self._templates = templates(knowledge)
+        not_kept = {n for n, q in knowledge.catalogue.queries.items() if q.resource in knowledge.site.not_kept}
+        self._not_kept = dict.fromkeys(not_kept, b"null")
+        self._templates = {name: text for name, text in templates(knowledge).items() if name not in not_kept}
         trusted = TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
         self._source = Source(trusted, Client(), self._cache)
         self._engine = Engine(knowledge)
@@ -124,19 +127,26 @@ class Service:
             decision = decide(self.knowledge, seen.rules, seen.findings, seen.reading, seen.facts)
             mark("decision")
             said = {card["source"]["topic"]["code"] for card in cards}
-            rendered = self._renderer.cards(decision, seen.findings, seen.reading, seen.facts)
+            rendered = self._renderer.cards(decision, seen.findings, seen.reading, seen.facts, call.public_url)
             cards += [card for card in rendered if card["source"]["topic"]["code"] not in said]
             mark("cards")
         return {"cards": in_order(cards)}
 
+    def brief(self, cards: list[dict[str, Any]], since: datetime) -> list[dict[str, Any]]:
+        """The cards of an answer that was shown whole at `since`, said briefly."""
+        return self._renderer.brief(cards, since.astimezone(UTC).strftime("%H:%M"))
+
     def examine(self, call: HookCall, now: datetime) -> Examination | None:
         """What is found for the most important kind of order; None where the selected order is none of ours."""
-        return next(self.examinations(call, now, _no_step), None)
+        return next(self.examinations(call, now), None)
 
-    def examinations(self, call: HookCall, now: datetime, mark: Step) -> Iterator[Examination]:
+    def examinations(self, call: HookCall, now: datetime, step: Step | None = None) -> Iterator[Examination]:
         """Everything that is found before anything is decided, for each kind of order that is selected."""
+        mark = step or _no_step
+        asked = self._source.of(call)
+        call = replace(call, draft_orders=asked.drafts(call.draft_orders, lambda: self._medications(call)))
         order = self._order(call)
-        chart = self._chart(call, order, now) if order.kinds else None
+        chart = self._chart(call, order, now, asked) if order.kinds else None
         mark("chart")
         for kind in order.kinds if chart is not None else ():
             assert chart is not None
@@ -154,16 +164,20 @@ class Service:
             call.draft_orders, selections, self.knowledge.orders, self._terms, self._units["drug-amount"]
         )
 
-    def _chart(self, call: HookCall, order: OrderInHand, now: datetime) -> Chart:
+    def _medications(self, call: HookCall) -> Medications:
+        return medications_sent(call.prefetch, call.patient_id, self._queries, self._cache)
+
+    def _chart(self, call: HookCall, order: OrderInHand, now: datetime, asked: Asked) -> Chart:
         """The chart from prefetch; from the FHIR server that the call offers, what is needed and open there."""
         wanted = {name for kind in order.kinds for name in self._gatherers[call.hook, kind].queries}
         needed = [name for name in self._templates if name in wanted]
 
         def second(lacking: Mapping[str, Read], enough: Enough) -> Mapping[str, Read]:
             searches = filled({name: self._templates[name] for name in needed}, call.patient_id)
-            return self._source.complete(call, searches, lacking, enough)
+            return asked.complete(searches, lacking, enough)
 
-        chart = open_chart(call.prefetch, call.patient_id, self._queries, self._cache, now, second)
+        prefetch = {**self._not_kept, **call.prefetch}
+        chart = open_chart(prefetch, call.patient_id, self._queries, self._cache, now, second)
         _require_patient(chart)
         return chart
 

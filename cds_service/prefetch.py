@@ -14,7 +14,8 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Query, ValueSet
 
 PATIENT = "{{context.patientId}}"
-LOINC = "http://loinc.org"
+# Code systems that a search names: LOINC, and our own where LOINC has no code.
+SEARCHED = ("http://loinc.org", "https://anakinra-cds.org/CodeSystem/observation")
 
 
 def templates(knowledge: Knowledge) -> dict[str, str]:
@@ -28,7 +29,8 @@ def template(query: Query, value_sets: Mapping[str, ValueSet]) -> str:
         return f"{query.resource}/{PATIENT}"
     parts = [f"patient={PATIENT}"]
     if query.codes:
-        codes = [f"{c.system}|{c.code}" for name in query.codes for c in value_sets[name].codes if c.system == LOINC]
+        used = [c for name in query.codes for c in value_sets[name].codes if c.system in SEARCHED]
+        codes = [f"{c.system}|{c.code}" for c in used]
         parts.append(f"code={','.join(codes)}")
     if query.sort:
         parts.append(f"_sort={query.sort}")

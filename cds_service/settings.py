@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cds_service.errors import SettingsError
 
@@ -54,6 +55,27 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
+def public_url(text: str) -> str:
+    """An absolute http or https address without query and fragment, without `/` at its end; empty where it is empty.
+
+    Raises ValueError saying what was expected.
+    """
+    if not text or _is_address(text):
+        return text.rstrip("/")
+    raise ValueError("an address such as https://cds.example.org/anakinra")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # Such characters would end the address where it is pasted into a sentence or into markup.
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" \"'<>()\\^`{|}?#@")
+    return plain and named and parts.scheme in ("http", "https")
+
+
 def _knowledge(text: str) -> Path | None:
     if not text:
         return None
@@ -96,6 +118,20 @@ TABLE: Final = (
     Setting(
         "CDS_TIMEOUT", "timeout", "30", "Seconds after which a worker that does not answer is replaced.", _whole(1, 600)
     ),
+    Setting(
+        "CDS_PUBLIC_URL",
+        "public_url",
+        "",
+        "Address at which browsers reach this service, for the links on cards; empty: the address that was called.",
+        public_url,
+    ),
+    Setting(
+        "CDS_QUIET_REPEATS",
+        "quiet_repeats",
+        "off",
+        "Whether the same answer on the same unchanged draft is said briefly (each worker remembers its own answers).",
+        _switch,
+    ),
 )
 
 
@@ -112,6 +148,8 @@ class Settings:
     workers: int = 2
     threads: int = 4
     timeout: int = 30
+    public_url: str = ""
+    quiet_repeats: bool = False
     unknown: tuple[str, ...] = ()
 
 

@@ -1,74 +1,27 @@
-"""The catalogue for reviewers: what its pages tell, what they must not tell, as files and over HTTP."""
+"""The catalogue for reviewers: what its pages tell, and what they must not tell."""
 
 from __future__ import annotations
 
 import posixpath
-import re
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from flask.testing import FlaskClient
 
-from cds_service.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, Places, UrlPlaces, render
+from cds_service.catalogue import FilePlaces, Places, UrlPlaces, data, render
 from cds_service.catalogue.sentences import dose, sentence
-from cds_service.cli import main
-from cds_service.commands.docs import command
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.model import Condition, Dose
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
+from tests.support.outline import Outline, words
 from tests.support.shipped import ROOT, missing_parts
-from tests.web.stub import StubService, client_of, issue
 
 BANNER = "Draft content, not reviewed by clinicians."
-VOID = {"meta", "input", "link", "br"}
 RULE = "rules/safety/toy-neutropenia.yaml"
 TRIAL = "rules/evidence/toy-trial.yaml"
 shipped = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
-
-
-class Outline(HTMLParser):
-    """The ids, links, text and attributes of a page; `wrong` lists tags that are not closed as they were opened."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.wrong: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.attributes: set[str] = set()
-        self.levels: list[int] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        self.wrong += self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.attributes |= given.keys()
-        self.ids += [str(given["id"])] if "id" in given else []
-        self.links += [str(given["href"])] if "href" in given else []
-        self.levels += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(f"/{tag} at {self.getpos()}")
-        self.text += " " if tag in ("td", "th") else ""
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] not in ("style", "script"):
-            self.text += data
-
-
-def words(html: str) -> str:
-    """What a reader sees, with single spaces."""
-    return " ".join(Outline(html).text.split())
 
 
 @pytest.fixture
@@ -91,12 +44,16 @@ def pages(ours: Knowledge) -> dict[str, str]:
 
 @shipped
 def test_there_is_a_page_for_everything(ours: Knowledge, pages: dict[str, str]) -> None:
-    expected = {"", "facts", "policies", "evidence"}
+    expected = {"", "statements", "facts", "policies", "regimens", "cards", "evidence", "sites"}
     expected |= {f"rules/{rule.id}" for rule in ours.rules} | {f"value-sets/{name}" for name in ours.value_sets}
     assert set(pages) == expected
     assert set(Outline(pages["facts"]).ids) >= set(ours.catalogue.facts)
     assert set(Outline(pages["policies"]).ids) >= set(ours.policies)
     assert set(Outline(pages["evidence"]).ids) >= set(ours.evidence)
+    assert set(Outline(pages["regimens"]).ids) >= set(ours.regimens)
+    assert set(Outline(pages["cards"]).ids) >= set(ours.cards)
+    assert set(Outline(pages["statements"]).ids) >= {statement.id for statement in ours.coverage.statements}
+    assert set(Outline(pages["sites"]).ids) >= {f"site-{name}" for name in ours.sites}
 
 
 @shipped
@@ -118,7 +75,7 @@ def test_nothing_runs_but_the_one_script_and_nothing_is_loaded(pages: dict[str, 
         page = Outline(html)
         assert not {"style", "src", "srcset", "action"} & page.attributes, name
         assert not [attribute for attribute in page.attributes if attribute.startswith("on")], name
-        assert html.count("<script>") == (1 if name == "" else 0)
+        assert html.count("<script>") == (1 if name in ("", "statements") else 0)
         assert html.count("<style>") == 1
 
 
@@ -127,6 +84,7 @@ def test_nothing_runs_but_the_one_script_and_nothing_is_loaded(pages: dict[str, 
 def test_every_link_leads_somewhere(ours: Knowledge, places: Places) -> None:
     found = render(ours, places)
     ids = {places(name): set(Outline(html).ids) for name, html in found.items()}
+    ids |= {places(name): set() for name in data(ours)}
     for name, html in found.items():
         here = places(name)
         for link in Outline(html).links:
@@ -246,101 +204,3 @@ def test_unverified_evidence_shows_no_number(root: Path) -> None:
     assert "lowered neutrophils" not in unverified
     knowledge_root.replace(root, TRIAL, "status: unverified", "status: verified")
     assert "n = 12" in words(render(load(root), FilePlaces())["evidence"])
-
-
-# ---------------------------------------------------------------- the command
-
-
-def test_docs_writes_the_pages_and_removes_those_that_are_gone(root: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    run = ["docs", "--out", str(out), "--root", str(root)]
-    first = CliRunner().invoke(main, run)
-    assert first.exit_code == 0, first.output
-    knowledge = load(root)
-    written = {path.relative_to(out).as_posix(): path.read_text(encoding="utf-8") for path in out.rglob("*.html")}
-    assert written == {FilePlaces()(name): html for name, html in render(knowledge, FilePlaces()).items()}
-    assert f"{len(written)} pages of knowledge {knowledge.digest}: open {out / 'index.html'}" in first.output
-
-    (out / "rules/toy-neutropenia.html").rename(out / "rules/gone.html")
-    (out / "rules/not-ours.html").write_text("<p>kept</p>", encoding="utf-8")
-    second = CliRunner().invoke(main, run)
-    assert ", 1 removed" in second.output
-    kept = {path.relative_to(out).as_posix() for path in out.rglob("*.html")}
-    assert kept == {*written, "rules/not-ours.html"}
-
-
-@shipped
-def test_docs_writes_where_git_does_not_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(command, []).exit_code == 0
-    assert (tmp_path / "docs/catalogue/index.html").is_file()
-    assert "/docs/catalogue/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-
-
-def test_docs_says_what_it_cannot_write(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "rules").write_text("in the way", encoding="utf-8")
-    result = CliRunner().invoke(main, ["docs", "--out", str(tmp_path / "out"), "--root", str(root)])
-    assert result.exit_code == 1
-    assert "cannot be written" in result.output
-    assert "--out" in result.output
-
-
-def test_docs_of_wrong_files_says_what_is_wrong(root: Path, tmp_path: Path) -> None:
-    knowledge_root.replace(root, RULE, "stratum: safety", "stratum: nonsense")
-    result = CliRunner().invoke(main, ["docs", "--out", str(tmp_path / "out"), "--root", str(root)])
-    assert result.exit_code == 1
-    assert RULE in result.output
-    assert not (tmp_path / "out").exists()
-
-
-# ---------------------------------------------------------------- over HTTP
-
-
-@pytest.fixture
-def client(root: Path) -> FlaskClient:
-    service = StubService()
-    service.knowledge = load(root)
-    return client_of(service)
-
-
-@pytest.mark.parametrize("path", ["", "/rules/toy-neutropenia", "/value-sets/anc", "/facts", "/policies", "/evidence"])
-def test_a_page_is_served(client: FlaskClient, path: str) -> None:
-    response = client.get(f"/knowledge{path}")
-    assert (response.status_code, response.mimetype) == (200, "text/html")
-    assert BANNER in response.text
-    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert client.head(f"/knowledge{path}").data == b""
-    again = client.get(f"/knowledge{path}", headers={"If-None-Match": response.headers["ETag"]})
-    assert (again.status_code, again.data) == (304, b"")
-
-
-def test_the_content_security_policy_allows_nothing_but_our_own_style_and_script() -> None:
-    allowed = dict(part.split(" ", 1) for part in CONTENT_SECURITY_POLICY.split("; "))
-    for name in ("default-src", "base-uri", "form-action", "frame-ancestors"):
-        assert allowed.pop(name) == "'none'"
-    assert allowed.keys() == {"style-src", "script-src"}
-    for value in allowed.values():
-        assert re.fullmatch(r"'sha256-[A-Za-z0-9+/]{43}='", value)
-
-
-@pytest.mark.parametrize("path", ["rules/zq7-canary", "zq7-canary", "a/b/zq7-canary", "index.html"])
-def test_a_page_that_is_not_there(client: FlaskClient, path: str) -> None:
-    response = client.get(f"/knowledge/{path}")
-    assert (response.status_code, response.mimetype) == (404, "text/html")
-    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert "zq7-canary" not in response.text
-    back = "../" * (path.count("/") + 1) + "knowledge"
-    assert back in Outline(response.text).links
-
-
-def test_the_index_has_one_address(client: FlaskClient) -> None:
-    response = client.get("/knowledge/")
-    assert (response.status_code, response.headers["Location"]) == (308, "/knowledge")
-
-
-def test_pages_are_only_read(client: FlaskClient) -> None:
-    for path in ("/knowledge", "/knowledge/facts"):
-        response = client.post(path)
-        assert (response.status_code, issue(response)["code"]) == (405, "not-supported")

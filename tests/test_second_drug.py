@@ -43,21 +43,21 @@ stratum: safety
 hooks: [order-select, order-sign]
 orders: [toydrug]
 rationale: When platelets are below 50,000 per microlitre, then stop the toy drug.
-when: [{fact: platelets, below: policy.toydrug-platelets}]
+when: [{fact: toydrug-count, below: policy.toydrug-platelets}]
 ifUnknown: insufficient-data
 finding: {decision: block, indicator: critical}
 card: toydrug-blocked
 """,
     "rules/toydrug/toydrug-needs-platelets.cases.yaml": """\
-- {name: low, facts: {platelets: 49999}, result: fires}
-- {name: exactly at the limit, facts: {platelets: 50000}, result: silent}
+- {name: low, facts: {toydrug-count: 49999}, result: fires}
+- {name: exactly at the limit, facts: {toydrug-count: 50000}, result: silent}
 - {name: not measured, result: unknown}
 """,
     "cards/toydrug-blocked.yaml": """\
 id: toydrug-blocked
 version: 1.0.0
-summary: "Stop the toy drug: platelets {{ fact('platelets') }}"
-detail: "Platelets {{ fact('platelets') }}, below {{ policy('toydrug-platelets') }}."
+summary: "Stop the toy drug: platelets {{ fact('toydrug-count') }}"
+detail: "Platelets {{ fact('toydrug-count') }}, below {{ policy('toydrug-platelets') }}."
 """,
 }
 ADDED = {
@@ -71,7 +71,7 @@ ADDED = {
     "rules/facts.yaml": (
         "\nfacts:\n",
         "\n  blood-counts: {title: Platelets, resource: Observation, sort: -date, count: 50, codes: [platelets]}\n"
-        "\nfacts:\n  platelets: {title: Platelets, type: number, unit: /uL, from: {newestQuantity: platelets}, "
+        "\nfacts:\n  toydrug-count: {title: Platelets, type: number, unit: /uL, from: {newestQuantity: platelets}, "
         "reads: [blood-counts], analyte: cell-count}\n",
     ),
 }
@@ -157,4 +157,4 @@ def test_unknown_is_said(service: Service) -> None:
     cards = ask(service, None)
     explained = cards[0]["extension"]["org.anakinra-cds.explanation"]
     assert explained["decision"] == "insufficient-data"
-    assert explained["unknown"] == [{"name": "platelets", "why": "none recorded"}]
+    assert explained["unknown"] == [{"name": "toydrug-count", "why": "none recorded"}]

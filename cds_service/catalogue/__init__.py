@@ -1,7 +1,9 @@
-"""The knowledge files as browsable pages for reviewers: one set of HTML, written to a folder or served."""
+"""The knowledge files as browsable pages for reviewers: one set of HTML, written to a folder or served, and one page of
+Markdown that stands in the repository."""
 
 from cds_service.catalogue.links import INDEX, FilePlaces, Places, UrlPlaces
-from cds_service.catalogue.render import CONTENT_SECURITY_POLICY, GENERATOR, not_found, render
+from cds_service.catalogue.markdown import markdown
+from cds_service.catalogue.render import CONTENT_SECURITY_POLICY, GENERATOR, data, not_found, render
 
 __all__ = [
     "CONTENT_SECURITY_POLICY",
@@ -10,6 +12,8 @@ __all__ = [
     "FilePlaces",
     "Places",
     "UrlPlaces",
+    "data",
+    "markdown",
     "not_found",
     "render",
 ]

@@ -24,7 +24,7 @@ class FilePlaces:
 
     def __call__(self, page: str) -> str:
         """The file, relative to the folder."""
-        return f"{page or 'index'}.html"
+        return page if page.endswith(".json") else f"{page or 'index'}.html"
 
 
 class UrlPlaces:

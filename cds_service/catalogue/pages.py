@@ -7,21 +7,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cds_service.catalogue import evidence, sentences
+from cds_service.catalogue import evidence, sentences, sites, trace
 from cds_service.catalogue.links import INDEX
 from cds_service.catalogue.sentences import Sentence, Threshold
-from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import STRATA, FactDefinition, OrderKind, Regimen, RuleDefinition, ValueSet
+from cds_service.knowledge import Knowledge, source_attributes
+from cds_service.knowledge.model import STRATA, FactDefinition, OrderKind, Regimen, RuleDefinition, Uses, ValueSet
+from cds_service.knowledge.placeholders import facts_of
 
 _SOURCES: Final = {
     "topic": "computed by the service, topic",
     "newest_quantity": "newest measured value of",
+    "quantity_rise": "newest measured value against the lowest one before it, of",
+    "times_upper_limit": "newest measured value as a multiple of its upper limit, of",
     "active_condition": "active diagnosis of",
+    "active_allergy": "active allergy to",
+    "immunized_within": "vaccine given within the age limit, of",
     "active_medication": "active or recently given drug of",
     "active_daily_dose": "daily dose of active orders of",
+    "order_on_hold": "order on hold of",
+    "drafted_medication": "unsigned order of",
     "draft_daily_dose": "daily dose of the drafts of",
     "draft_dose_computable": "whether a daily dose can be computed for the drafts of",
     "given_within": "drug given within the age limit, of",
+    "amount_given": "amount of a drug given within the age limit, of",
+    "policy": "what the site decided, policy",
 }
 
 
@@ -59,6 +68,10 @@ def pages(knowledge: Knowledge) -> Iterator[Page]:
         yield Page(f"rules/{rule.id}", "rule", rule.title, _rule(knowledge, rule))
     for value_set in knowledge.value_sets.values():
         yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
+    yield Page("statements", "statements", "Statements of the sources", trace.coverage(knowledge))
+    yield Page("regimens", "regimens", "Orders and regimens", _regimens(knowledge))
+    yield Page("cards", "cards", "Cards", _cards(knowledge))
+    yield Page("sites", "sites", "Regions and sites", sites.sites(knowledge))
     yield Page("facts", "facts", "Facts", _facts(knowledge))
     yield Page("policies", "policies", "Policies: thresholds and windows", _policies(knowledge))
     yield Page("evidence", "evidence", "Evidence", _evidence(knowledge))
@@ -70,10 +83,13 @@ def _index(knowledge: Knowledge) -> dict[str, Any]:
         "strata": [(stratum, [r for r in knowledge.rules if r.stratum == stratum]) for stratum in STRATA],
         "value_sets": sorted(knowledge.value_sets.values(), key=lambda v: v.title.lower()),
         "case_count": sum(len(group) for group in knowledge.cases.values()),
-        "unassigned": sum(policy.owner == "unassigned" for policy in knowledge.policies.values()),
+        "unreviewed": trace.unreviewed(knowledge),
+        "statement_counts": trace.coverage(knowledge)["counts"],
         "evidence_counts": [(status, statuses[status]) for status in evidence.STATUSES],
         "facts": knowledge.catalogue.facts,
         "policies": knowledge.policies,
+        "regimens": knowledge.regimens,
+        "cards": knowledge.cards,
     }
 
 
@@ -98,6 +114,9 @@ def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
         "regimen": _regimen(knowledge, regimen) if regimen else None,
         "card": knowledge.cards.get(rule.card),
         "leads_to": [r for r in knowledge.rules if any(c.finding == rule.id for c in sentences.conditions(r))],
+        "statements": trace.statements_of(knowledge, rule),
+        "versions": knowledge.versions.of("rules", rule.id),
+        "attributes": source_attributes.of_rule(knowledge, rule),
     }
 
 
@@ -149,6 +168,22 @@ def _regimen(knowledge: Knowledge, regimen: Regimen) -> dict[str, Any]:
     }
 
 
+def _regimens(knowledge: Knowledge) -> dict[str, Any]:
+    rules = {name: [r for r in knowledge.rules if r.regimen == name] for name in knowledge.regimens}
+    return {
+        "regimens": [(_regimen(knowledge, regimen), rules[name]) for name, regimen in knowledge.regimens.items()],
+        "kinds": knowledge.orders.kinds,
+        "uses": knowledge.orders.uses,
+        "pathways": knowledge.orders.pathways,
+        "value_sets": knowledge.value_sets,
+    }
+
+
+def _cards(knowledge: Knowledge) -> dict[str, Any]:
+    rules = {name: [r for r in knowledge.rules if r.card == name] for name in knowledge.cards}
+    return {"cards": [(card, rules[name]) for name, card in knowledge.cards.items()]}
+
+
 # ---------------------------------------------------------------- value sets, facts, policies, evidence
 
 
@@ -159,7 +194,17 @@ def _value_set(knowledge: Knowledge, value_set: ValueSet) -> dict[str, Any]:
         "facts": {n: f for n, f in catalogue.facts.items() if f.source.kind != "topic" and f.source.target == name},
         "queries": {n: q for n, q in catalogue.queries.items() if name in q.codes},
         "kinds": {n: k for n, k in knowledge.orders.kinds.items() if name in k.value_sets},
+        "uses": {n: use for n, use in knowledge.orders.uses.items() if name == use.value_set},
+        "topics": _topics(knowledge, "value_sets", name),
+        "versions": knowledge.versions.of("value_sets", name),
     }
+
+
+def _topics(knowledge: Knowledge, kind: str, name: str) -> dict[str, dict[str, FactDefinition]]:
+    """Topics that look up this policy or value set -> the facts that they compute."""
+    users = [topic for topic, uses in knowledge.computed.topics.items() if name in getattr(uses, kind)]
+    facts = knowledge.catalogue.facts.items()
+    return {t: {n: f for n, f in facts if f.source.kind == "topic" and f.source.target == t} for t in users}
 
 
 def _facts(knowledge: Knowledge) -> dict[str, Any]:
@@ -173,7 +218,8 @@ def _facts(knowledge: Knowledge) -> dict[str, Any]:
 
 def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, Any]:
     source = fact.source
-    is_value_set = source.kind != "topic" and source.target in knowledge.value_sets
+    is_value_set = source.kind not in ("topic", "policy") and source.target in knowledge.value_sets
+    computed = knowledge.computed.topics.get(source.target) if source.kind == "topic" else None
     return {
         "name": name,
         "of": fact,
@@ -184,6 +230,9 @@ def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, An
         "reads": [(query, knowledge.catalogue.queries[query]) for query in fact.reads],
         "max_age": sentences.threshold(knowledge, sentences.policy_name(fact.max_age)) if fact.max_age else None,
         "used_by": [r for r in knowledge.rules if any(c.fact == name for c in sentences.conditions(r))],
+        "printed_by": [card.id for card in knowledge.cards.values() if name in facts_of(card)],
+        "policies": [*(computed or Uses()).policies, *([source.target] if source.kind == "policy" else [])],
+        "value_sets": [knowledge.value_sets[v] for v in (computed or Uses()).value_sets if v in knowledge.value_sets],
     }
 
 
@@ -193,8 +242,25 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
         rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
         facts = {n: f for n, f in knowledge.catalogue.facts.items() if sentences.policy_name(f.max_age) == name}
         kinds = [kind for kind in knowledge.orders.kinds.values() if name in _maxima(kind)]
-        rows.append({"of": sentences.threshold(knowledge, name), "rules": rules, "facts": facts, "kinds": kinds})
+        rows.append(
+            {
+                "of": sentences.threshold(knowledge, name),
+                "rules": rules,
+                "facts": facts,
+                "kinds": kinds,
+                "decides": _decided(knowledge, name),
+                "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
+                "topics": _topics(knowledge, "policies", name),
+                "is_always": name in knowledge.computed.service.policies,
+            }
+        )
     return {"policies": rows}
+
+
+def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
+    """The facts that say nothing but what this policy is set to."""
+    facts = knowledge.catalogue.facts.items()
+    return {n: f for n, f in facts if f.source.kind == "policy" and f.source.target == policy}
 
 
 def _maxima(kind: OrderKind) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import json
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +14,13 @@ from markupsafe import Markup
 
 from cds_service.catalogue.links import INDEX, Places, relative
 from cds_service.catalogue.pages import Page, pages
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, source_attributes
 
 # pathlib, because importlib.resources fails on the folders of an editable install
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _STYLE: Final = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
 _SCRIPT: Final = (_TEMPLATES / "search.js").read_text(encoding="utf-8")
+_BROAD: Final = ("statements", "policies")  # tables of many columns: as wide as the screen allows
 GENERATOR: Final = "anakinra-cds docs"
 """Content of the `generator` of every page, by which files of ours are known."""
 
@@ -55,6 +57,12 @@ def render(knowledge: Knowledge, places: Places) -> dict[str, str]:
     return {page.name: _html(knowledge, page, places) for page in pages(knowledge)}
 
 
+def data(knowledge: Knowledge) -> dict[str, str]:
+    """What stands beside the pages as JSON: name -> text."""
+    attributes = json.dumps(source_attributes.as_json(knowledge), ensure_ascii=False, indent=1)
+    return {"source-attributes.json": attributes + "\n"}
+
+
 def not_found(knowledge: Knowledge, places: Places, name: str) -> str:
     """The page that stands in for one that is not there. `name` only says how deep it stands and is not shown."""
     return _html(knowledge, Page(name, "not_found", "No such page", {}), places)
@@ -68,6 +76,7 @@ def _html(knowledge: Knowledge, page: Page, places: Places) -> str:
     return template.render(
         page.data,
         page=page.name,
+        is_broad=page.template in _BROAD,
         title=page.title,
         href=href,
         index=INDEX,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
+from cds_service.chart.drugs import Medications, named, open_references
 from cds_service.chart.read import NOT_SENT, Read, ReadCache
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
@@ -35,6 +37,10 @@ class Chart:
             for resource in self.of(query):
                 if resource.matches(matcher):
                     yield resource
+
+    def lost_drugs(self, queries: Iterable[str]) -> tuple[str, ...]:
+        """Why drugs that these queries name only by a reference are not known; empty where nobody looked for them."""
+        return tuple(dict.fromkeys(lost for q in queries if (lost := self.reads.get(q, NOT_SENT).lost)))
 
     def gaps(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why absence cannot be concluded from these queries; empty where it can."""
@@ -64,23 +70,46 @@ def open_chart(
 ) -> Chart:
     """The chart from prefetch, for the queries by name; `second` is asked once for what prefetch leaves open."""
 
+    def settled(name: str, read: Read) -> Read:
+        return _covered(_own(read, patient_id, queries[name].resource), queries[name], now)
+
+    sent = _sent(prefetch, patient_id, queries, cache)
+    # A drug may be named by a Medication that came with another query.
+    known = _medications(sent.values())
+    sent = {name: named(read, known) for name, read in sent.items()}
+    reads = {name: _covered(read, queries[name], now) for name, read in sent.items()}
+    lacking = {name: sent[name] for name, read in reads.items() if _lacks(read) or open_references(read)}
+    if second is not None and lacking:
+        found = second(lacking, lambda name, read: not _lacks(settled(name, read)))
+        reads |= {name: settled(name, read) for name, read in found.items()}
+        known |= _medications(found.values())
+        reads = {name: named(read, known) for name, read in reads.items()}
+    return Chart(patient_id, reads)
+
+
+def medications_sent(
+    prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache
+) -> Medications:
+    """The Medications that came with the queries of a prefetch, by the references that may name them."""
+    return _medications(_sent(prefetch, patient_id, queries, cache).values())
+
+
+def _sent(
+    prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache
+) -> dict[str, Read]:
     def own(name: str) -> Callable[[Read], Read]:
         return partial(_own, patient_id=patient_id, kind=queries[name].resource)
 
-    def settled(name: str, read: Read) -> Read:
-        return _covered(own(name)(read), queries[name], now)
-
-    sent = {
+    return {
         name: cache.read(prefetch[name], f"{query.resource} of {patient_id}", own(name))
         if name in prefetch
         else NOT_SENT
         for name, query in queries.items()
     }
-    reads = {name: _covered(read, queries[name], now) for name, read in sent.items()}
-    if second is not None and (lacking := {name: sent[name] for name, read in reads.items() if _lacks(read)}):
-        found = second(lacking, lambda name, read: not _lacks(settled(name, read)))
-        reads |= {name: settled(name, read) for name, read in found.items()}
-    return Chart(patient_id, reads)
+
+
+def _medications(reads: Iterable[Read]) -> dict[str, Mapping[str, Any]]:
+    return {name: held for read in reads for name, held in read.medications.items()}
 
 
 def _lacks(read: Read) -> bool:

@@ -17,7 +17,8 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from http.client import HTTPException
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from cds_service.chart.breaker import Breaker
 from cds_service.chart.server import Base, Server
-from cds_service.chart.visit import Job, Limits, NotAnswered, Visit, mib
+from cds_service.chart.visit import Job, Limits, Look, NotAnswered, Visit, mib
 
 # urllib3 logs URLs, which hold patients' ids: at DEBUG each request, at WARNING headers that it cannot read.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -37,6 +38,16 @@ _CHUNK: Final = 64 * 1024
 _WATCH_S: Final = 0.02
 
 Resolve = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(slots=True)
+class Trip:
+    """What the visits of one call to its server share: when the last must end, the one address, any answer at all."""
+
+    server: Server
+    until: float
+    look: Look
+    answered: bool = False
 
 
 class Client:
@@ -56,17 +67,24 @@ class Client:
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or ssl.create_default_context()
 
-    def visit(self, server: Server, jobs: Mapping[str, Job]) -> dict[str, str]:
+    def trip(self, server: Server) -> Trip:
+        """Begin to read for one call: all its visits together take `total_s` at most."""
+        until = time.monotonic() + self.limits.total_s
+        return Trip(server, until, cache(partial(_chosen, server.base, self._resolve)))
+
+    def visit(self, trip: Trip, jobs: Mapping[str, Job]) -> dict[str, str]:
         """Run all jobs; each gets a function that reads a request target of the server, and may raise NotAnswered.
 
-        Returns, for each job by name, why it did not finish ("" where it did), within `total_s` whatever the server
-        does. What a job that is still running does afterwards is nobody's concern: its reads fail.
+        Returns, for each job by name, why it did not finish ("" where it did), when the trip ends at the latest,
+        whatever the server does. What a job that is still running does afterwards is nobody's concern: its reads fail.
         """
-        if self._breaker.resting(server.base):
+        base = trip.server.base
+        if self._breaker.resting(base):
             why = f"FHIR server: did not answer just now, not asked again for {self.limits.rest_s:g} s"
             return dict.fromkeys(jobs, why)
-        visit = Visit(server, jobs, self.limits, partial(_chosen, server.base, self._resolve))
-        tls = self._tls if server.base.scheme == "https" else None
+        visit = Visit(trip.server, jobs, self.limits, trip.look)
+        visit.deadline = min(visit.deadline, trip.until)
+        tls = self._tls if base.scheme == "https" else None
         lines = [_Line(visit, tls) for _ in range(min(len(jobs), self.limits.lines))]
         for line in lines:
             self._threads.submit(line.work)
@@ -76,8 +94,9 @@ class Client:
         visit.over.set()
         for line in lines:
             line.stop()
+        trip.answered = trip.answered or visit.answered.is_set()
         if visit.begun:  # else it was for want of threads here
-            self._breaker.record(server.base, visit.answered.is_set())
+            self._breaker.record(base, trip.answered)
         return visit.outcomes()
 
 
@@ -208,6 +227,8 @@ class _Line:
 
 
 class _PlainConnection(HTTPConnection):
+    """Shows its socket to the line as soon as there is one."""
+
     def __init__(self, *args: Any, line: _Line, **more: Any) -> None:
         super().__init__(*args, **more)
         self._line = line
@@ -217,14 +238,8 @@ class _PlainConnection(HTTPConnection):
         self._line.opened(self.sock)
 
 
-class _TlsConnection(HTTPSConnection):
-    def __init__(self, *args: Any, line: _Line, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._line = line
-
-    def connect(self) -> None:
-        super().connect()
-        self._line.opened(self.sock)
+class _TlsConnection(_PlainConnection, HTTPSConnection):
+    """The same over TLS: `super()` above is HTTPSConnection here."""
 
 
 class _PlainPool(HTTPConnectionPool):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ class Read:
     `cut` is the gap of a list that stops before its last page ("" where it does not): older resources are missing.
     `next` is the link to the following page, `total` what a searchset says that it holds on all pages together;
     `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
+    `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
+    all; `lost` says why some of these stayed unresolved.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -36,6 +38,9 @@ class Read:
     total: int | None = None
     bundle: bool = False
     broken: bool = False
+    medications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    referring: bool = False
+    lost: str = ""
 
 
 MORE = "more pages exist that were not sent"
@@ -69,14 +74,32 @@ def _bundle(bundle: Mapping[str, Any]) -> Read:
         return Read(gaps=("Bundle.entry is not a list",), done=False)
     raws = [e.get("resource") if isinstance(e, dict) else None for e in entries or ()]
     found = [r for r in raws if isinstance(r, dict) and isinstance(r.get("resourceType"), str)]
-    medications = {f"Medication/{r.get('id')}": r for r in found if r["resourceType"] == "Medication"}
+    medications = dict(_medications(entries or ()))
     plain = [r for r in found if r["resourceType"] not in ("OperationOutcome", "Medication")]
     resources = tuple(Resource(r, medications) for r in plain)
     more, total = _following(bundle), _total(bundle)
     cut = _cut(more is not None, total, len(resources))
     gaps = tuple(_gaps(raws, found))
     named = bundle.get("resourceType") == "Bundle"
-    return Read(resources, gaps, cut=cut, next=more or "", total=total, bundle=named, broken=bool(gaps))
+    return Read(
+        resources,
+        gaps,
+        cut=cut,
+        next=more or "",
+        total=total,
+        bundle=named,
+        broken=bool(gaps),
+        medications=medications,
+        referring=any("medicationReference" in r for r in plain),
+    )
+
+
+def _medications(entries: Iterable[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for entry in entries:
+        found = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(found, dict) and found.get("resourceType") == "Medication":
+            names = (f"Medication/{found['id']}" if isinstance(found.get("id"), str) else "", entry.get("fullUrl"))
+            yield from ((name, found) for name in names if isinstance(name, str) and name)
 
 
 def joined(first: Read, page: Read) -> Read:
@@ -87,8 +110,18 @@ def joined(first: Read, page: Read) -> Read:
     # A page may say "cut" only for what it lacks of the whole, so that is counted anew.
     cut = _cut(page.cut == MORE, total, len(resources))
     gaps = tuple(dict.fromkeys(first.gaps + page.gaps))
-    broken = first.broken or page.broken
-    return Read(resources, gaps, first.done and page.done, cut, page.next, total, bundle=True, broken=broken)
+    return Read(
+        resources,
+        gaps,
+        first.done and page.done,
+        cut,
+        page.next,
+        total,
+        bundle=True,
+        broken=first.broken or page.broken,
+        medications={**first.medications, **page.medications},
+        referring=first.referring or page.referring,
+    )
 
 
 def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
+from cds_service.chart.server import unversioned
 from cds_service.chart.times import When, parse_when
 from cds_service.chart.validation import problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
@@ -81,9 +82,19 @@ class Resource:
             parts = held if isinstance(held, list) else []
             found = next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
         else:
-            found = self._medications.get("/".join(target.split("/")[-2:]))
+            plain = unversioned(target)
+            found = self._medications.get(plain) or self._medications.get("/".join(plain.split("/")[-2:]))
         resolved = concept(found.get("code")) if found is not None else NOTHING
         return resolved if not resolved.empty else concept({"text": reference.get("display")})
+
+    @cached_property
+    def unresolved(self) -> str:
+        """The reference that alone names the drug, where nothing here says which drug that is; else ""."""
+        reference = self.raw.get("medicationReference")
+        if not isinstance(reference, Mapping) or not self.concept.empty:
+            return ""
+        target = reference.get("reference")
+        return unversioned(target) if isinstance(target, str) and not target.startswith("#") else ""
 
     def matches(self, matcher: Matcher) -> bool:
         """Whether the resource's concept is in a value set."""

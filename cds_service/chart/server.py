@@ -17,6 +17,7 @@ from cds_service.errors import KnowledgeError
 _PORTS: Final = {"http": 80, "https": 443}
 # Visible ASCII without the backslash, which browsers and servers take for a slash. 8 KB: what servers accept.
 _PLAIN: Final = re.compile(r"[!-\[\]-~]{1,8192}")
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 NOT_TRUSTED: Final = "FHIR server: not trusted by this site"
 
 
@@ -68,6 +69,22 @@ class Server:
         if base is None or not self.base.holds(base):
             return None
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    def own_id(self, kind: str, reference: str) -> str:
+        """The id in a reference to a resource of this server, relative or with its base; "" for any other reference."""
+        place, _, found = unversioned(reference).rpartition("/")
+        if not _ID.fullmatch(found):
+            return ""
+        if place == kind:
+            return found
+        base = base_of(place)
+        here = base is not None and (base.origin, base.path) == (self.base.origin, f"{self.base.path}/{kind}")
+        return found if here else ""
+
+
+def unversioned(reference: str) -> str:
+    """A literal reference without the version that it may name."""
+    return reference.partition("/_history/")[0]
 
 
 def base_of(url: str) -> Base | None:

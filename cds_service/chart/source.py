@@ -1,24 +1,29 @@
 """What to read where: the queries that prefetch left open, from the FHIR server that the call offers.
 
 A search is the same as the prefetch template, all pages of it that matter. A query that fails on the way keeps what
-was read, and says in plain words what is missing: it is never taken for "none recorded".
+was read, and says in plain words what is missing: it is never taken for "none recorded". Templates cannot include the
+Medications that records refer to: what is open when the queries are complete is read by id, in the time that is left.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, Final
 
 from cds_service.chart.chart import Enough
-from cds_service.chart.client import Client
+from cds_service.chart.client import Client, Trip
+from cds_service.chart.drugs import Medications, answers, drug_searches, named, open_references, still_open
 from cds_service.chart.read import Read, ReadCache, joined
+from cds_service.chart.resource import Resource
 from cds_service.chart.server import Server, TrustedServers
-from cds_service.chart.visit import Get, NotAnswered
+from cds_service.chart.visit import Get, Job, NotAnswered
 from cds_service.hook_call import HookCall
 
 _log = logging.getLogger(__name__)
+Json = dict[str, Any]
 
 MAX_DEPTH: Final = 64  # as deep as a call itself may nest
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -35,30 +40,79 @@ class Source:
         self._client = client
         self._cache = cache
 
-    def complete(
-        self, call: HookCall, searches: Mapping[str, str], lacking: Mapping[str, Read], enough: Enough
-    ) -> dict[str, Read]:
-        """The lacking reads of the call that have a search, read on or read anew, or with the reason why not.
-
-        `searches` are relative to the base URL, for this call's patient. Takes at most the client's `total_s`.
-        """
+    def of(self, call: HookCall) -> Asked:
+        """The server that this call offers; nothing is read yet."""
         server = self._trusted.server(call.fhir_server, call.fhir_authorization)
         if isinstance(server, Server) and set(call.patient_id) <= {"."}:  # allowed as an id; in a path it would climb
             server = "FHIR server: not asked for a patient of this id"
+        return Asked(server, self._client, self._cache)
+
+
+class Asked:
+    """The server of one call. All that is read of it for this call takes at most the client's `total_s`."""
+
+    def __init__(self, server: Server | str | None, client: Client, cache: ReadCache) -> None:
+        """`server` as `TrustedServers.server` gives it."""
+        self._server = server
+        self._client = client
+        self._cache = cache
+
+    @cached_property
+    def _trip(self) -> Trip:
+        assert isinstance(self._server, Server)
+        return self._client.trip(self._server)
+
+    def complete(self, searches: Mapping[str, str], lacking: Mapping[str, Read], enough: Enough) -> dict[str, Read]:
+        """The lacking reads that have a search, read on or read anew, and their drugs; or with the reason why not.
+
+        `searches` are relative to the base URL, for this call's patient.
+        """
+        server = self._server
         wanted = {name: lacking[name] for name in searches if name in lacking}
         if server is None or not wanted:
             return {}
+        short = [name for name, read in wanted.items() if not enough(name, read)]
         if isinstance(server, str):
             _log.info("FHIR server not read: %s", server)
-            return {name: _failed(read, None, server) for name, read in wanted.items()}
-        queries = {
-            name: _Query(name, server, searches[name], read, enough, self._cache, self._client.limits.pages)
-            for name, read in wanted.items()
-        }
-        outcomes = self._client.visit(server, {name: query.read_pages for name, query in queries.items()})
+            told = {name: _failed(read, None, server) if name in short else read for name, read in wanted.items()}
+            return {n: still_open(read, dict.fromkeys(open_references(read), server)) for n, read in told.items()}
+        pages = self._client.limits.pages
+        queries = {n: _Query(n, server, searches[n], wanted[n], enough, self._cache, pages) for n in short}
+        outcomes = self._visit({name: query.read_pages for name, query in queries.items()})
+        return self._named(wanted | {name: query.result(outcomes[name]) for name, query in queries.items()})
+
+    def drafts(self, drafts: Sequence[Json], sent: Callable[[], Medications]) -> tuple[Json, ...]:
+        """The draft orders with the Medications that they only refer to, as far as `sent` or the server has them."""
+        held = {f"Medication/{d.get('id')}": d for d in drafts if d.get("resourceType") == "Medication"}
+        references = open_references(Read(tuple(Resource(d, held) for d in drafts), referring=True))
+        if not references:
+            return tuple(drafts)
+        known = sent()
+        found = [known[each] for each in references if each in known]
+        rest = [each for each in references if each not in known]
+        if rest and isinstance(self._server, Server):
+            found += self._medications(rest)[0].values()
+        return (*drafts, *(dict(each) for each in found))
+
+    def _named(self, reads: dict[str, Read]) -> dict[str, Read]:
+        """The reads with the drugs that they only refer to, or the reason why a drug stays unknown."""
+        references = open_references(*reads.values())
+        if not references:
+            return reads
+        known, why = self._medications(references)
+        return {name: still_open(named(read, known), why) for name, read in reads.items()}
+
+    def _medications(self, references: Sequence[str]) -> tuple[Medications, dict[str, str]]:
+        server, limits = self._trip.server, self._client.limits
+        searches = drug_searches(server, references, partial(_page, self._cache), limits.pages, limits.lines)
+        outcomes = self._visit({name: search.read for name, search in searches.items()})
+        return answers(server, references, searches, outcomes)
+
+    def _visit(self, jobs: Mapping[str, Job]) -> dict[str, str]:
+        outcomes = self._client.visit(self._trip, jobs) if jobs else {}
         if failed := {name: why for name, why in outcomes.items() if why}:
             _log.warning("FHIR server reads failed: %s", "; ".join(f"{name}: {why}" for name, why in failed.items()))
-        return {name: query.result(outcomes[name]) for name, query in queries.items()}
+        return outcomes
 
 
 class _Query:
@@ -101,19 +155,26 @@ class _Query:
         return found if found is not None and not why and not found.broken else _failed(self._sent, found, why)
 
     def _parsed(self, body: bytes) -> Read:
-        page = self._cache.read(body, "page", lambda read: _TOO_DEEP if read.done and too_deep(body) else read)
-        if not page.done:
-            raise NotAnswered(f"FHIR server: {page.gaps[0]}")
+        page = _page(self._cache, body)
         if page.bundle == self._by_id or (self._by_id and not page.resources):
             raise NotAnswered(f"FHIR server: not a {'resource' if self._by_id else 'Bundle'}")
         return page
+
+
+def _page(cache: ReadCache, body: bytes) -> Read:
+    """One answer of the server. Raises NotAnswered where it cannot be read."""
+    page = cache.read(body, "page", lambda read: _TOO_DEEP if read.done and too_deep(body) else read)
+    if not page.done:
+        raise NotAnswered(f"FHIR server: {page.gaps[0]}")
+    return page
 
 
 def _failed(sent: Read, found: Read | None, why: str) -> Read:
     """What prefetch held and what was read until the failure, with the gaps of both."""
     both = sent if found is None or found is sent else joined(sent, found)
     gaps = (*sent.gaps, sent.cut, *both.gaps, why)
-    return Read(both.resources, tuple(dict.fromkeys(gap for gap in gaps if gap)), sent.done)
+    told = tuple(dict.fromkeys(gap for gap in gaps if gap))
+    return Read(both.resources, told, sent.done, medications=both.medications, referring=both.referring)
 
 
 def too_deep(body: bytes) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cds_service.knowledge.model import ValueSet
@@ -17,12 +18,16 @@ from cds_service.knowledge.model import ValueSet
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A CodeableConcept, normalised: codes as (system, code), words lower-case."""
+    """A CodeableConcept, normalised: codes as (system, code), words lower-case.
+
+    `known` remembers which value sets it is in: equal concepts of a process are one object (see `concept`).
+    """
 
     codes: tuple[tuple[str, str], ...]
     displays: tuple[str, ...]
     text: str
     label: str
+    known: dict[Matcher, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -30,11 +35,15 @@ class Concept:
         return not self.codes and not self.displays and not self.text
 
 
-# A chart has a few dozen distinct concepts, again and again.
-_REMEMBERED = 4096
 NOTHING = Concept((), (), "", "")
 
 
+@lru_cache(maxsize=4096)  # A chart has a few dozen distinct concepts, again and again.
+def _one(codes: tuple[tuple[str, str], ...], displays: tuple[str, ...], text: str, label: str) -> Concept:
+    return Concept(codes, displays, text, label)
+
+
+@lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """Lower case, one kind of dash and apostrophe, single spaces: how words are compared."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -52,7 +61,7 @@ def concept(value: object) -> Concept:
     text = str(value.get("text") or "")
     label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
     label = label or (codes[0][1] if codes else "")
-    return Concept(codes, tuple(d for d in displays if d), normalise(text), label[:120])
+    return _one(codes, tuple(d for d in displays if d), normalise(text), label[:120])
 
 
 def _list(value: object) -> list[Any]:
@@ -64,7 +73,6 @@ class Matcher:
 
     def __init__(self, value_set: ValueSet) -> None:
         self.id = value_set.id
-        self._known: dict[Concept, bool] = {}
         self._codes = frozenset((c.system, c.code) for c in value_set.codes)
         self._prefixes = tuple((c.system, c.code) for c in value_set.codes if c.match == "prefix")
         self._excluded = frozenset((e.system, e.code) for e in value_set.exclusions if e.code)
@@ -73,11 +81,9 @@ class Matcher:
 
     def matches(self, found: Concept) -> bool:
         """True where a code is in the set, or its words are and no code of the set's exclusions stands beside."""
-        known = self._known.get(found)
+        known = found.known.get(self)
         if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[found] = self._judge(found)
+            known = found.known[self] = self._judge(found)
         return known
 
     def _judge(self, found: Concept) -> bool:

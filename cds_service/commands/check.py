@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-import cds_service
 from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
@@ -38,12 +37,11 @@ def command(root: Path | None, site: str) -> None:
     # Rich would fold and colour lines that editors and scripts read: problems go out as they are.
     for problem in problems:
         click.echo(problem, err=True)
-    warnings = _unused(found)
-    for warning in warnings:
+    for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     if found.knowledge is not None:
         _summary(found.knowledge)
-    click.echo(f"{_counted(len(problems), 'problem')}, {_counted(len(warnings), 'warning')}")
+    click.echo(f"{_counted(len(problems), 'problem')}, {_counted(len(found.warnings), 'warning')}")
     if problems:
         raise SystemExit(1)
 
@@ -78,19 +76,6 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
                 yield f"{where}: {case.name}: expected {case.result} (found {result})"
 
 
-def _unused(found: Inspection) -> list[str]:
-    """Warnings about files that neither another file nor the service's own code names."""
-    package = Path(cds_service.__file__).parent
-    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py")))
-    return [warning for name, warning in found.unused if not _named(name, code)]
-
-
-def _named(name: str, code: str) -> bool:
-    """Whether the code has `"crs-grade-2"` as a text or builds it, as `f"crs-grade-{grade}"` does."""
-    beginning = name.rpartition("-")[0]
-    return f'"{name}"' in code or f'"{beginning}-{{' in code
-
-
 def _summary(knowledge: Knowledge) -> None:
     cases: Counter[str] = Counter(case.result for group in knowledge.cases.values() for case in group)
     statuses: Counter[str] = Counter(rule.status for rule in knowledge.rules)
@@ -108,10 +93,21 @@ def _summary(knowledge: Knowledge) -> None:
         ("evidence", len(knowledge.evidence), _listed(evidence)),
         ("regimens", len(knowledge.regimens), ""),
         ("cards", len(knowledge.cards), ""),
+        ("statements", len(knowledge.coverage.statements), _used(knowledge)),
+        ("versions", _recorded(knowledge), "" if _recorded(knowledge) else "none is recorded: nothing is locked"),
     )
     for kind, count, detail in rows:
         table.add_row(kind, str(count), detail)
     Console().print(table)
+
+
+def _used(knowledge: Knowledge) -> str:
+    used = sum(bool(statement.used_by) for statement in knowledge.coverage.statements)
+    return f"{used} used" if used else ""
+
+
+def _recorded(knowledge: Knowledge) -> int:
+    return sum(len(entries) for _, entries in knowledge.versions)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

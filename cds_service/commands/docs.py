@@ -1,51 +1,73 @@
-"""`anakinra-cds docs`: write the knowledge as browsable pages for reviewers."""
+"""`anakinra-cds docs`: write the knowledge as browsable pages for reviewers, and as one page for the repository."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
-from cds_service.catalogue import GENERATOR, FilePlaces, render
+from cds_service.catalogue import GENERATOR, FilePlaces, data, markdown, render
 from cds_service.knowledge import load
 
 _HEAD = 2048  # characters within which our pages name their generator
+_CATALOGUE = Path("docs/catalogue")
+_PAGE = Path("docs/knowledge.md")
 
 
 @click.command("docs")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("docs/catalogue"),
-    show_default=True,
-    help="Folder to write to; it is made where it does not exist.",
+    help=f"Folder for all of it; it is made where it does not exist.  [default: {_CATALOGUE}, and {_PAGE}]",
 )
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where the page of the repository is stale.")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
 )
 @click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
-def command(out: Path, root: Path | None, site: str) -> None:
-    """Write a page for every rule and value set, and pages of facts, policies and evidence.
+def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> None:
+    """Write a page for every rule and value set, and pages of facts, policies, cards, evidence and statements.
 
-    Pages of an earlier run whose rule or value set is gone are removed; other files are left alone.
+    Pages of an earlier run whose rule or value set is gone are removed; other files are left alone. The page of the
+    repository, knowledge.md, holds the tables of rules, statements and policies.
     """
+    folder, page = (out, out / _PAGE.name) if out else (_CATALOGUE, _PAGE)
     knowledge = load(root, site)
+    told = markdown(knowledge)
+    if check:
+        _check(page, told)
+        return
     places = FilePlaces()
-    pages = {out / places(name): text for name, text in render(knowledge, places).items()}
+    files = {folder / places(name): text for name, text in {**render(knowledge, places), **data(knowledge)}.items()}
     try:
-        for path, text in pages.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        removed = _remove_others(out, pages.keys())
+        _write({**files, page: told})
+        removed = _remove_others(folder, files.keys())
     except OSError as error:
         raise click.ClickException(
             f"{error.filename}: cannot be written: {error.strerror}; name another folder with --out"
         ) from error
     gone = f", {removed} removed" if removed else ""
-    click.echo(f"{len(pages)} pages of knowledge {knowledge.digest}{gone}: open {out / places('')}")
+    click.echo(f"{len(files)} pages of knowledge {knowledge.digest}{gone}: open {folder / places('')}; and {page}")
+
+
+def _check(page: Path, told: str) -> None:
+    """Compare the page with what the files say now."""
+    try:
+        found = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{page}: cannot be read: {error.strerror}; run: anakinra-cds docs") from error
+    if found != told:
+        raise click.ClickException(f"{page}: stale, rules/ or cards/ have changed since; run: anakinra-cds docs")
+    click.echo(f"{page}: as the files say")
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _remove_others(out: Path, written: Iterable[Path]) -> int:

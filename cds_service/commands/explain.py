@@ -17,7 +17,7 @@ from cds_service import knowledge
 from cds_service.engine import Findings, Outcome
 from cds_service.facts.model import Fact
 from cds_service.knowledge.model import Condition, RuleDefinition
-from cds_service.pipeline import SERVICES, Service
+from cds_service.pipeline import SERVICES, Examination, Service
 from cds_service.rendering.context import shown
 from cds_service.replay.expected import parse_time
 from cds_service.web.door import read_call
@@ -46,18 +46,25 @@ def command(*, request: Path, at: str | None, site: str, root: Path | None, only
     call = read_call(service_id, hook, body, allow_evaluation_time=True)
     now = parse_time(at) if at else call.evaluation_time or datetime.now(UTC)
     loaded = knowledge.load(root, site)
-    seen = Service.start(loaded).examine(call, now)
+    found = list(Service.start(loaded).examinations(call, now))
     console = Console()
-    if seen is None:
+    if not found:
         console.print("The selected order is none of this service's: no rule is evaluated, the answer is no card.")
         return
+    for seen in found:
+        kind = loaded.orders.kinds[seen.reading.order.kind].title
+        console.rule(f"{kind} order", align="left")
+        _print_examination(console, seen, loaded, only_fired)
+    if any(seen.findings.failure or seen.findings.disagreements for seen in found):
+        raise SystemExit(1)
+
+
+def _print_examination(console: Console, seen: Examination, loaded: knowledge.Knowledge, only_fired: bool) -> None:
     titles = {name: definition.title for name, definition in loaded.catalogue.facts.items()}
     for rule in seen.rules:
         if not (only_fired and seen.findings.outcomes[rule.id].truth is False):
             _print_rule(console, rule, seen.findings.outcomes[rule.id], seen.facts, loaded, titles)
     _print_summary(console, seen.rules, seen.findings)
-    if seen.findings.failure or seen.findings.disagreements:
-        raise SystemExit(1)
 
 
 def _hook(body: bytes) -> str:

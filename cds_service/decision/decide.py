@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_service.decision import doses
+from cds_service.decision.carrying import carrying
 from cds_service.decision.model import (
     PATHWAY,
     PRECLUDES,
@@ -144,7 +145,7 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
 
 
 def _planned(case: _Case, answer: Answer) -> Answer:
-    answer = replace(answer, reevaluate_at=_until(case, answer.rule))
+    answer = replace(answer, reevaluate_at=_until(case, answer.rule) or _stale_at(case, answer.rule))
     if not answer.rule.regimen:
         return answer
     regimen = case.knowledge.regimens[answer.rule.regimen]
@@ -161,6 +162,16 @@ def _until(case: _Case, rule: RuleDefinition) -> datetime | None:
         return None
     left = case.reading.windows[until.policy] - float(passed)
     return case.reading.now + timedelta(hours=left) if left > 0 else None
+
+
+def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
+    """When the first of the measured facts that carry the answer will be too old to count."""
+    moments = []
+    for name in carrying(rule.id, case.findings, case.facts):
+        definition, as_of = case.knowledge.catalogue.facts[name], case.facts[name].as_of
+        if definition.max_age and definition.type in ("integer", "number") and as_of is not None:
+            moments.append(as_of + timedelta(hours=case.reading.windows[definition.max_age]))
+    return min((m for m in moments if m > case.reading.now), default=None)
 
 
 def _with_offers(case: _Case, answer: Answer) -> Answer:
@@ -189,7 +200,9 @@ def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) 
     drafts = case.reading.order.of_kind(regimen.order_kind)
     # The first draft is the one that would change; the others stay in the session whatever is offered for it.
     beside = [draft.dosage.daily_mg for draft in drafts[1:]]
-    if (running is not False and dose is None) or None in beside or (drafts and not drafts[0].resource.id):
+    # A draft whose drug is not known may be the same drug.
+    unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
+    if unclear or (drafts and not drafts[0].resource.id):
         return ()
     already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
     return tuple(p for p in offers if p.daily_mg + already <= maximum + TOLERANCE_MG)

@@ -8,7 +8,7 @@ from cds_service.decision.model import DosePlan
 from cds_service.facts.dose import TOLERANCE_MG
 from cds_service.facts.model import Facts
 from cds_service.facts.order import Draft
-from cds_service.knowledge.model import Dose, Regimen
+from cds_service.knowledge.model import Dose, Pack, Regimen
 
 
 def plan(dose: Dose, regimen: Regimen, facts: Facts) -> DosePlan | None:
@@ -46,3 +46,9 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts) -> bool:
         intervals = [p.interval_h for p in made]
         return 0 < dose <= max(p.dose_mg for p in made) and min(intervals) <= interval <= max(intervals)
     return any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
+
+
+def packs(plan: DosePlan, pack: Pack) -> int:
+    """How many single-use units the whole course needs: what is left in one after a dose is thrown away."""
+    doses = math.ceil(plan.duration_days * 24 / plan.interval_h)
+    return doses * math.ceil(plan.dose_mg / pack.mg)

@@ -6,6 +6,7 @@ erroneous ones do not; resolved ones ask for a person.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     for resource in reading.chart.of("allergies"):
         if resource.code("verificationStatus") in DISPROVEN:
             continue
-        substances = resource.remember("substances", _substances)
+        substances = substances_of(resource)
         if all(s.empty for s in substances):
             gaps.append(f"{resource.ref} names no substance")
             continue
@@ -42,13 +43,18 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
             records.append(record)
     lines = tuple(bad)
     direct = [r.resource for r in records if r.direct]
-    drugs = [r.resource for r in records if r.drug and not r.direct and not _ended(r.resource)]
-    yield boolean("hypersensitivity", [r for r in direct if not _ended(r)], gaps, lines)
-    yield boolean("resolved-hypersensitivity", [r for r in direct if _ended(r)], gaps, lines)
+    drugs = [r.resource for r in records if r.drug and not r.direct and not is_ended(r.resource)]
+    yield boolean("hypersensitivity", [r for r in direct if not is_ended(r)], gaps, lines)
+    yield boolean("resolved-hypersensitivity", [r for r in direct if is_ended(r)], gaps, lines)
     yield boolean("ecoli-drug-allergy", drugs, gaps, lines)
-    severe = boolean("ecoli-drug-allergy-severe", [r for r in drugs if _severe(r)], gaps, lines)
+    severe = boolean("ecoli-drug-allergy-severe", [r for r in drugs if _severe(r, reading.terms)], gaps, lines)
     # Beside a drug that is certain, an unreadable record must not hide that drug's own review.
     yield Fact(severe.name, False) if drugs and severe.value is None else severe
+
+
+def substances_of(resource: Resource) -> list[Concept]:
+    """What an AllergyIntolerance is about: its code, and the substances of its reactions."""
+    return resource.remember("substances", _substances)
 
 
 def _substances(resource: Resource) -> list[Concept]:
@@ -68,27 +74,37 @@ def _classify(resource: Resource, substances: list[Concept], terms: Mapping[str,
 
     drug = any_in("ecoli-derived-drug")
     protein = any_in("ecoli-protein")
-    direct = any_in("anakinra") or ((protein or any_in("ecoli-organism")) and not drug)
-    if protein and drug and any("protein" in f"{s.text} {' '.join(s.displays)}" for s in substances):
+    organism = any(_organism(s, terms) for s in substances)
+    direct = any_in("anakinra") or ((protein or organism) and not drug)
+    if protein and drug and any_in("named-protein"):
         direct = True  # Both are named: the protein itself is the contraindication.
     return _Record(resource, direct, drug)
 
 
-def _ended(resource: Resource) -> bool:
+def _organism(found: Concept, terms: Mapping[str, Matcher]) -> bool:
+    """Names the organism in a part that does not speak of an infection."""
+    if not terms["ecoli-organism"].matches(found):
+        return False
+    clauses = [concept({"text": part}) for text in (found.text, *found.displays) for part in re.split(r"[,;] ", text)]
+    return any(terms["ecoli-organism"].matches(c) and not terms["infection-word"].matches(c) for c in clauses)
+
+
+def is_ended(resource: Resource) -> bool:
+    """Recorded as resolved or inactive."""
     return resource.code("clinicalStatus") in _ENDED
 
 
-def _severe(resource: Resource) -> bool:
+def _severe(resource: Resource, terms: Mapping[str, Matcher]) -> bool:
     """High criticality, a severe reaction, or anaphylaxis in any wording."""
-    if resource.text("criticality") == "high":
+    if resource.text("criticality") == "high" or terms["anaphylaxis"].matches(resource.concept):
         return True
     reactions = resource.raw.get("reaction")
     for reaction in reactions if isinstance(reactions, list) else []:
         if not isinstance(reaction, Mapping):
             continue
         shown = reaction.get("manifestation")
-        words = [concept(m) for m in shown] if isinstance(shown, list) else []
-        text = " ".join((*(f"{w.text} {' '.join(w.displays)}" for w in words), str(reaction.get("description") or "")))
-        if reaction.get("severity") == "severe" or "anaphyla" in text.lower():
+        said = [concept(m) for m in shown] if isinstance(shown, list) else []
+        said.append(concept({"text": reaction.get("description")}))
+        if reaction.get("severity") == "severe" or any(terms["anaphylaxis"].matches(s) for s in said):
             return True
     return False

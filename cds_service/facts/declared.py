@@ -89,6 +89,8 @@ def drafted_medication(name: str, definition: FactDefinition, reading: Reading) 
     """A drug of the value set among the unsigned orders of this session."""
     matcher = reading.terms[definition.source.target]
     found = [d.resource for d in reading.order.drafts if d.resource.matches(matcher)]
+    if not found and reading.order.unresolved:
+        return unknown(name, f"drug not resolved in the draft {', '.join(reading.order.unresolved)}")
     text = "; ".join(dict.fromkeys(r.concept.label for r in found))
     return Fact(name, bool(found), sources=refs(found), text=text)
 
@@ -141,14 +143,15 @@ def _stated_now(statement: Resource, reading: Reading) -> bool:
 
 def unresolved_drugs(reading: Reading, queries: Iterable[str]) -> tuple[str, ...]:
     """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
+    named = tuple(queries)
     lost = [
         r.ref
-        for q in queries
+        for q in named
         if q in ("requests", "administrations", "statements")
         for r in reading.chart.of(q)
         if r.concept.empty and r.status in ("active", "completed", "in-progress")
     ]
-    return (f"drug not resolved in {', '.join(lost[:5])}",) if lost else ()
+    return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(named)) if lost else ()
 
 
 def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -> Fact:

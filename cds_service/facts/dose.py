@@ -47,6 +47,8 @@ def _exceeds(reading: Reading, known: Facts, drafts: tuple[Draft, ...], sources:
     if bound > (fixed if maximum is None else maximum) + TOLERANCE_MG:
         limit = fixed if maximum is None else maximum
         return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")
+    if reading.order.unresolved:
+        return unknown(name, f"drug not resolved in the draft {', '.join(reading.order.unresolved)}", sources=sources)
     if maximum is None and bound > 0:
         return unknown(name, "the daily maximum needs the patient's age and, under 18, a current weight")
     return Fact(name, False, sources=sources)

@@ -6,8 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from cds_service.errors import KnowledgeError
-from cds_service.facts import allergy, car_t, crs, dose, icans, infection, patient, renal, site, tocilizumab
+from cds_service.facts import (
+    allergy,
+    anakinra_course,
+    car_t,
+    crs,
+    dose,
+    icans,
+    infection,
+    order_use,
+    patient,
+    renal,
+    site,
+    tocilizumab,
+)
 from cds_service.facts.declared import DECLARED
+from cds_service.facts.history import HISTORY
+from cds_service.facts.measured import MEASURED
 from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.knowledge.model import Catalogue, FactDefinition
 
@@ -19,8 +34,10 @@ TOPICS: Mapping[str, Topic] = {
     "patient": patient.facts,
     "dose": dose.facts,
     "car-t": car_t.facts,
+    "order-use": order_use.facts,
     "crs": crs.facts,
     "tocilizumab": tocilizumab.facts,
+    "anakinra-course": anakinra_course.facts,
     "icans": icans.facts,
     "infection": infection.facts,
     "allergy": allergy.facts,
@@ -28,10 +45,16 @@ TOPICS: Mapping[str, Topic] = {
 }
 _NEEDS = {
     "dose": ("patient",),
+    "order-use": ("car-t",),
     "crs": ("patient", "car-t"),
     "tocilizumab": ("patient", "car-t", "crs"),
+    "anakinra-course": ("patient", "car-t", "crs"),
+    "icans": ("patient",),
     "renal": ("patient",),
 }
+_DECLARED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
+    **DECLARED, **MEASURED, **HISTORY, "policy": site.policy,
+}  # fmt: skip
 # A declared source may look at a query that its facts do not depend on: more than their `reads`.
 _ALSO_READS = {"active_medication": ("statements",)}
 # Whichever facts are needed: who the patient is, and what is ordered already.
@@ -53,7 +76,7 @@ class Gatherer:
         self.queries = _queries(catalogue, definitions.values(), needed)
         self._topics = tuple(run for name, run in TOPICS.items() if name in needed)
         self._declared = tuple(
-            partial(DECLARED[d.source.kind], name, d) for name, d in definitions.items() if d.source.kind != "topic"
+            partial(_DECLARED[d.source.kind], name, d) for name, d in definitions.items() if d.source.kind != "topic"
         )
 
     def gather(self, reading: Reading) -> dict[str, Fact]:

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.cultures import named, read_cultures
 from cds_service.facts.declared import DISPROVEN, ENDED, UNCONFIRMED, abatement, boolean, ordered_now, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, usable
+from cds_service.facts.order_use import reasons
 
 SEVERE = ("severe-infection", "tuberculosis", "covid-19")
 
@@ -56,7 +57,7 @@ def _conditions(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, 
     matched: list[tuple[Resource, bool]] = []
     for resource in reading.chart.of("conditions"):
         severe = any(resource.matches(terms[name]) for name in SEVERE)
-        if severe and for_covid and _only_covid(resource, reading):
+        if severe and for_covid and _only_covid(resource.concept, terms):
             continue  # COVID-19 never blocks an order of anakinra for COVID-19.
         if severe or resource.matches(terms["infection-review"]):
             matched.append((resource, severe))
@@ -86,13 +87,10 @@ def _sort(resource: Resource, severe: bool, reading: Reading, found: _Found) -> 
         found.undated.append(resource)
 
 
-def _only_covid(resource: Resource, reading: Reading) -> bool:
+def _only_covid(found: Concept, terms: Mapping[str, Matcher]) -> bool:
     """COVID-19 and nothing else: "septic shock due to COVID-19" is septic shock, and pneumonia is part of COVID-19."""
-    if not resource.matches(reading.terms["covid-19"]):
-        return False
-    found = resource.concept
-    words = " ".join((found.text, *found.displays))
-    return not any(w in words for w in ("sepsis", "septic", "bacter", "fung", "aspergill", "superinfection"))
+    besides = ("beside-covid-19", "tuberculosis")
+    return terms["covid-19"].matches(found) and not any(terms[name].matches(found) for name in besides)
 
 
 def _current(resource: Resource, reading: Reading) -> bool:
@@ -108,13 +106,13 @@ def _current(resource: Resource, reading: Reading) -> bool:
 def _treatments(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, ...]:
     """Active antimicrobials whose reason is an infection; without a reason they may be prophylaxis."""
     terms = reading.terms
-    names = [n for n in (*SEVERE, "infection-review") if not (for_covid and n == "covid-19")]
+    names = (*SEVERE, "infection-review")
     bad = []
     for request in reading.chart.matching(("requests",), terms["antimicrobial"]):
         if not ordered_now(request, reading):
             continue
-        reasons = [r for r in _reasons(request) if not (for_covid and terms["covid-19"].matches(r))]
-        if not any(terms[name].matches(r) for r in reasons for name in names):
+        told = [r for r in _stated(request, reading) if not (for_covid and _only_covid(r, terms))]
+        if not any(terms[name].matches(r) for r in told for name in names):
             continue
         if request.problem:
             bad.append(f"{request.ref}: {request.problem}")
@@ -124,11 +122,18 @@ def _treatments(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, 
 
 
 def _order_is_for(reading: Reading, value_set: str) -> bool:
+    """Every draft of the kind in hand states it: one that does not is an order like any other."""
     matcher = reading.terms[value_set]
-    drafts = [d for d in reading.order.drafts if d.kind == reading.order.kind]
-    return any(matcher.matches(r) for d in drafts for r in _reasons(d.resource))
+    drafts = [d.resource for d in reading.order.of_kind(reading.order.kind)]
+    return bool(drafts) and all(any(matcher.matches(r) for r in reasons(d, reading)) for d in drafts)
 
 
-def _reasons(request: Resource) -> Sequence[Concept]:
-    written = request.raw.get("reasonCode")
-    return [concept(r) for r in written] if isinstance(written, list) else []
+def _stated(request: Resource, reading: Reading) -> Sequence[Concept]:
+    """Why an antimicrobial is given, by the order itself. A Condition of the chart that it names is judged alone."""
+    written, referred = request.raw.get("reasonCode"), request.raw.get("reasonReference")
+    found = [concept(r) for r in written] if isinstance(written, list) else []
+    known = {r.ref for r in reading.chart.of("conditions")}
+    for reference in referred if isinstance(referred, list) else []:
+        if isinstance(reference, Mapping) and "/".join(str(reference.get("reference")).split("/")[-2:]) not in known:
+            found.append(concept({"text": reference.get("display")}))
+    return found

@@ -29,12 +29,14 @@ class Draft:
 @dataclass(frozen=True, slots=True)
 class OrderInHand:
     """The kind that is being answered ("" where none of the selected orders is ours), all selected kinds of ours (most
-    important first), every draft of a known kind, and the ServiceRequests drafted beside them (raw)."""
+    important first), every draft of a known kind, the ServiceRequests drafted beside them (raw), and the drafts whose
+    drug is named only by a reference that nothing resolves: they may be of any kind."""
 
     kind: str
     kinds: tuple[str, ...]
     drafts: tuple[Draft, ...]
     others: tuple[Mapping[str, Any], ...] = ()
+    unresolved: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[Draft, ...]:
         """All drafts of a kind, the selected ones first."""
@@ -51,17 +53,19 @@ def order_in_hand(
     """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed."""
     medications = {f"Medication/{r.get('id')}": r for r in resources if r.get("resourceType") == "Medication"}
     wanted = None if selections is None else {_last_two(s) for s in selections}
-    drafts = []
+    drafts, unresolved = [], []
     for raw in resources:
         resource = Resource(raw, medications)
         kind = _kind(resource, orders, terms)
+        if not kind and resource.concept.empty and "medicationReference" in raw and resource.status not in _GONE:
+            unresolved.append(resource.ref)
         if kind:
             selected = wanted is None or resource.ref in wanted
             drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
     kinds = tuple(k for k in orders.kinds if k in selected_kinds)
-    return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others)
+    return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others, tuple(unresolved))
 
 
 def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> str:

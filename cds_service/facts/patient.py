@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, timedelta
+from itertools import groupby
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
-from cds_service.chart.vocabulary import concept
 from cds_service.facts.declared import FINAL, boolean, is_active, newest_first, quantity_of
 from cds_service.facts.model import Fact, Facts, Reading, unknown, usable
+from cds_service.facts.result import NEGATIVE, POSITIVE, codes_of, value_of
 
 _YEAR_DAYS = 365.2425
-# LOINC answers to pregnancy status (82810-3) and the codes that FHIR servers use for a positive test.
-_PREGNANT_WORDS = ("pregnant", "positive", "detected")
-_NOT_PREGNANT_WORDS = ("not pregnant", "negative", "not detected", "no", "none detected")
 
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
@@ -125,27 +123,36 @@ def _months(reading: Reading) -> float | None:
 
 
 def _pregnancy(reading: Reading) -> Fact:
-    """A pregnancy on the problem list, or the newest status or test that says so."""
+    """A pregnancy on the problem list, or the newest status or test that says so.
+
+    An answer that cannot be understood is no "not pregnant": what was said before it may still hold.
+    """
     chart, terms = reading.chart, reading.terms
     matched = chart.matching(("conditions",), terms["pregnancy"])
     found, bad = usable(r for r in matched if is_active(r, reading.now))
     sets = (terms["pregnancy-status"], terms["pregnancy-test"])
     tests = [r for r in chart.of("pregnancy-status") if r.status in FINAL and any(r.matches(m) for m in sets)]
-    newest = newest_first(r for r in tests if reading.past(r))
-    # Of several at the newest time each counts: one that says pregnant is enough.
-    latest = [r for r in newest if r.when == newest[0].when]
-    lines = tuple(f"{r.ref}: {r.problem}" for r in latest if r.problem)
-    found += [r for r in latest if not r.problem and _says_pregnant(r, reading)]
-    return boolean("pregnancy", found, chart.gaps(("conditions", "pregnancy-status")), bad + lines)
+    lost: list[str] = []
+    unclear: list[str] = []
+    for _, taken in groupby(newest_first(r for r in tests if reading.past(r)), key=lambda r: r.when):
+        latest = list(taken)
+        said = [(r, _says_pregnant(r, reading)) for r in latest if not r.problem]
+        # Of several at one time each counts: one that says pregnant is enough.
+        found += [r for r, answer in said if answer]
+        lost += [f"{r.ref}: {r.problem}" for r in latest if r.problem]
+        unclear += [f"{r.ref} does not say whether pregnant" for r, answer in said if answer is None]
+        if any(answer is not None for _, answer in said):
+            break
+    return boolean("pregnancy", found, (*chart.gaps(("conditions", "pregnancy-status")), *unclear), (*bad, *lost))
 
 
-def _says_pregnant(observation: Resource, reading: Reading) -> bool:
-    value = observation.raw.get("valueCodeableConcept")
-    label = concept(value)
-    if reading.terms["pregnancy"].matches(label):
+def _says_pregnant(observation: Resource, reading: Reading) -> bool | None:
+    """What the answer says; None where it says neither. One that says both is read as pregnant."""
+    terms = reading.terms
+    value = value_of(observation)
+    codes = codes_of(observation, value)
+    yes = terms["pregnancy"].matches(value) or terms["pregnancy-answer-yes"].matches(value)
+    if yes or codes & POSITIVE or observation.raw.get("valueBoolean") is True:
         return True
-    words = [*label.displays, label.text, observation.text("valueString").lower()]
-    said = [w for w in words if w]
-    if any(w in _NOT_PREGNANT_WORDS or w.startswith("not ") for w in said):
-        return False
-    return any(any(p in w for p in _PREGNANT_WORDS) for w in said) or observation.raw.get("valueBoolean") is True
+    no = terms["pregnancy-answer-no"].matches(value)
+    return False if no or codes & NEGATIVE or observation.raw.get("valueBoolean") is False else None

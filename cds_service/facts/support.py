@@ -126,7 +126,7 @@ def _oxygen_grade(
     for resource in reading.chart.of("procedures"):
         running = resource.status == "in-progress" and resource.when is not None and resource.when.start <= moment
         recent = resource.status == "completed" and _between(resource, low, moment)
-        if (running or recent) and resource.matches(terms["positive-pressure"]) and not _not_scored(resource):
+        if (running or recent) and resource.matches(terms["positive-pressure"]) and not _not_scored(resource, reading):
             used.append(resource.ref)
             grades.append(_PRESSURE)
     if flow and max(flow) > reading.policies["low-flow-oxygen"] and max(grades) <= _LOW:
@@ -162,17 +162,17 @@ def _device_concepts(resource: Resource) -> list[Concept]:
     return [c for c in found if not c.empty]
 
 
-def _not_scored(procedure: Resource) -> bool:
-    """Home CPAP and intubation only to protect the airway say nothing about oxygenation."""
-    reasons = procedure.raw.get("reasonCode")
-    notes = procedure.raw.get("note")
-    coded = [concept(r) for r in reasons] if isinstance(reasons, list) else []
-    words = [w for c in coded for w in (c.text, *c.displays)]
-    words += (
-        [str(n.get("text", "")).lower() for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
-    )
-    words.append(procedure.concept.text)
-    return any("airway protection" in w or "home" in w.split() for w in words)
+def _not_scored(procedure: Resource, reading: Reading) -> bool:
+    """A home device, or a tube that only protects the airway: neither scores, unless lack of oxygen is named beside."""
+    reasons, notes = procedure.raw.get("reasonCode"), procedure.raw.get("note")
+    said = [concept(r) for r in reasons] if isinstance(reasons, list) else []
+    for note in notes if isinstance(notes, list) else []:
+        if isinstance(note, Mapping):
+            said.append(concept({"text": note.get("text")}))
+    said.append(procedure.concept)
+    terms = reading.terms
+    elsewhere = any(terms["support-not-for-oxygen"].matches(s) for s in said)
+    return elsewhere and not any(terms["lack-of-oxygen"].matches(s) for s in said)
 
 
 def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
@@ -181,6 +181,7 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
     names: dict[str, None] = {}
     vasopressin = False
     doubts: list[str] = []
+    lost = "; ".join(("drug not resolved", *reading.chart.lost_drugs(("administrations",))))
     for resource in reading.chart.of("administrations"):
         is_vasopressin = resource.matches(reading.terms["vasopressin"])
         nameless = resource.concept.empty
@@ -189,7 +190,7 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
         if not _running(resource, moment, recent) and not (resource.problem and resource.when is None):
             continue
         if resource.problem or nameless:
-            doubts.append(f"{resource.ref}: {resource.problem or 'drug not resolved'}")
+            doubts.append(f"{resource.ref}: {resource.problem or lost}")
             continue
         used.append(resource.ref)
         if is_vasopressin:

@@ -47,6 +47,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     yield _stated_only(doses, reading, sources)
     yield _hours(doses, reading, sources)
     yield _cap(doses, reading, sources)
+    yield _next(doses, reading, sources)
     yield _change(doses, reading, known, since, sources)
 
 
@@ -81,8 +82,8 @@ def _intravenous(reading: Reading, query: str) -> list[Resource]:
 
 def _subcutaneous(resource: Resource, reading: Reading) -> bool:
     routes = resource.remember("routes", _routes)
-    words = f" {resource.concept.text} "
-    return any(reading.terms["route-subcutaneous"].matches(r) for r in routes) or " subcutaneous " in words
+    said = (*routes, concept({"text": resource.concept.text}))
+    return any(reading.terms["route-subcutaneous"].matches(r) for r in said)
 
 
 def _routes(resource: Resource) -> list[Concept]:
@@ -188,6 +189,23 @@ def _cap(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
     if not reached and doses.doubts:
         return unknown(name, "; ".join(doses.doubts))
     return Fact(name, reached, sources=sources, text=f"{len(day)} in 24 h, {total} in this episode")
+
+
+def _next(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    """Hours until the next dose would be allowed: after the interval, and inside the number for a day and in all."""
+    name, starts = "hours-until-tocilizumab", [start for start, _ in doses.times]
+    if doses.doubts:
+        return unknown(name, "; ".join(doses.doubts), sources=sources)
+    most, per_day = reading.policies["tocilizumab-max-total"], int(reading.policies["tocilizumab-max-per-day"])
+    if len(starts) >= most:
+        return unknown(name, f"no further dose: {len(starts)} of {most:g} were given", sources=sources)
+    moments = [reading.now]
+    if doses.times:
+        moments.append(doses.times[-1][1] + timedelta(hours=reading.windows["tocilizumab-interval"]))
+    if len(starts) >= per_day:
+        moments.append(starts[-per_day] + timedelta(hours=24))
+    wait = (max(moments) - reading.now).total_seconds() / 3600
+    return Fact(name, wait, "h", sources=sources, text="now" if wait <= 0 else f"in {wait:.1f} h")
 
 
 def _change(doses: Doses, reading: Reading, known: Facts, since: datetime | None, sources: tuple[str, ...]) -> Fact:

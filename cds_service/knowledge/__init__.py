@@ -9,14 +9,16 @@ from pathlib import Path
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import references, review, sites
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import Loaded, read_all
+from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
     STRATA,
     Analyte,
     Card,
     Case,
     Catalogue,
+    Computed,
     Condition,
+    Coverage,
     Evidence,
     Orders,
     Policy,
@@ -24,7 +26,9 @@ from cds_service.knowledge.model import (
     Region,
     RuleDefinition,
     Site,
+    SourceAttributes,
     ValueSet,
+    Versions,
 )
 from cds_service.knowledge.rule_references import POLICY_PREFIX
 
@@ -36,7 +40,7 @@ class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
     `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
-    stratum, then id. `digest` identifies the files: 12 hexadecimal digits.
+    stratum, then id; `rule_topics` are the folders they lie in. `digest` identifies the files: 12 hexadecimal digits.
     """
 
     policies: Mapping[str, Policy]
@@ -53,6 +57,12 @@ class Knowledge:
     site: Site
     digest: str
     regions: Mapping[str, Region] = field(default_factory=dict)
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    rule_topics: Mapping[str, str] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
+    versions: Versions = field(default_factory=Versions)
+    source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
+    computed: Computed = field(default_factory=Computed)
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -81,14 +91,13 @@ def load(root: Path | None = None, site: str = "us") -> Knowledge:
 class Inspection:
     """What a reviewer is told about a set of files: `knowledge` is None where they cannot be used at all.
 
-    `problems` are one line each; `unused` are (id, warning line) of what no other file names; `places` tells where
-    each case stands: (rule id, number of the case from 0) -> `file:line`. `shipped_policies` are those that no site
-    has changed: the cases are written for them.
+    `problems` and `warnings` are one line each; `places` tells where each case stands: (rule id, number of the case
+    from 0) -> `file:line`. `shipped_policies` are those that no site has changed: the cases are written for them.
     """
 
     knowledge: Knowledge | None
     problems: tuple[str, ...]
-    unused: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
     places: Mapping[tuple[str, int], str] = field(default_factory=dict)
     shipped_policies: Mapping[str, Policy] = field(default_factory=dict)
 
@@ -107,7 +116,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
     return Inspection(
         knowledge=_knowledge(loaded),
         problems=tuple(review.check(loaded)),
-        unused=tuple(review.unused(loaded)),
+        warnings=tuple(review.warnings(loaded)),
         places=review.places(loaded),
         shipped_policies=loaded.singles["rules/policies.yaml"],
     )
@@ -132,4 +141,10 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         site=loaded.site,
         digest=loaded.digest,
         regions=loaded.singles["rules/regions.yaml"],
+        sites=loaded.table("rules/sites"),
+        rule_topics={key: loaded.document("rules", key).name.split("/")[1] for key in loaded.table("rules")},
+        coverage=loaded.singles[COVERAGE],
+        versions=loaded.singles[VERSIONS],
+        source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
+        computed=loaded.singles[COMPUTED],
     )

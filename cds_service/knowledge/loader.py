@@ -16,6 +16,8 @@ from cds_service.knowledge.model import (
     Card,
     Case,
     Catalogue,
+    Computed,
+    Coverage,
     Evidence,
     Id,
     Orders,
@@ -24,7 +26,9 @@ from cds_service.knowledge.model import (
     Region,
     RuleDefinition,
     Site,
+    SourceAttributes,
     ValueSet,
+    Versions,
 )
 
 SINGLE: Mapping[str, Any] = {
@@ -33,6 +37,17 @@ SINGLE: Mapping[str, Any] = {
     "rules/policies.yaml": dict[Id, Policy],
     "rules/regions.yaml": dict[str, Region],
     "rules/units.yaml": dict[Id, Analyte],
+}
+COMPUTED = "rules/computed.yaml"
+COVERAGE = "rules/coverage.yaml"
+SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
+VERSIONS = "rules/versions.yaml"
+# What traces the others: knowledge of another origin may lack it.
+OPTIONAL: Mapping[str, Any] = {
+    COMPUTED: Computed,
+    COVERAGE: Coverage,
+    SOURCE_ATTRIBUTES: SourceAttributes,
+    VERSIONS: Versions,
 }
 FOLDERS: Mapping[str, Any] = {
     "rules/value-sets": ValueSet,
@@ -49,7 +64,8 @@ RULES = "rules"
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind: `rules`, `cases`, and the keys of SINGLE and FOLDERS.
+    `tables` has one entry per kind: `rules`, `cases`, and the keys of FOLDERS; `singles` one for each file of SINGLE
+    and OPTIONAL, empty where such a file is not there.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -75,8 +91,12 @@ def read_all(root: Path, site: str) -> Loaded:
     by_name = {document.name: document for document in documents}
     for name, shape in SINGLE.items():
         _single(loaded, by_name.get(name), name, shape)
+    for name, shape in OPTIONAL.items():
+        loaded.singles[name] = shape()
+        if name in by_name:
+            _single(loaded, by_name[name], name, shape)
     for document in documents:
-        if document.name not in SINGLE:
+        if document.name not in SINGLE and document.name not in OPTIONAL:
             _one_of_many(loaded, document)
     outside = sites.outside_document(site)
     _sites(loaded, site, outside)
@@ -93,7 +113,7 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
             continue
         if path.suffix != ".yaml":
             problems.append(f"{name}:1: (file name): expected a name that ends in .yaml (or .md for reading)")
-        elif _kind(name) is None and name not in SINGLE:
+        elif _kind(name) is None and name not in SINGLE and name not in OPTIONAL:
             problems.append(f"{name}:1: (file name): not a place for knowledge; expected {_places()}")
         else:
             yield name, path
@@ -101,7 +121,7 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
 
 def _places() -> str:
     folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
-    return f"{', '.join(SINGLE)}, {folders} or rules/<topic>/<rule-id>.yaml"
+    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders} or rules/<topic>/<rule-id>.yaml"
 
 
 def _kind(name: str) -> str | None:

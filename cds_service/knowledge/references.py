@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError
+from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge import placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
@@ -13,7 +14,9 @@ from cds_service.knowledge.loader import Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Orders, Regimen
 
+# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
 LOINC = "http://loinc.org"
+OBSERVATION_SYSTEMS = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 AGE_UNITS = ("h", "d")
 
@@ -42,7 +45,7 @@ def _catalogue(loaded: Loaded) -> Iterable[str]:
         for index, code in enumerate(query.codes):
             path = ("queries", name, "codes", index)
             yield from missing(document, path, "value set", code, value_sets)
-            if code in value_sets and all(c.system != LOINC for c in value_sets[code].codes):
+            if code in value_sets and all(c.system not in OBSERVATION_SYSTEMS for c in value_sets[code].codes):
                 yield document.problem(path, f"expected a value set with codes of {LOINC} ({code} has none)")
     for name, fact in catalogue.facts.items():
         yield from _fact(loaded, document, name, fact, catalogue)
@@ -52,7 +55,10 @@ def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, c
     here = ("facts", name)
     for index, query in enumerate(fact.reads):
         yield from missing(document, (*here, "reads", index), "query", query, catalogue.queries)
-    if fact.source.kind != "topic":
+    if fact.source.kind == "policy":
+        policies = loaded.singles["rules/policies.yaml"]
+        yield from missing(document, (*here, "from"), "policy", fact.source.target, policies)
+    elif fact.source.kind != "topic":
         yield from missing(document, (*here, "from"), "value set", fact.source.target, loaded.table("rules/value-sets"))
     analytes = loaded.singles["rules/units.yaml"]
     if fact.analyte:
@@ -62,8 +68,8 @@ def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, c
             yield document.problem(
                 (*here, "unit"), f"expected {analyte.unit}, as the analyte {fact.analyte} (found {fact.unit})"
             )
-    elif fact.source.kind == "newest_quantity":
-        yield document.problem((*here, "analyte"), "required for a fact from newestQuantity")
+    elif fact.source.kind in ("newest_quantity", "quantity_rise", "amount_given"):
+        yield document.problem((*here, "analyte"), f"required for a fact from {to_camel(fact.source.kind)}")
     if fact.max_age:
         yield from _max_age(document, (*here, "maxAge"), fact.max_age, loaded.singles["rules/policies.yaml"])
     if fact.values and fact.type != "code":
@@ -81,6 +87,9 @@ def _max_age(document: Document, path: YamlPath, written: str, policies: Mapping
 def _orders(loaded: Loaded) -> Iterable[str]:
     orders: Orders = loaded.singles["rules/orders.yaml"]
     document = loaded.document("rules/orders.yaml", "")
+    for name, use in orders.uses.items():
+        known = loaded.table("rules/value-sets")
+        yield from missing(document, ("uses", name, "valueSet"), "value set", use.value_set, known)
     for name, kind in orders.kinds.items():
         for index, value_set in enumerate(kind.value_sets):
             path = ("kinds", name, "valueSets", index)

@@ -1,20 +1,22 @@
-"""What a reviewer wants to know beyond what the service needs to start: cases for every rule, and unused files."""
+"""What a reviewer wants to know beyond what the service needs to start: cases, traces, versions, and unused files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from cds_service.knowledge import lock, trace_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import COMPUTED, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, Case, Catalogue, Policy, RuleDefinition
+from cds_service.knowledge.model import Card, Case, Catalogue, Computed, Orders, Policy, RuleDefinition
 from cds_service.knowledge.rule_references import POLICY_PREFIX, conditions, misfit
 
 MAX_RULE_LINES = 40
 
 
 def check(loaded: Loaded) -> list[str]:
-    """Rules that are too long or lack cases, and cases that do not fit their rule, one line each."""
+    """What a reviewer must mend, one line each: rules too long or without cases, cases that do not fit their rule,
+    statements and attributes that name what is not there, and content that changed under a recorded version."""
     found: list[str] = []
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
     cases: Mapping[str, tuple[Case, ...]] = loaded.table("cases")
@@ -28,22 +30,27 @@ def check(loaded: Loaded) -> list[str]:
             found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
     for key in cases:
         found += missing(loaded.document("cases", key), (), "rule", key, rules)
-    return found
+    return [*found, *trace_references.check(loaded), *lock.problems(loaded)]
 
 
-def unused(loaded: Loaded) -> list[tuple[str, str]]:
-    """(id, one warning line) of value sets, cards, policies and regimens that no other file names."""
+def warnings(loaded: Loaded) -> list[str]:
+    """What a reviewer should know: unused files, and versions that the lock does not hold yet."""
+    return [*unused(loaded), *lock.pending(loaded)]
+
+
+def unused(loaded: Loaded) -> list[str]:
+    """One line for each value set, card, policy and regimen that no other file names."""
     used = _used(loaded)
-    found: list[tuple[str, str]] = []
+    found: list[str] = []
     for kind, what in (("rules/value-sets", "value set"), ("cards", "card"), ("rules/regimens", "regimen")):
         for key in loaded.table(kind):
             if key not in used[what]:
                 document = loaded.document(kind, key)
-                found.append((key, document.problem(("id",), f"the {what} {key} is not used by any other file")))
+                found.append(document.problem(("id",), f"the {what} {key} is not used by any other file"))
     for key in loaded.singles["rules/policies.yaml"]:
         if key not in used["policy"]:
             document = loaded.document("rules/policies.yaml", "")
-            found.append((key, document.problem((key,), f"the policy {key} is not used by any other file")))
+            found.append(document.problem((key,), f"the policy {key} is not used by any other file"))
     return found
 
 
@@ -90,22 +97,36 @@ def _can_be_unknown(rule: RuleDefinition) -> bool:
 
 
 def _used(loaded: Loaded) -> dict[str, set[str]]:
+    """What is named anywhere, by kind. What the service's own code looks up is told by `rules/computed.yaml`."""
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
     catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    orders: Orders = loaded.singles["rules/orders.yaml"]
+    computed: Computed = loaded.singles[COMPUTED]
+    by_code = (*computed.topics.values(), computed.service)
+    sources = {fact.source.target: fact.source.kind for fact in catalogue.facts.values()}
     value_sets = {code for query in catalogue.queries.values() for code in query.codes}
-    value_sets |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind != "topic"}
-    value_sets |= {name for kind in loaded.singles["rules/orders.yaml"].kinds.values() for name in kind.value_sets}
-    policies = {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
-    policies |= _named_in_cards(loaded.table("cards").values(), loaded.singles["rules/policies.yaml"])
-    for rule in rules.values():
-        policies |= {*rule.policies}
-        policies |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}
+    value_sets |= {target for target, kind in sources.items() if kind not in ("topic", "policy")}
+    value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
+    value_sets |= {use.value_set for use in orders.uses.values()}
     return {
-        "value set": value_sets,
-        "policy": policies,
-        "card": {rule.card for rule in rules.values()},
+        "value set": value_sets.union(*(uses.value_sets for uses in by_code)),
+        "policy": _used_policies(loaded).union(*(uses.policies for uses in by_code)),
+        "card": {rule.card for rule in rules.values()}.union(*(uses.cards for uses in by_code)),
         "regimen": {rule.regimen for rule in rules.values()},
     }
+
+
+def _used_policies(loaded: Loaded) -> set[str]:
+    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    found = {query.window for query in catalogue.queries.values()}
+    found |= {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
+    found |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind == "policy"}
+    for kind in loaded.singles["rules/orders.yaml"].kinds.values():
+        found |= {kind.dosing.daily_maximum, kind.dosing.child_daily_maximum} if kind.dosing else set()
+    for rule in loaded.table("rules").values():
+        found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
+        found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}
+    return found | _named_in_cards(loaded.table("cards").values(), loaded.singles["rules/policies.yaml"])
 
 
 def _named_in_cards(cards: Iterable[Card], policies: Mapping[str, Policy]) -> set[str]:

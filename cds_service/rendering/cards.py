@@ -8,16 +8,19 @@ from typing import Any
 
 from cds_service.chart.vocabulary import concept
 from cds_service.decision.decide import INSUFFICIENT, UNEVALUATED
+from cds_service.decision.doses import packs
 from cds_service.decision.model import PRECLUDES, RANK, SEVERITY, SUGGESTS, Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Facts, Reading
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import Card, CardOrder
+from cds_service.knowledge.model import Card, CardOrder, RuleDefinition
 from cds_service.rendering import context, fhir, words
 from cds_service.rendering.explanation import EXTENSION, explain, extension, lacking, standing
+from cds_service.rendering.repeated import REPEATED, brief
 from cds_service.rendering.templates import FOOTER, CardTemplate, compile_cards
 
 RULE_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
+CATALOGUE = "knowledge"  # the path below which web/catalogue.py serves a page for each rule
 SOURCE_LABEL = "Anakinra CDS (draft content, not reviewed by clinicians)"
 # Decisions that a rule does not take itself: what is missing, a draft that is right already, a region that forbids.
 OWN_CARD = frozenset({"insufficient-data", "order-ok", "suggest-restricted"})
@@ -31,15 +34,21 @@ class Renderer:
         self._knowledge = knowledge
         self._cards: Mapping[str, CardTemplate] = compile_cards(knowledge.cards)
         self._standing = {rule.id: standing(rule, knowledge) for rule in (*knowledge.rules, UNEVALUATED)}
+        self._quiet = frozenset(rule.id for rule in knowledge.rules if rule.if_unknown == "quiet")
         self._reasons = {n: [r.model_dump() for r in card.override_reasons] for n, card in knowledge.cards.items()}
 
-    def cards(self, decision: Decision, findings: Findings, reading: Reading, facts: Facts) -> list[dict[str, Any]]:
-        """One card for each answer, in order."""
+    def cards(
+        self, decision: Decision, findings: Findings, reading: Reading, facts: Facts, public_url: str = ""
+    ) -> list[dict[str, Any]]:
+        """One card for each answer, in order; with links to the rules' pages where the service's address is known."""
         shared = context.base(self._knowledge, decision, reading, facts)
         made: list[dict[str, Any]] = []
-        unknown = lacking(findings, facts, decision)
+        stated = [name for m in decision.missing for name in m.facts]
+        unknown = lacking(findings, facts, stated, findings.outcomes)
+        # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
+        printed = lacking(findings, facts, stated, [r for r in findings.outcomes if r not in self._quiet])
         for answer in decision.answers:
-            explained = explain(answer, findings, facts, unknown)
+            explained = explain(answer, findings, facts, unknown, printed)
             own = {**shared, **context.of_answer(answer, self._knowledge)}
             template = self._cards[_card_of(answer)]
             summary, detail = template.fill(own)
@@ -47,10 +56,16 @@ class Renderer:
                 own |= context.of_footer(answer, self._knowledge, explained)
                 detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
             card = self._card(answer, template.card, summary, detail, reading)
+            if public_url:
+                _link(card, answer.rule, public_url)
             rule = self._standing[answer.rule.id]
             card["extension"] = extension(answer, explained, decision, self._knowledge, reading, rule)
             made.append(card)
         return made
+
+    def brief(self, cards: list[dict[str, Any]], since: str) -> list[dict[str, Any]]:
+        """The brief form of an answer that was shown whole at `since` (HH:MM, UTC)."""
+        return brief(cards, since, context.standing(self._knowledge), self._cards[REPEATED])
 
     def _card(self, answer: Answer, card: Card, summary: str, detail: str, reading: Reading) -> dict[str, Any]:
         rule = answer.rule
@@ -97,12 +112,14 @@ class Renderer:
         medication, name = dosing.medication, orders.kinds[kind].title.lower()
         words_ = f"{label}, for {plan.duration_days} days, then review"
         instruction = fhir.dosage(plan, orders.routes[plan.route], words_)
+        dispense = fhir.dispensed(packs(plan, dosing.pack), dosing.pack)
         patient = reading.chart.patient_id
         drafts = reading.order.of_kind(kind)
         if drafts:
-            resource = fhir.updated_order(drafts[0].resource.raw, instruction, medication, patient)
+            resource = fhir.updated_order(drafts[0].resource.raw, instruction, dispense, medication, patient)
             return [{"type": "update", "description": f"Change the {name} order to {label}", "resource": resource}]
-        resource = fhir.new_order(instruction, medication, patient, reading.encounter_id, words.moment(reading.now))
+        when = words.moment(reading.now)
+        resource = fhir.new_order(instruction, dispense, medication, patient, reading.encounter_id, when)
         actions = [{"type": "create", "description": f"Order {name} {label}", "resource": resource}]
         for draft in reading.order.of_kind(reading.order.kind):
             if draft.selected:
@@ -133,6 +150,16 @@ def in_order(cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if card.get("selectionBehavior") == "at-most-one":
             del card["suggestions"], card["selectionBehavior"]
     return sorted(kept, key=lambda c: (RANK[c["extension"][EXTENSION]["decision"]], SEVERITY[c["indicator"]]))
+
+
+def _link(card: dict[str, Any], rule: RuleDefinition, public_url: str) -> None:
+    """Link a card to its rule's page in the catalogue; what could not be evaluated has no page but the first one."""
+    if rule is UNEVALUATED:
+        url, label = f"{public_url}/{CATALOGUE}", "All rules, their criteria and sources"
+    else:
+        url, label = f"{public_url}/{CATALOGUE}/rules/{rule.id}", f"Rule {rule.id} {rule.version}: criteria and sources"
+    card["source"]["url"] = url
+    card["links"] = [{"label": label, "url": url, "type": "absolute"}]
 
 
 def _display(answer: Answer) -> str:

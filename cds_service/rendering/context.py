@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.decision.decide import INSUFFICIENT
-from cds_service.decision.doses import plan
+from cds_service.decision.doses import packs, plan
 from cds_service.decision.model import Answer, Decision
 from cds_service.facts.dose import daily_maximum
 from cds_service.facts.model import Fact, Facts, Reading
@@ -19,10 +19,11 @@ from cds_service.rendering.words import Trusted, number
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The facts that carry an answer, and those that are missing for it."""
+    """The facts that carry an answer, those that are missing for it, and the missing ones that a card prints."""
 
     facts: tuple[Fact, ...]
     unknown: tuple[Fact, ...]
+    printed: tuple[Fact, ...]
 
 
 class FactView:
@@ -51,19 +52,30 @@ def shown(value: object, unit: str) -> str:
     return str(value)
 
 
+def standing(knowledge: Knowledge) -> dict[str, Any]:
+    """What a card may print that does not depend on the patient."""
+    return {"policy": _policies(knowledge)}
+
+
 def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Facts) -> dict[str, Any]:
     """What is the same for every card of one answer."""
     region = knowledge.regions[knowledge.site.region]
     titles = {name: definition.title for name, definition in knowledge.catalogue.facts.items()}
     return {
         "fact": _facts(facts, titles),
-        "policy": _policies(knowledge),
+        **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, facts),
         "maximum": _maximum(reading, facts),
         "region": {n: Trusted(getattr(region, n)) for n in ("title", "statement", "as_of", "source")},
-        "site": {"id": Trusted(knowledge.site.id), "high_dose_protocol": knowledge.site.high_dose_protocol},
+        "site": {
+            "id": Trusted(knowledge.site.id),
+            "not_kept": list(knowledge.site.not_kept),
+            "high_dose_protocol": knowledge.site.high_dose_protocol,
+        },
+        "use_note": _use_note(reading, facts),
         "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
         "trouble": decision.trouble,
+        "orders_unread": "; ".join(reading.chart.gaps(("service-requests",))),
         **_missing(decision, facts, titles),
     }
 
@@ -77,6 +89,12 @@ def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Truste
         return Trusted(words.dose(made, knowledge.orders.routes) if made else "a dose that needs a current weight")
 
     return regimen_dose
+
+
+def _use_note(reading: Reading, facts: Facts) -> Trusted:
+    """What the sources say of the use that the order states; empty where it states none."""
+    use = reading.orders.uses.get(str(facts["order-use"].value)) if "order-use" in facts else None
+    return Trusted(use.note if use else "")
 
 
 def _maximum(reading: Reading, facts: Facts) -> Trusted:
@@ -125,6 +143,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     """What differs from card to card."""
     routes = knowledge.orders.routes
     plan, regimen = answer.plan, answer.regimen
+    dosing = knowledge.orders.kinds[regimen.order_kind].dosing if regimen else None
     return {
         "decision": answer.decision,
         "rule": {
@@ -137,6 +156,9 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
         "offered": bool(answer.offers),
         "review": Trusted(regimen.review) if regimen else None,
+        "stop": Trusted(regimen.stop) if regimen else None,
+        "taper": Trusted(regimen.taper) if regimen else None,
+        "dispense": Trusted(f"{packs(plan, dosing.pack)} x {dosing.pack.display}") if plan and dosing else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
     }
 
@@ -145,7 +167,7 @@ def of_footer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dic
     """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence."""
     return {
         "because": [_because(f, knowledge) for f in explained.facts],
-        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.unknown],
+        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.printed],
         "unusable": list(dict.fromkeys(line for f in (*explained.facts, *explained.unknown) for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [

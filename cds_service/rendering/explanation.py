@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.decision.carrying import carrying
 from cds_service.decision.model import Answer, Decision, DosePlan
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts, Reading
@@ -17,29 +18,22 @@ from cds_service.rendering.words import moment
 EXTENSION = "org.anakinra-cds.explanation"
 
 
-def lacking(findings: Findings, facts: Facts, decision: Decision) -> tuple[Fact, ...]:
-    """The unknown facts that could change a rule's result: the same for every card of an answer."""
-    names = dict.fromkeys(n for m in decision.missing for n in m.facts)
-    for outcome in findings.outcomes.values():
-        names.update(dict.fromkeys(outcome.missing))
-    return tuple(facts[n] for n in names if n in facts and facts[n].value is None)
+def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Iterable[str]) -> tuple[Fact, ...]:
+    """The unknown facts among `names`, and those that could change the result of one of the rules, each once."""
+    wanted = dict.fromkeys(names)
+    for rule in rules:
+        wanted.update(dict.fromkeys(findings.outcomes[rule].missing))
+    return tuple(facts[n] for n in wanted if n in facts and facts[n].value is None)
 
 
-def explain(answer: Answer, findings: Findings, facts: Facts, unknown: tuple[Fact, ...]) -> Explained:
+def explain(
+    answer: Answer, findings: Findings, facts: Facts, unknown: tuple[Fact, ...], printed: tuple[Fact, ...]
+) -> Explained:
     """The facts behind an answer: those that made its rule hold, through the findings it rests on."""
-    carrying = dict.fromkeys(_carrying(answer.rule.id, findings, facts))
+    names = dict.fromkeys(carrying(answer.rule.id, findings, facts))
     if answer.plan is not None and answer.plan.weight_kg is not None:
-        carrying["weight"] = None
-    return Explained(tuple(facts[n] for n in carrying if facts[n].value is not None), unknown)
-
-
-def _carrying(rule_id: str, findings: Findings, facts: Facts) -> Iterator[str]:
-    outcome = findings.outcomes.get(rule_id)
-    for name in outcome.holds if outcome else ():
-        if name in facts:
-            yield name
-        else:
-            yield from _carrying(name, findings, facts)
+        names["weight"] = None
+    return Explained(tuple(facts[n] for n in names if facts[n].value is not None), unknown, printed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.chart.units import UCUM
 from cds_service.chart.validation import problem_of
 from cds_service.decision.model import DosePlan
-from cds_service.knowledge.model import CardOrder, Medication, Route
+from cds_service.knowledge.model import CardOrder, Medication, Pack, Route
 
 Json = dict[str, Any]
 _MEDICATION = ("medicationCodeableConcept", "medicationReference", "contained")
@@ -34,7 +34,14 @@ def dosage(plan: DosePlan, route: Route, words: str) -> Json:
     }
 
 
-def updated_order(draft: Mapping[str, Any], instruction: Json, medication: Medication, patient_id: str) -> Json:
+def dispensed(number: int, pack: Pack) -> Json:
+    """A dispenseRequest for single-use units."""
+    return {"quantity": {"value": number, "unit": pack.display, "system": UCUM, "code": pack.unit}}
+
+
+def updated_order(
+    draft: Mapping[str, Any], instruction: Json, dispense: Json, medication: Medication, patient_id: str
+) -> Json:
     """The draft as a whole, valid resource with the same id and a new dosage.
 
     Clients send drafts that are not valid FHIR (a category that is no list, no intent): an element that would make the
@@ -47,6 +54,7 @@ def updated_order(draft: Mapping[str, Any], instruction: Json, medication: Medic
         "intent": intent if isinstance(intent, str) else "order",
         "subject": {"reference": f"Patient/{patient_id}"},
         "dosageInstruction": [instruction],
+        "dispenseRequest": dispense,
     }
     rest = {k: v for k, v in draft.items() if k not in _REPLACED and v not in (None, "", [], {})}
     if isinstance(rest.get("category"), Mapping):
@@ -68,7 +76,9 @@ def _valid_parts(core: Json, rest: Json, medication: Medication) -> Json:
     return kept
 
 
-def new_order(instruction: Json, medication: Medication, patient_id: str, encounter_id: str | None, when: str) -> Json:
+def new_order(
+    instruction: Json, dispense: Json, medication: Medication, patient_id: str, encounter_id: str | None, when: str
+) -> Json:
     """A draft order of our own."""
     order: Json = {
         "resourceType": "MedicationRequest",
@@ -78,6 +88,7 @@ def new_order(instruction: Json, medication: Medication, patient_id: str, encoun
         "subject": {"reference": f"Patient/{patient_id}"},
         "authoredOn": when,
         "dosageInstruction": [instruction],
+        "dispenseRequest": dispense,
     }
     if encounter_id:
         order["encounter"] = {"reference": f"Encounter/{encounter_id}"}

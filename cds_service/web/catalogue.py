@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from cds_service.catalogue import CONTENT_SECURITY_POLICY, INDEX, UrlPlaces, not_found, render
+from cds_service.catalogue import CONTENT_SECURITY_POLICY, INDEX, UrlPlaces, data, not_found, render
 from cds_service.knowledge import Knowledge
 
 _ROOT: Final = "knowledge"
@@ -24,13 +25,22 @@ _HEADERS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One page as it is served."""
+
+    body: bytes
+    etag: str
+    mimetype: str
+
+
 class CataloguePages:
     """The views; pages are rendered when the first is asked for, and kept: knowledge does not change in a process."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
         self._places = UrlPlaces(_ROOT)
-        self._kept: Mapping[str, tuple[bytes, str]] | None = None
+        self._kept: Mapping[str, Kept] | None = None
         self._lock = Lock()
 
     def blueprint(self) -> Blueprint:
@@ -48,20 +58,25 @@ class CataloguePages:
         if found is None:
             text = not_found(self._knowledge, self._places, name)
             return Response(text, status=404, headers=_HEADERS, mimetype="text/html")
-        body, etag = found
-        response = Response(body, headers=_HEADERS, mimetype="text/html")
+        response = Response(found.body, headers=_HEADERS, mimetype=found.mimetype)
         response.headers["Cache-Control"] = "no-cache"
-        response.set_etag(etag)
+        response.set_etag(found.etag)
         response.make_conditional(request)
         return response
 
-    def _all(self) -> Mapping[str, tuple[bytes, str]]:
-        """Name -> the page and its ETag."""
+    def _all(self) -> Mapping[str, Kept]:
+        """Name -> the page; also what stands beside the pages as JSON."""
         with self._lock:
             if self._kept is None:
-                encoded = {n: text.encode() for n, text in render(self._knowledge, self._places).items()}
-                self._kept = {n: (body, hashlib.sha256(body).hexdigest()[:20]) for n, body in encoded.items()}
+                made = {name: _kept(text, "text/html") for name, text in render(self._knowledge, self._places).items()}
+                made |= {name: _kept(text, "application/json") for name, text in data(self._knowledge).items()}
+                self._kept = made
             return self._kept
+
+
+def _kept(text: str, mimetype: str) -> Kept:
+    body = text.encode()
+    return Kept(body, hashlib.sha256(body).hexdigest()[:20], mimetype)
 
 
 def _to_index() -> AnyResponse:

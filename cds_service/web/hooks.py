@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from flask import Blueprint, Response, g, request
@@ -17,10 +18,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
-from cds_service.settings import Settings
+from cds_service.settings import Settings, public_url
 from cds_service.web.door import read_call
 from cds_service.web.health import Metrics, explanation
 from cds_service.web.outcome import answer
+from cds_service.web.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,9 @@ class Answers(Protocol):
     def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
         """The CDS Hooks response; raises CallError(412) where the patient is unobtainable."""
 
+    def brief(self, cards: list[dict[str, Any]], since: datetime) -> list[dict[str, Any]]:
+        """The cards of an answer that was shown whole at `since`, said briefly."""
+
 
 class HookPages:
     """The views of one service."""
@@ -51,6 +56,7 @@ class HookPages:
         self._discovery = {"services": entries}
         self._hooks: Mapping[str, str] = {entry["id"]: entry["hook"] for entry in entries}
         self._hashed = _keyed_hash()
+        self._repeats = _repeats(service.knowledge) if settings.quiet_repeats else None
 
     def blueprint(self) -> Blueprint:
         """`GET /cds-services` and `POST /cds-services/<id>`."""
@@ -76,9 +82,12 @@ class HookPages:
         body = _body(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         g.call = call
-        response = self._service.answer(call, call.evaluation_time or datetime.now(UTC))
+        call = replace(call, public_url=self._settings.public_url or _called_url())
+        now = call.evaluation_time or datetime.now(UTC)
+        response = self._service.answer(call, now)
         g.cards = response["cards"]
-        return answer(response)
+        since = self._repeats.shown_at(call, response["cards"], now) if self._repeats else None
+        return answer({"cards": self._service.brief(response["cards"], since)} if since else response)
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
@@ -103,8 +112,19 @@ class HookPages:
         return response
 
 
+def _repeats(knowledge: Knowledge) -> Repeats:
+    return Repeats(timedelta(minutes=float(knowledge.policies["quiet-repeat-window"].value)))
+
+
 def _start_clock() -> None:
     g.started = time.perf_counter()
+
+
+def _called_url() -> str:
+    """The address at which this call reached us; empty where its Host header names none."""
+    with suppress(ValueError):
+        return public_url(request.root_url)
+    return ""
 
 
 def _body(limit: int) -> bytes:

@@ -14,7 +14,11 @@ from cds_service.knowledge.model import Analyte
 
 ANALYTES = knowledge.load().analytes
 # Between amounts of substance and masses UCUM knows no way; the clinical factor is the conventional 88.42.
-MOLAR = {("creatinine", "umol/L"): 1 / 88.42, ("creatinine", "mmol/L"): 1000 / 88.42}
+MOLAR = {
+    ("creatinine", "umol/L"): 1 / 88.42,
+    ("creatinine", "mmol/L"): 1000 / 88.42,
+    ("triglycerides", "mmol/L"): 88.57,
+}
 PAIRS = [pytest.param(name, u.code, id=f"{name}: {u.code}") for name, a in ANALYTES.items() for u in a.units]
 
 

@@ -9,12 +9,15 @@ The first key of an item names its kind and what it is about; the others say wha
     {order: meropenem, ago: 1d, status: active, reason: sepsis}         {stated: adalimumab, ago: 9d}
     {obs: temp, value: 38.9, unit: Cel, ago: 1h, device: CPAP}
     {culture: Klebsiella, ago: 1d, interpretation: POS, status: final}   {pregnancy: Not pregnant, ago: 1d}
+    {score: ice-score, points: 7, ago: 2h}     {scores: {ice-orientation: 4, ice-naming: 3}, ago: 2h}
+    {sign: icans-seizure, answer: Brief seizure}    {vaccine: MMR, cvx: "03", ago: 9d, status: completed}
     {procedure: CAR-T cell infusion, ago: 4d, status: completed, reason: ..}
     {draft: anakinra, reason: COVID-19}
 
 Times are counted back from `NOW` (`1d12h`, `61m`; `-1h` is ahead), `date:4d` is that moment's date only, a quoted year
-or month is written as it is, `none` leaves the time out. `rx`, `icd`, `sct`, `loinc` add a code, `text: none` leaves
-the words out, `id` names the resource, `with` merges elements into it, `without` lists elements to take away again.
+or month is written as it is, `none` leaves the time out. `rx`, `icd`, `sct`, `loinc`, `cvx` add a code, `text: none`
+leaves the words out, `limit` is the upper end of a reference range, `id` names the resource, `with` merges elements
+into it, `without` lists elements to take away again.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ _SYSTEMS = {
     "cvx": "http://hl7.org/fhir/sid/cvx",
 }
 _MEASURES = MEASURES | {"egfr": ("33914-3", "Glomerular filtration rate", "mL/min/{1.73_m2}")}
+_LOCAL = "https://anakinra-cds.org/CodeSystem/observation"
 _CULTURE = ("600-7", "Bacteria identified in Blood by Culture")
 
 
@@ -167,6 +171,7 @@ def _given(item: Item) -> Resource:
 def _order(item: Item) -> Resource:
     name = "draft" if "draft" in item else "order"
     reason = [_concept({}, r) for r in _listed(item.get("reason"))]
+    because = [{"reference": r} for r in _listed(item.get("because"))]
     return (
         _about(item, "MedicationRequest")
         | _drug(item, name)
@@ -175,6 +180,7 @@ def _order(item: Item) -> Resource:
             "intent": "order",
             "authoredOn": when(item.get("ago", "none" if name == "draft" else "12h")),
             "reasonCode": reason or None,
+            "reasonReference": because or None,
             "dosageInstruction": item.get("dosage"),
         }
     )
@@ -205,8 +211,40 @@ def _obs(item: Item) -> Resource:
             "code": concept(display, (LOINC, code, display)),
             "valueQuantity": value,
             "device": {"display": item["device"]} if "device" in item else None,
+            "referenceRange": [{"high": quantity(item["limit"], unit)}] if "limit" in item else None,
         }
     )
+
+
+def _local(code: str) -> Resource:
+    return concept(code, (_LOCAL, code, code))
+
+
+def _score(item: Item) -> Resource:
+    """One score; a whole panel of scores as components."""
+    if "scores" in item:
+        parts = [{"code": _local(code), "valueInteger": points} for code, points in item["scores"].items()]
+        value: Resource = {"code": _local("ice-score"), "component": parts}
+    else:
+        value = {"code": _local(item["score"]), "valueInteger": item.get("points")}
+    return _about(item, "Observation") | _effective(item) | {"status": item.get("status", "final")} | value
+
+
+def _sign(item: Item) -> Resource:
+    return (
+        _about(item, "Observation")
+        | _effective(item)
+        | {"status": "final", "code": _local(item["sign"]), "valueCodeableConcept": {"text": item["answer"]}}
+    )
+
+
+def _vaccine(item: Item) -> Resource:
+    return _about(item, "Immunization", "patient") | {
+        "status": item.get("status", "completed"),
+        "vaccineCode": _concept(item, item["vaccine"]),
+        "occurrenceDateTime": when(item.get("ago", "9d")),
+        "occurrenceString": "some time ago" if item.get("ago") == "none" else None,
+    }
 
 
 def _culture(item: Item) -> Resource:
@@ -263,6 +301,10 @@ _KINDS = {
     "draft": _order,
     "stated": _stated,
     "obs": _obs,
+    "score": _score,
+    "scores": _score,
+    "sign": _sign,
+    "vaccine": _vaccine,
     "culture": _culture,
     "pregnancy": _answer,
     "procedure": _procedure,

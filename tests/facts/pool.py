@@ -51,6 +51,18 @@ POOL: tuple[Item, ...] = (
     {"given": "anakinra", "ago": "30h"},
     {"order": "levofloxacin", "reason": "prophylaxis"},
     {"condition": "Hepatitis B", "icd": "B18.1", "onset": "900d"},
+    {"given": "anakinra", "ago": "28h"},
+    {"score": "ice-score", "points": 5, "ago": "2h10m"},
+    {"scores": {"ice-orientation": 4, "ice-naming": 2, "ice-commands": 1, "ice-writing": 1, "ice-attention": 1}},
+    {"sign": "icans-seizure", "answer": "Brief seizure", "ago": "9h"},
+    {"obs": "ferritin", "value": 12000, "ago": "4h30m"},
+    {"obs": "ferritin", "value": 4000, "ago": "20h"},
+    {"obs": "platelets", "value": 85, "ago": "5h"},
+    {"obs": "triglycerides", "value": 280, "ago": "5h10m"},
+    {"obs": "fibrinogen", "value": 140, "ago": "5h20m"},
+    {"obs": "alt", "value": 400, "limit": 50, "ago": "5h30m"},
+    {"condition": "Asthma", "onset": "3000d"},
+    {"vaccine": "MMR", "cvx": "03", "ago": "20d"},
 )
 IRRELEVANT: tuple[Item, ...] = (
     {"condition": "Hypertension", "icd": "I10", "onset": "2000d", "id": "n1"},
@@ -69,9 +81,14 @@ IRRELEVANT: tuple[Item, ...] = (
     {"obs": "temp", "value": 39.9, "ago": "30h", "id": "n14"},
     {"obs": "sbp", "value": 60, "ago": "30h", "id": "n15"},
     {"obs": "weight", "value": 20, "ago": "300d", "id": "n16"},
-    {"obs": "platelets", "value": 20, "id": "n17"},
+    {"obs": "crp", "value": 20, "id": "n17"},
     {"procedure": "Appendectomy", "ago": "9d", "id": "n18"},
     {"culture": "No growth", "ago": "40d", "id": "n19"},
+    {"vaccine": "zoster recombinant", "cvx": "187", "id": "n20"},
+    {"vaccine": "MMR", "cvx": "03", "ago": "300d", "id": "n21"},
+    {"score": "ice-score", "points": 1, "ago": "30h", "id": "n22"},
+    {"sign": "icans-motor", "answer": "Tremor", "id": "n23"},
+    {"obs": "fibrinogen", "value": 90, "ago": "5d", "id": "n24"},
 )
 CONTRAINDICATIONS: Mapping[str, Item] = {
     "sepsis": {"condition": "Sepsis", "icd": "A41.9", "id": "c"},
@@ -91,6 +108,11 @@ CONTRAINDICATIONS: Mapping[str, Item] = {
     "adalimumab": {"order": "adalimumab", "id": "c"},
     "active anakinra": {"order": "anakinra", "ago": "2h", "id": "c"},
     "unreadable sepsis": {"condition": "Sepsis", "icd": "A41.9", "with": {"category": {"text": "x"}}, "id": "c"},
+    "asthma": {"condition": "Asthma", "id": "c"},
+    "latex": {"allergy": "Latex", "id": "c"},
+    "live vaccine": {"vaccine": "MMR", "cvx": "03", "ago": "3d", "id": "c"},
+    "febrile neutropenia": {"condition": "Febrile neutropenia", "icd": "R50.81", "id": "c"},
+    "warfarin": {"order": "warfarin", "id": "c"},
     "unresolved drug": {"order": "x", "reference": "Medication/77", "id": "c"},
 }
 # Not among them: a drug given that nothing resolves. It may be tocilizumab of a moment ago, so it turns what was

@@ -110,6 +110,9 @@ RESPELLED = {
     ("2160-0", "mg/dL"): ("umol/L", lambda v: v * 88.42),
     ("2276-4", "ng/mL"): ("ug/L", lambda v: v),
     ("3151-8", "L/min"): ("mL/min", lambda v: v * 1000),
+    ("777-3", "10*3/uL"): ("/uL", lambda v: v * 1000),
+    ("3255-7", "mg/dL"): ("g/L", lambda v: v / 100),
+    ("2571-8", "mg/dL"): ("mmol/L", lambda v: v / 88.57),
     ("2164-2", "mL/min"): ("mL/s", lambda v: v / 60),
 }
 
@@ -163,6 +166,8 @@ def key(answer: tuple[Any, ...]) -> tuple[int, int]:
 def warnings(answers: list[Any]) -> set[str]:
     """The rules that warn, apart from the one card that names what is missing."""
     hard = {a[2] for a in answers if RANK[a[0]] < RANK["suggest"] and a[0] != "insufficient-data"}
+    # Good news on the course is no warning, and may end.
+    answers = [a for a in answers if a[2] not in ("course-resolved", "course-response")]
     # That no corticosteroid was given is no longer known beside a drug that cannot be resolved.
     answers = [a for a in answers if a[2] != "corticosteroid-absent"]
     return hard | {a[2] for a in answers if a[0] == "caution"} | {a[0] for a in answers if a[0] == "insufficient-data"}
@@ -196,6 +201,10 @@ WORSE: dict[str, Item] = {
     "a second vasopressor": {"given": "epinephrine", "ago": "20m", "running": True, "id": "w"},
     "dialysis": {"procedure": "Hemodialysis", "ago": "5h", "id": "w"},
     "a graver infection": {"condition": "Septic shock", "icd": "R65.21", "onset": "1h", "id": "w"},
+    "a lower ICE score": {"score": "ice-score", "points": 0, "ago": "1m", "id": "w"},
+    "a seizure": {"sign": "icans-seizure", "answer": "Status epilepticus", "ago": "1m", "id": "w"},
+    "more ferritin": {"obs": "ferritin", "value": 90000, "ago": "1m"},
+    "more ALT": {"obs": "alt", "value": 900, "limit": 50, "ago": "1m"},
     "a higher ICANS grade": {"condition": "ICANS", "icd": "G92.04", "onset": "1h", "id": "w"},
 }
 # What a worse value says in place of what was said before.

@@ -40,13 +40,14 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 
 
 class GoodServer(QuietServer):
-    """Charts by patient id. `page`: most entries of one answer; `seen`: (target, Authorization) of every request."""
+    """Charts by patient id, Medications by id. `page`: most entries of one answer; `seen`: (target, Authorization)."""
 
     def __init__(self, token: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.token = token
         self.page = 3
         self.charts: dict[str, Sequence[Resource]] = {}
+        self.medications: dict[str, Resource] = {}
         self.extra: list[Resource] = []  # stands on every page besides
         self.seen: list[tuple[str, str]] = []
 
@@ -64,8 +65,7 @@ class GoodServer(QuietServer):
             return (200, read) if read else (404, outcome("not-found"))
         given = dict(parse_qsl(query))
         offset, size = int(given.pop("_offset", "0")), min(int(given.pop("_count", "50")), self.page)
-        unpaged = unquote(urlencode(given))
-        bundle = answer({"q": f"{search}?{unpaged}"}, self.charts.get(given["patient"], ()), given["patient"])["q"]
+        bundle = self._bundle(search, given)
         entries = bundle.pop("entry", [])
         bundle["link"] = [{"relation": "self", "url": f"{self.base}/{search}?{query}"}]
         if offset + size < len(entries):
@@ -74,6 +74,15 @@ class GoodServer(QuietServer):
         if part := entries[offset : offset + size] + [{"resource": more} for more in self.extra]:
             bundle["entry"] = part
         return 200, bundle
+
+    def _bundle(self, search: str, given: Mapping[str, str]) -> Resource:
+        if search == "Medication":
+            found = [self.medications[each] for each in given["_id"].split(",") if each in self.medications]
+            entries = [{"resource": each, "search": {"mode": "match"}} for each in found]
+            return {"resourceType": "Bundle", "type": "searchset", "total": len(found), "entry": entries}
+        unpaged = unquote(urlencode(given))
+        chart = self.charts.get(given["patient"], ())
+        return answer({"q": f"{search}?{unpaged}"}, chart, given["patient"])["q"]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -65,4 +65,4 @@ def read(client: Client, url: str, count: int = 1) -> tuple[dict[str, str], list
     def job(get: Get) -> None:
         bodies.append(get("/fhir/Condition?patient=p1"))
 
-    return client.visit(server_at(url), {str(n): job for n in range(count)}), bodies
+    return client.visit(client.trip(server_at(url)), {str(n): job for n in range(count)}), bodies

@@ -180,10 +180,10 @@ def test_threads_are_bounded_and_a_call_without_one_says_so() -> None:
         go_on.wait(10)
 
     server = server_at("http://127.0.0.1:1/fhir")
-    first = threading.Thread(target=client.visit, args=(server, {"a": block, "b": block}))
+    first = threading.Thread(target=client.visit, args=(client.trip(server), {"a": block, "b": block}))
     first.start()
     taken.wait(5)
-    assert client.visit(server, {"c": block}) == {"c": "FHIR server: no connection free within 0.8 s"}
+    assert client.visit(client.trip(server), {"c": block}) == {"c": "FHIR server: no connection free within 0.8 s"}
     go_on.set()
     first.join(10)
     assert not first.is_alive()
@@ -229,7 +229,8 @@ def test_a_read_that_fails_in_an_unknown_way_is_a_read_not_done() -> None:
     def broken(get: Get) -> None:
         raise ZeroDivisionError(CANARY)
 
-    outcomes = Client().visit(server_at("http://127.0.0.1:1/fhir"), {"a": broken})
+    client = Client()
+    outcomes = client.visit(client.trip(server_at("http://127.0.0.1:1/fhir")), {"a": broken})
     assert outcomes == {"a": "FHIR server: read failed (ZeroDivisionError)"}
 
 
@@ -248,7 +249,8 @@ def test_a_token_that_no_header_can_carry_is_not_told() -> None:
                 failures.append(failure)
                 raise
 
-        outcomes = Client().visit(Server(base, f"{CANARY}\r\nX: é"), {"a": job})
+        client = Client()
+        outcomes = client.visit(client.trip(Server(base, f"{CANARY}\r\nX: é")), {"a": job})
     assert outcomes["a"].startswith("FHIR server: ")
     assert CANARY not in outcomes["a"]
     assert failures[-1].__suppress_context__

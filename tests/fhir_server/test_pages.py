@@ -68,7 +68,7 @@ def chart_of(server: GoodServer, kind: Mapping[str, QueryKind] = KIND, **prefetc
     call = call_with(server, prefetch)
 
     def second(lacking: Mapping[str, Read], enough: Enough) -> Mapping[str, Read]:
-        return source.complete(call, SEARCH, lacking, enough)
+        return source.of(call).complete(SEARCH, lacking, enough)
 
     return open_chart(call.prefetch, "p1", kind, cache, NOW, second)
 
@@ -150,8 +150,8 @@ def test_another_patients_resources_in_prefetch_are_no_reason_to_read_again(serv
 @pytest.mark.parametrize("patient_id", [".", ".."])
 def test_an_id_that_climbs_in_a_path(patient_id: str, server: GoodServer) -> None:
     source = Source(TrustedServers("test", [server.base]), Client(), ReadCache(1000))
-    found = source.complete(
-        call_with(server, {}, patient_id), {"patient": f"Patient/{patient_id}"}, {"patient": NOT_SENT}, lambda *_: True
+    found = source.of(call_with(server, {}, patient_id)).complete(
+        {"patient": f"Patient/{patient_id}"}, {"patient": NOT_SENT}, lambda *_: False
     )
     assert found["patient"].gaps == ("not sent by the EHR", "FHIR server: not asked for a patient of this id")
     assert server.seen == []

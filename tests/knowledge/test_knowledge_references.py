@@ -27,6 +27,8 @@ dose: {mg: 100, intervalHours: 12}
 permitted: [{mg: 100, intervalHours: 12}]
 durationDays: 3
 review: Daily
+stop: Until it is over
+taper: None
 reference: Invented for tests
 """
 SECOND_TEXT = """\

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cds_service.replay.calls import dosage
+from tests.facts.notation import resources
 from tests.support.fhir import DRUGS, ICD10, PROBLEMS, Builder, Resource, concept, quantity, status
 
 KEYS = {
@@ -19,13 +20,17 @@ KEYS = {
     "allergies": "[{text, clinicalStatus, verificationStatus, criticality, reaction, drug: code it as this drug}]",
     "anc": "neutrophils per microlitre",
     "antipyretic": "true: acetaminophen within the last hours",
+    "born": "birth date, instead of `age`",
     "cart_as": "procedure: the infusion is charted as a Procedure, not as a MedicationAdministration",
     "crcl": "measured creatinine clearance, mL/min",
     "creatinine": "mg/dL",
     "crs_grade": "documented CRS grade now; 0 or null: none documented",
     "days_post_cart": "days since the infusion; null: none",
-    "draft": "{drug, dose_mg, interval_h, as_needed, route}: the order being written",
+    "draft": "{drug, id, dose_mg, interval_h, as_needed, route, reason}: the order being written",
+    "drafts": "several such orders",
+    "encounter": "id of the encounter in progress",
     "ferritin": "ng/mL",
+    "gender": "male, female, other or unknown; else female where pregnant, else male",
     "grade_at_last_toci": "documented CRS grade at the last tocilizumab dose, where it was another",
     "hook": "the hook of the call (not in the chart)",
     "icans": "documented ICANS grade; 0: none",
@@ -33,10 +38,13 @@ KEYS = {
     "indication": "what the CAR-T therapy is for",
     "infection": "{type, days_ago, organism, clinicalStatus, verificationStatus, cultures: negative}",
     "meds": "drugs that the patient is on",
+    "more": "further resources, in the notation of tests/facts/notation.py",
     "orders": "[{drug, dose_mg, interval_h, route}]: active orders",
     "pregnant": "true: a pregnancy on record",
     "product": "the CAR-T product",
     "region": "US, EU, KR (the site, not in the chart)",
+    "selected": "ids of the selected drafts (not in the chart); else all are selected",
+    "site": "a shipped site, or what a site file of its own says (not in the chart); else by `region`",
     "sbp": "systolic pressure, mm[Hg]",
     "spo2": "oxygen saturation, %",
     "steroid": "such as `dex 10 mg q12h` or `dex 10 mg q6h x 24 h`",
@@ -50,6 +58,7 @@ KEYS = {
     "weight": "{value, unit}",
     "weight_age_days": "how old the weight is",
     "weight_kg": "kg",
+    "withhold": "resource types that the client could not send (not in the chart)",
 }
 _STEROID = re.compile(r"dex (?P<dose>\d+) mg q(?P<every>\d+)h(?: x (?P<hours>\d+) h)?")
 _PROCEDURES = {
@@ -75,12 +84,16 @@ def chart(given: Given, at: datetime, patient_id: str = "patient-1") -> list[Res
     for allergy in given.get("allergies") or ():
         _allergy(builder, allergy)
     _measurements(builder, given, at)
-    _draft(builder, given.get("draft"))
+    builder.made += resources([{**item, "patient": patient_id} for item in given.get("more") or ()])
+    for draft in given.get("drafts") or [given.get("draft")]:
+        _draft(builder, draft)
     return builder.made
 
 
 def site(given: Given) -> str:
     """The shipped site at which the description plays."""
+    if isinstance(given.get("site"), str):
+        return str(given["site"])
     region = str(given.get("region") or "US").lower()
     return f"{region}-tocilizumab-shortage" if given.get("tocilizumab_shortage") else region
 
@@ -108,7 +121,11 @@ def grades(given: Given, at: datetime) -> list[tuple[datetime, datetime | None, 
 def _person(builder: Builder, given: Given, at: datetime) -> None:
     born = (at - timedelta(days=100)).date()
     born = born.replace(year=born.year - given["age"])
-    builder.patient(born.isoformat(), "female" if given.get("pregnant") else "male")
+    gender = given.get("gender") or ("female" if given.get("pregnant") else "male")
+    builder.patient(given.get("born") or born.isoformat(), gender)
+    if given.get("encounter"):
+        builder.add("Encounter", status="in-progress", period={"start": (at - timedelta(days=6)).isoformat()})
+        builder.made[-1]["id"] = given["encounter"]
     indication = given.get("indication")
     if indication:
         coding = PROBLEMS.get(indication)
@@ -251,6 +268,8 @@ def _draft(builder: Builder, draft: Mapping[str, Any] | None) -> None:
     if draft:
         drug = draft.get("drug", "anakinra")
         builder.ordered(drug, None, state="draft", dosage=_dosage(draft) if "dose_mg" in draft else None)
+        more = {"id": draft.get("id"), "reasonCode": [concept(draft["reason"])] if "reason" in draft else None}
+        builder.made[-1] |= {name: value for name, value in more.items() if value is not None}
 
 
 def _dosage(order: Mapping[str, Any]) -> Resource:

@@ -54,12 +54,15 @@ MEASURES: dict[str, tuple[str, str, str]] = {
     "crcl": ("2164-2", "Creatinine renal clearance in 24 hour Urine and Serum or Plasma", "mL/min"),
     "crp": ("1988-5", "C reactive protein [Mass/volume] in Serum or Plasma", "mg/dL"),
     "dbp": ("8462-4", "Diastolic blood pressure", "mm[Hg]"),
+    "ast": ("1920-8", "Aspartate aminotransferase", "U/L"),
     "ferritin": ("2276-4", "Ferritin [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "fibrinogen": ("3255-7", "Fibrinogen [Mass/volume] in Platelet poor plasma by Coagulation assay", "mg/dL"),
     "o2_flow": ("3151-8", "Inhaled oxygen flow rate", "L/min"),
     "platelets": ("777-3", "Platelets [#/volume] in Blood by Automated count", "10*3/uL"),
     "sbp": ("8480-6", "Systolic blood pressure", "mm[Hg]"),
     "spo2": ("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry", "%"),
     "temp": ("8310-5", "Body temperature", "Cel"),
+    "triglycerides": ("2571-8", "Triglyceride [Mass/volume] in Serum or Plasma", "mg/dL"),
     "weight": ("29463-7", "Body weight", "kg"),
 }
 

@@ -6,7 +6,7 @@
   const told = box.querySelector("output");
   const sections = [...document.querySelectorAll("section[data-found]")].map((section) => ({
     section,
-    items: [...section.querySelectorAll(".found > li")].map((item) => ({
+    items: [...section.querySelectorAll("[data-words]")].map((item) => ({
       item,
       text: `${item.textContent} ${item.dataset.words || ""}`.toLowerCase(),
     })),

@@ -18,20 +18,38 @@ from cds_service.knowledge.model.base import (
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
-from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Route
+from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
 from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.trace import (
+    ATTRIBUTES,
+    Attribute,
+    AttributeName,
+    Computed,
+    Coverage,
+    SourceAttributes,
+    Statement,
+    UsedBy,
+    Uses,
+    VersionEntry,
+    Versions,
+)
 
 __all__ = [
+    "ATTRIBUTES",
     "OPERATORS",
     "STRATA",
     "Analyte",
+    "Attribute",
+    "AttributeName",
     "Card",
     "CardOrder",
     "Case",
     "Catalogue",
     "Code",
+    "Computed",
     "Condition",
+    "Coverage",
     "DecisionName",
     "Dose",
     "Dosing",
@@ -49,6 +67,7 @@ __all__ = [
     "OrderKind",
     "Orders",
     "OverrideReason",
+    "Pack",
     "Policy",
     "Query",
     "Regimen",
@@ -57,11 +76,18 @@ __all__ = [
     "RuleDefinition",
     "Site",
     "Source",
+    "SourceAttributes",
+    "Statement",
     "Status",
     "Stratum",
     "Unit",
     "Until",
     "UnverifiedCode",
+    "Use",
+    "UsedBy",
+    "Uses",
     "ValueSet",
     "Version",
+    "VersionEntry",
+    "Versions",
 ]

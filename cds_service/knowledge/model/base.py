@@ -23,8 +23,13 @@ STRATA: tuple[Stratum, ...] = ("safety", "pathway", "regimen", "advice")
 
 
 def _date_or_none(value: object) -> object:
-    """An approval that nobody gave is an empty field."""
-    return None if value == "" else value
+    """An approval that nobody gave is an empty field. A date is read here: what follows a validator is strict."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError as error:
+        raise ValueError("expected a valid date such as 2026-11-22, or nothing") from error
 
 
 OptionalDate = Annotated[date | None, BeforeValidator(_date_or_none)]

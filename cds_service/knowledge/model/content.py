@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.model.base import Id, Model, Status, Version
@@ -39,6 +41,8 @@ class Regimen(Model):
     permitted_up_to: bool = False
     duration_days: int
     review: str
+    stop: str
+    taper: str
     notes: tuple[str, ...] = ()
     reference: str
 
@@ -92,7 +96,11 @@ class Region(Model):
 
 
 class Site(Model):
-    """Where the process runs: region, supply, trusted servers, overridden policies."""
+    """Where the process runs: region, supply, trusted servers, overridden policies.
+
+    `not_kept` are resource types that the site's EHR does not hold: what is never recorded there cannot be missing.
+    Only types without which no contraindication is lost may be named.
+    """
 
     id: Id
     title: str = ""
@@ -100,6 +108,7 @@ class Site(Model):
     supply_route: str = ""
     tocilizumab_shortage: bool = False
     high_dose_protocol: str = ""
+    not_kept: tuple[Literal["MedicationStatement", "Immunization", "ServiceRequest"], ...] = ()
     fhir_servers: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     cors_origins: tuple[str, ...] = ()

@@ -31,13 +31,20 @@ class Source(Model):
 
     topic: str | None = None
     newest_quantity: Id | None = None
+    quantity_rise: Id | None = None
+    times_upper_limit: Id | None = None
     active_condition: Id | None = None
+    active_allergy: Id | None = None
+    immunized_within: Id | None = None
+    order_on_hold: Id | None = None
+    amount_given: Id | None = None
     active_medication: Id | None = None
     active_daily_dose: Id | None = None
     drafted_medication: Id | None = None
     draft_daily_dose: Id | None = None
     draft_dose_computable: Id | None = None
     given_within: Id | None = None
+    policy: Id | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Source:

@@ -96,7 +96,7 @@ class RuleDefinition(Model):
     when: tuple[Condition, ...] = ()
     any: tuple[tuple[Condition, ...], ...] = Field(default=(), max_length=8)
     unless: tuple[Condition, ...] = ()
-    if_unknown: Literal["insufficient-data", "note"] = "note"
+    if_unknown: Literal["insufficient-data", "note", "quiet"] = "note"
     finding: Finding = Finding()
     pathway: str = ""
     regimen: str = ""

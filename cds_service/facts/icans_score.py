@@ -1,0 +1,158 @@
+"""ICANS grade from recorded scores: ICE for adults, CAPD for children, and neurological signs; the worst domain counts.
+
+ASTCT 2019 (reprinted tables): ICE 7-9, 3-6, 0-2 are grades 1 to 3, and signs have grades of their own. At the age that
+separates ICE from CAPD the sources disagree, so there only signs count and a clinician grades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.declared import FINAL, newest_first
+from cds_service.facts.model import Reading
+
+SIGNS = tuple((n, f"icans-sign-grade-{n}") for n in (2, 3, 4))
+# The parts of an ICE score and the points that each may give (ASTCT 2019).
+ICE_PARTS = {"ice-orientation": 4, "ice-naming": 3, "ice-commands": 1, "ice-writing": 1, "ice-attention": 1}
+ICE_POINTS, CAPD_POINTS = 10, 32
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The grade that scores and signs prove (None: nothing usable was recorded), from what, and what was left out."""
+
+    grade: int | None
+    as_of: datetime | None
+    evidence: str
+    sources: tuple[str, ...]
+    unusable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An Observation, or one of its components: what it is about, its value, and the Observation it stands in."""
+
+    about: Concept
+    value: Mapping[str, object]
+    of: Resource
+
+
+def scored(reading: Reading, age: float | None) -> Scored:
+    """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
+    hours = reading.windows["icans-grade-max-age"]
+    recent = [r for r in reading.chart.of("vitals") if r.status in FINAL and reading.past(r)]
+    parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
+    bad: list[str] = []
+    found = [*_signs(parts, reading, bad), *_score(parts, reading, age, bad)]
+    if not found:
+        return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))
+    times = [p.of.when.start for _, _, p in found if p.of.when]
+    words = "; ".join(dict.fromkeys(text for _, text, _ in found))
+    refs = tuple(dict.fromkeys(p.of.ref for _, _, p in found))
+    return Scored(max(grade for grade, _, _ in found), max(times), words, refs, tuple(dict.fromkeys(bad)))
+
+
+def _parts(resource: Resource) -> Sequence[_Part]:
+    return resource.remember("scored parts", _read_parts)
+
+
+def _read_parts(resource: Resource) -> Sequence[_Part]:
+    written = resource.raw.get("component")
+    components = [c for c in written if isinstance(c, Mapping)] if isinstance(written, list) else []
+    # A panel is about the whole score and has its value in its parts.
+    own = () if components and not _says(resource.raw) else (_Part(resource.concept, resource.raw, resource),)
+    return (*own, *(_Part(concept(c.get("code")), c, resource) for c in components))
+
+
+def _says(observation: Mapping[str, object]) -> bool:
+    return any(key.startswith("value") or key == "dataAbsentReason" for key in observation)
+
+
+def _signs(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> Iterator[tuple[int, str, _Part]]:
+    """Signs of the whole window count: a seizure that is over still grades the episode."""
+    matcher = reading.terms["icans-sign"]
+    for part in parts:
+        if not matcher.matches(part.about):
+            continue
+        said = concept(part.value.get("valueCodeableConcept") or {"text": part.value.get("valueString")})
+        grade = max((n for n, name in SIGNS if reading.terms[name].matches(said)), default=0)
+        if part.of.problem:
+            bad.append(f"{part.of.ref}: {part.of.problem}")
+        elif grade:
+            yield grade, said.label, part
+
+
+def _score(
+    parts: Sequence[_Part], reading: Reading, age: float | None, bad: list[str]
+) -> Iterator[tuple[int, str, _Part]]:
+    """The newest ICE of somebody older, the newest CAPD of somebody younger than the age that separates them."""
+    limit = reading.policies["ice-age"]
+    younger = age is not None and age < limit
+    older = age is not None and int(age) > limit
+    capd = _newest(parts, reading, "capd-score", CAPD_POINTS, bad)
+    ice = _newest(parts, reading, "ice-score", ICE_POINTS, bad) or _summed(parts, reading, bad)
+    if capd is not None and younger:
+        points, part = capd
+        high = points >= reading.policies["capd-grade-3"]
+        yield 3 if high else 1 if points else 0, f"CAPD {points}", part
+    if ice is not None and older:
+        points, part = ice
+        yield _ice_grade(points, reading), f"ICE {points} of {ICE_POINTS}", part
+    for score, fits in ((capd, younger), (ice, older)):
+        if score is not None and not fits:
+            bad.append(f"{score[1].of.ref}: this score is not used at this age, a clinician grades")
+
+
+def _ice_grade(points: int, reading: Reading) -> int:
+    policies = reading.policies
+    steps = ("ice-grade-3", "ice-grade-2", "ice-grade-1")
+    return next((3 - n for n, name in enumerate(steps) if points <= policies[name]), 0)
+
+
+def _newest(
+    parts: Sequence[_Part], reading: Reading, value_set: str, most: int, bad: list[str]
+) -> tuple[int, _Part] | None:
+    """The newest usable score of a value set; of several at one time the worse."""
+    matcher = reading.terms[value_set]
+    usable: list[tuple[int, _Part]] = []
+    for part in (p for p in parts if matcher.matches(p.about)):
+        points = _points(part, most)
+        if isinstance(points, str):
+            bad.append(f"{part.of.ref}: {points}")
+        else:
+            usable.append((points, part))
+    if not usable:
+        return None
+    same = [pair for pair in usable if pair[1].of.when == usable[0][1].of.when]
+    worse = max if value_set == "capd-score" else min
+    return worse(same, key=lambda pair: pair[0])
+
+
+def _summed(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> tuple[int, _Part] | None:
+    """An ICE score from its five parts, recorded at one time; a missing part is never taken as full points."""
+    found = {name: _newest(parts, reading, name, most, bad) for name, most in ICE_PARTS.items()}
+    known = [pair for pair in found.values() if pair is not None]
+    if not known:
+        return None
+    times = {part.of.when for _, part in known}
+    if len(known) < len(ICE_PARTS) or len(times) > 1:
+        bad.append(f"{known[0][1].of.ref}: the ICE score is not complete")
+        return None
+    return sum(points for points, _ in known), known[0][1]
+
+
+def _points(part: _Part, most: int) -> int | str:
+    """Whole points, or why they cannot be used. Points have no unit."""
+    if part.of.problem:
+        return part.of.problem
+    quantity = part.value.get("valueQuantity")
+    value = quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger")
+    if isinstance(quantity, Mapping) and quantity.get("comparator"):
+        return "the score has a comparator, it is not an exact number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        return "the score is not a whole number"
+    return int(value) if 0 <= value <= most else f"implausible score {value:g} (0 to {most})"

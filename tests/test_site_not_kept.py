@@ -1,0 +1,48 @@
+"""A site whose EHR holds no MedicationStatements: they are not asked for, and their absence is said, not guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_service import knowledge
+from cds_service.errors import KnowledgeError
+from cds_service.pipeline import Service
+from tests.facts.house import REFRACTORY, Case, service
+from tests.facts.notation import NOW
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("site") / "ward.yaml"
+    path.write_text("extend: us\nid: ward\nnotKept: [MedicationStatement]\n", encoding="utf-8")
+    return path
+
+
+def test_it_is_not_asked_for_and_not_missing(site: Path) -> None:
+    ward = Service.start(knowledge.load(site=str(site)))
+    assert "statements" not in ward.discovery()[0]["prefetch"]
+    call = Case(given=REFRACTORY, missing=("statements",)).call()
+    first = ward.answer(call, NOW)["cards"][0]
+    assert first["summary"].startswith("Anakinra 100 mg SC q12h")
+    assert "MedicationStatement" in first["detail"]
+
+
+def test_elsewhere_it_is_missing() -> None:
+    call = Case(given=REFRACTORY, missing=("statements",)).call()
+    assert service().answer(call, NOW)["cards"][0]["extension"]["org.anakinra-cds.explanation"]["decision"] == (
+        "insufficient-data"
+    )
+
+
+def test_what_is_sent_is_read(site: Path) -> None:
+    ward = Service.start(knowledge.load(site=str(site)))
+    call = Case(given=(*REFRACTORY, {"stated": "anakinra"})).call()
+    assert ward.answer(call, NOW)["cards"][0]["extension"]["org.anakinra-cds.explanation"]["decision"] == "duplicate"
+
+
+def test_allergies_cannot_be_left_out(site: Path) -> None:
+    site.with_name("wrong.yaml").write_text("extend: us\nid: wrong\nnotKept: [AllergyIntolerance]\n", encoding="utf-8")
+    with pytest.raises(KnowledgeError, match="notKept"):
+        knowledge.load(site=str(site.with_name("wrong.yaml")))

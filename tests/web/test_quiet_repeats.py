@@ -1,0 +1,106 @@
+"""Quiet repeats, where the setting asks for them: brief, never silent, and nothing hard is taken away."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service.app import create_app
+from cds_service.settings import Settings
+from tests.facts.house import service
+
+REQUEST = json.loads((Path(__file__).parents[2] / "examples/requests/refractory-grade-2.json").read_text("utf-8"))
+TIME = "org.anakinra-cds.evaluation-time"
+AT = datetime.fromisoformat("2026-03-05T10:00:00+00:00")
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    settings = Settings(quiet_repeats=True, allow_evaluation_time=True)
+    return create_app(settings, service()).test_client()
+
+
+def ask(client: FlaskClient, minutes: int = 0, instance: str = "", **context: Any) -> list[dict[str, Any]]:
+    """The cards of the example, asked again under a new hookInstance some minutes later."""
+    when = (AT + timedelta(minutes=minutes)).isoformat()
+    body = REQUEST | {"hookInstance": instance or str(uuid4()), "extension": {TIME: when}}
+    body["context"] = REQUEST["context"] | context
+    reply = client.post("/cds-services/anakinra-order-select", json=body)
+    assert reply.status_code == 200, reply.text
+    cards: list[dict[str, Any]] = reply.json["cards"] if reply.json else []
+    return cards
+
+
+def repeated(cards: list[dict[str, Any]]) -> bool:
+    return cards[0]["summary"].startswith("Unchanged since 10:00 UTC")
+
+
+def test_the_same_again_is_said_briefly(client: FlaskClient) -> None:
+    whole, again = ask(client), ask(client, 5)
+    assert not repeated(whole)
+    assert repeated(again)
+    assert len(again[0]["detail"]) < len(whole[0]["detail"]) / 2
+    assert len(again) < len(whole)
+    folded = [card["summary"] for card in whole[1:] if "suggestions" not in card]
+    assert folded
+    assert all(line.split(":")[0] in again[0]["detail"] for line in folded)
+
+
+def test_nothing_hard_is_taken_away(client: FlaskClient) -> None:
+    whole, again = ask(client), ask(client, 5)
+    assert again[0]["indicator"] == whole[0]["indicator"]
+    labels = [[s["label"] for s in card.get("suggestions", ())] for card in (whole[0], again[0])]
+    assert labels[0] == labels[1] != []
+    assert again[0]["extension"].keys() == whole[0]["extension"].keys()
+
+
+def test_a_retry_is_the_same_call(client: FlaskClient) -> None:
+    ask(client, 0, "10000000-0000-4000-8000-000000000000")
+    assert not repeated(ask(client, 0, "10000000-0000-4000-8000-000000000000"))
+
+
+def test_after_the_window_the_whole_is_shown(client: FlaskClient) -> None:
+    ask(client)
+    assert repeated(ask(client, 30))
+    assert not repeated(ask(client, 31))
+
+
+def test_another_clinician_sees_the_whole(client: FlaskClient) -> None:
+    ask(client)
+    assert not repeated(ask(client, 1, userId="Practitioner/another"))
+
+
+def test_another_draft_is_answered_whole(client: FlaskClient) -> None:
+    ask(client)
+    changed = json.loads(json.dumps(REQUEST["context"]["draftOrders"]))
+    changed["entry"][0]["resource"]["note"] = [{"text": "changed"}]
+    assert not repeated(ask(client, 1, draftOrders=changed))
+
+
+def test_a_critical_card_keeps_its_whole_text(client: FlaskClient) -> None:
+    sepsis = {
+        "resourceType": "Condition", "id": "s", "subject": {"reference": "Patient/refractory-grade-2"},
+        "code": {"text": "Sepsis"}, "onsetDateTime": "2026-03-05T01:00:00Z",
+    }  # fmt: skip
+    body = json.loads(json.dumps(REQUEST))
+    body["prefetch"]["conditions"]["entry"].append({"resource": sepsis})
+    body["extension"] = {TIME: AT.isoformat()}
+    whole, again = (
+        client.post("/cds-services/anakinra-order-select", json=body | {"hookInstance": str(uuid4())}).json["cards"]
+        for _ in range(2)
+    )
+    assert whole[0]["indicator"] == "critical"
+    assert repeated(again)
+    assert whole[0]["detail"] in again[0]["detail"]
+
+
+def test_the_setting_is_off_by_default() -> None:
+    client = create_app(Settings(allow_evaluation_time=True), service()).test_client()
+    ask(client)
+    assert not repeated(ask(client, 1))
