@@ -20,6 +20,7 @@ class HookCall:
       The bytes are proven to be JSON of bounded depth and bounded numbers. Duplicate keys are possible inside.
     - `fhir_authorization`: as sent (it holds a token: never log it, never put it into an answer).
     - `evaluation_time`: with zone, only where the settings allow a call to choose it.
+    - `draft_urls`: the `fullUrl` of each of `draft_orders`, "" where it has none: drafts may name a Medication by it.
     - `public_url`: where browsers reach this service, for links on cards, without `/` at its end; empty where unknown.
     """
 
@@ -36,3 +37,4 @@ class HookCall:
     fhir_authorization: Mapping[str, Any] | None
     evaluation_time: datetime | None
     public_url: str = ""
+    draft_urls: tuple[str, ...] = ()

@@ -14,8 +14,7 @@ from typing import Any
 from cds_service.chart import validation
 from cds_service.chart.chart import Chart, Enough, QueryKind, medications_sent, open_chart
 from cds_service.chart.client import Client
-from cds_service.chart.drugs import Medications
-from cds_service.chart.read import Read, ReadCache
+from cds_service.chart.read import Medications, Read, ReadCache
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Asked, Source
 from cds_service.chart.units import UnitTable
@@ -144,8 +143,7 @@ class Service:
         """Everything that is found before anything is decided, for each kind of order that is selected."""
         mark = step or _no_step
         asked = self._source.of(call)
-        call = replace(call, draft_orders=asked.drafts(call.draft_orders, lambda: self._medications(call)))
-        order = self._order(call)
+        order = self._order(call, asked)
         chart = self._chart(call, order, now, asked) if order.kinds else None
         mark("chart")
         for kind in order.kinds if chart is not None else ():
@@ -158,11 +156,11 @@ class Service:
             mark("engine")
             yield Examination(reading, facts, findings, self._engine.rules(call.hook, kind))
 
-    def _order(self, call: HookCall) -> OrderInHand:
+    def _order(self, call: HookCall, asked: Asked) -> OrderInHand:
+        drugs = asked.drugs_of(call.draft_orders, call.draft_urls, lambda: self._medications(call))
         selections = call.selections if call.hook == "order-select" else None
-        return order_in_hand(
-            call.draft_orders, selections, self.knowledge.orders, self._terms, self._units["drug-amount"]
-        )
+        orders, amounts = self.knowledge.orders, self._units["drug-amount"]
+        return order_in_hand(call.draft_orders, selections, orders, self._terms, amounts, drugs)
 
     def _medications(self, call: HookCall) -> Medications:
         return medications_sent(call.prefetch, call.patient_id, self._queries, self._cache)

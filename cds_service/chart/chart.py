@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
-from cds_service.chart.drugs import Medications, named, open_references
-from cds_service.chart.read import NOT_SENT, Read, ReadCache
+from cds_service.chart.drugs import named, open_references
+from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
 from cds_service.chart.vocabulary import Matcher
@@ -82,7 +81,7 @@ def open_chart(
     if second is not None and lacking:
         found = second(lacking, lambda name, read: not _lacks(settled(name, read)))
         reads |= {name: settled(name, read) for name, read in found.items()}
-        known |= _medications(found.values())
+        known = agreeing((*known.items(), *_medications(found.values()).items()))
         reads = {name: named(read, known) for name, read in reads.items()}
     return Chart(patient_id, reads)
 
@@ -108,8 +107,8 @@ def _sent(
     }
 
 
-def _medications(reads: Iterable[Read]) -> dict[str, Mapping[str, Any]]:
-    return {name: held for read in reads for name, held in read.medications.items()}
+def _medications(reads: Iterable[Read]) -> Medications:
+    return agreeing(pair for read in reads for pair in read.medications.items())
 
 
 def _lacks(read: Read) -> bool:

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from cds_service.chart.read import Read
-from cds_service.chart.resource import Resource
+from cds_service.chart.read import Medications, Read
+from cds_service.chart.resource import Resource, medication_named
 from cds_service.chart.server import Server
 from cds_service.chart.visit import Get, NotAnswered
-
-Medications = Mapping[str, Mapping[str, Any]]
 
 MOST_IDS: Final = 50  # of one search: the URL stays well below what servers accept
 
@@ -30,9 +28,13 @@ def named(read: Read, known: Medications) -> Read:
 
     A resource is replaced, never changed: the same one may serve another call, which knows other Medications.
     """
-    if not read.referring or not any(r.unresolved in known for r in read.resources):
+    if (
+        not read.referring
+        or not known
+        or not any(r.unresolved and medication_named(known, r.unresolved) for r in read.resources)
+    ):
         return read
-    resources = tuple(Resource(r.raw, known) if r.unresolved in known else r for r in read.resources)
+    resources = tuple(Resource(r.raw, known) if medication_named(known, r.unresolved) else r for r in read.resources)
     return replace(read, resources=resources)
 
 

@@ -16,7 +16,10 @@ from typing import Any
 
 import msgspec
 
-from cds_service.chart.resource import Resource
+from cds_service.chart.resource import ANYWHERE, Resource
+
+# By the reference that names them.
+Medications = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def _bundle(bundle: Mapping[str, Any]) -> Read:
         return Read(gaps=("Bundle.entry is not a list",), done=False)
     raws = [e.get("resource") if isinstance(e, dict) else None for e in entries or ()]
     found = [r for r in raws if isinstance(r, dict) and isinstance(r.get("resourceType"), str)]
-    medications = dict(_medications(entries or ()))
+    medications = medications_of(entries or ())
     plain = [r for r in found if r["resourceType"] not in ("OperationOutcome", "Medication")]
     resources = tuple(Resource(r, medications) for r in plain)
     more, total = _following(bundle), _total(bundle)
@@ -94,12 +97,31 @@ def _bundle(bundle: Mapping[str, Any]) -> Read:
     )
 
 
-def _medications(entries: Iterable[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def medications_of(entries: Iterable[Any]) -> Medications:
+    """The Medications among the entries of a Bundle, by each reference that may name them: `Type/id` and `fullUrl`."""
+    return agreeing(_named(entries))
+
+
+def _named(entries: Iterable[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for entry in entries:
         found = entry.get("resource") if isinstance(entry, dict) else None
-        if isinstance(found, dict) and found.get("resourceType") == "Medication":
-            names = (f"Medication/{found['id']}" if isinstance(found.get("id"), str) else "", entry.get("fullUrl"))
+        if not isinstance(found, dict) or found.get("resourceType") != "Medication":
+            continue
+        if found.get("status") != "entered-in-error":
+            url = entry.get("fullUrl")
+            own = f"Medication/{found['id']}" if isinstance(found.get("id"), str) else ""
+            names = (own, url or (own and ANYWHERE + own))
             yield from ((name, found) for name in names if isinstance(name, str) and name)
+
+
+def agreeing(named: Iterable[tuple[str, Mapping[str, Any]]]) -> Medications:
+    """Medications by name. Two that differ under one name resolve nothing: which of them is meant nobody says."""
+    found: dict[str, Mapping[str, Any]] = {}
+    differ: set[str] = set()
+    for name, medication in named:
+        if found.setdefault(name, medication) != medication:
+            differ.add(name)
+    return {name: medication for name, medication in found.items() if name not in differ}
 
 
 def joined(first: Read, page: Read) -> Read:
@@ -119,7 +141,7 @@ def joined(first: Read, page: Read) -> Read:
         total,
         bundle=True,
         broken=first.broken or page.broken,
-        medications={**first.medications, **page.medications},
+        medications=agreeing((*first.medications.items(), *page.medications.items())),
         referring=first.referring or page.referring,
     )
 

@@ -34,6 +34,7 @@ _TIMES = {
     "MedicationRequest": ("authoredOn",),
     "AllergyIntolerance": ("onsetDateTime", "recordedDate", "lastOccurrence"),
     "Immunization": ("occurrenceDateTime",),
+    "ServiceRequest": ("authoredOn", "occurrenceDateTime"),
 }
 
 
@@ -82,9 +83,8 @@ class Resource:
             parts = held if isinstance(held, list) else []
             found = next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
         else:
-            plain = unversioned(target)
-            found = self._medications.get(plain) or self._medications.get("/".join(plain.split("/")[-2:]))
-        resolved = concept(found.get("code")) if found is not None else NOTHING
+            found = medication_named(self._medications, unversioned(target))
+        resolved = _drug_of(found) if found is not None else NOTHING
         return resolved if not resolved.empty else concept({"text": reference.get("display")})
 
     @cached_property
@@ -147,6 +147,31 @@ class Resource:
     def code(self, element: str) -> str:
         """The first code of a CodeableConcept element such as clinicalStatus; its text where it has no code."""
         return self.remember(("code", element), lambda r: _first_code(r.raw.get(element)))
+
+
+ANYWHERE = "*/"
+
+
+def medication_named(medications: Mapping[str, Mapping[str, Any]], reference: str) -> Mapping[str, Any] | None:
+    """The Medication that a reference names: by exactly that reference; an absolute one also by type and id, where the
+    Medication came without an address of its own."""
+    exact = medications.get(reference)
+    if exact is not None or "://" not in reference:
+        return exact
+    return medications.get(ANYWHERE + "/".join(reference.split("/")[-2:]))
+
+
+def _drug_of(medication: Mapping[str, Any]) -> Concept:
+    """What a Medication is: its code; where it has none, all that its ingredients are called."""
+    own = concept(medication.get("code"))
+    written = medication.get("ingredient")
+    if not own.empty or not isinstance(written, list):
+        return own
+    items = [i.get("itemCodeableConcept") for i in written if isinstance(i, Mapping)]
+    parts: list[Mapping[str, Any]] = [item for item in items if isinstance(item, Mapping)]
+    codings = [c for part in parts if isinstance(part.get("coding"), list) for c in part["coding"]]
+    words = [str(part["text"]) for part in parts if isinstance(part.get("text"), str)]
+    return concept({"coding": codings, "text": "; ".join(words)})
 
 
 def _first_code(value: object) -> str:

@@ -11,13 +11,14 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import zip_longest
 from typing import Any, Final
 
 from cds_service.chart.chart import Enough
 from cds_service.chart.client import Client, Trip
-from cds_service.chart.drugs import Medications, answers, drug_searches, named, open_references, still_open
-from cds_service.chart.read import Read, ReadCache, joined
-from cds_service.chart.resource import Resource
+from cds_service.chart.drugs import answers, drug_searches, named, open_references, still_open
+from cds_service.chart.read import Medications, Read, ReadCache, agreeing, joined, medications_of
+from cds_service.chart.resource import Resource, medication_named
 from cds_service.chart.server import Server, TrustedServers
 from cds_service.chart.visit import Get, Job, NotAnswered
 from cds_service.hook_call import HookCall
@@ -81,18 +82,19 @@ class Asked:
         outcomes = self._visit({name: query.read_pages for name, query in queries.items()})
         return self._named(wanted | {name: query.result(outcomes[name]) for name, query in queries.items()})
 
-    def drafts(self, drafts: Sequence[Json], sent: Callable[[], Medications]) -> tuple[Json, ...]:
-        """The draft orders with the Medications that they only refer to, as far as `sent` or the server has them."""
-        held = {f"Medication/{d.get('id')}": d for d in drafts if d.get("resourceType") == "Medication"}
-        references = open_references(Read(tuple(Resource(d, held) for d in drafts), referring=True))
+    def drugs_of(self, drafts: Sequence[Json], urls: Sequence[str], sent: Callable[[], Medications]) -> Medications:
+        """The Medications that draft orders refer to: among the drafts (`urls`: the fullUrl of each), in what was sent
+        with the call, on the server; by reference."""
+        entries = [{"resource": r, "fullUrl": url} for r, url in zip_longest(drafts, urls, fillvalue="")]
+        among = medications_of(entries)
+        references = open_references(Read(tuple(Resource(d, among) for d in drafts), referring=True))
         if not references:
-            return tuple(drafts)
-        known = sent()
-        found = [known[each] for each in references if each in known]
-        rest = [each for each in references if each not in known]
+            return among
+        known = agreeing((*among.items(), *sent().items()))
+        rest = [each for each in references if medication_named(known, each) is None]
         if rest and isinstance(self._server, Server):
-            found += self._medications(rest)[0].values()
-        return (*drafts, *(dict(each) for each in found))
+            known = {**known, **self._medications(rest)[0]}
+        return known
 
     def _named(self, reads: dict[str, Read]) -> dict[str, Read]:
         """The reads with the drugs that they only refer to, or the reason why a drug stays unknown."""

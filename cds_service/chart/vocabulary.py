@@ -38,14 +38,26 @@ class Concept:
 NOTHING = Concept((), (), "", "")
 
 
-@lru_cache(maxsize=4096)  # A chart has a few dozen distinct concepts, again and again.
+# A chart has a few dozen distinct concepts, again and again. Long texts are rare and would fill the memory.
+_LONGEST = 256
+
+
+@lru_cache(maxsize=4096)
 def _one(codes: tuple[tuple[str, str], ...], displays: tuple[str, ...], text: str, label: str) -> Concept:
     return Concept(codes, displays, text, label)
 
 
-@lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """Lower case, one kind of dash and apostrophe, single spaces: how words are compared."""
+    return _short(text) if len(text) <= _LONGEST else _normalised(text)
+
+
+@lru_cache(maxsize=8192)
+def _short(text: str) -> str:
+    return _normalised(text)
+
+
+def _normalised(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"\s+", " ", re.sub(r"[‐-―−]", "-", folded)).strip()
 
@@ -61,7 +73,8 @@ def concept(value: object) -> Concept:
     text = str(value.get("text") or "")
     label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
     label = label or (codes[0][1] if codes else "")
-    return _one(codes, tuple(d for d in displays if d), normalise(text), label[:120])
+    made = _one if len(text) + sum(map(len, displays)) <= _LONGEST else Concept
+    return made(codes, tuple(d for d in displays if d), normalise(text), label[:120])
 
 
 def _list(value: object) -> list[Any]:
@@ -77,6 +90,7 @@ class Matcher:
         self._prefixes = tuple((c.system, c.code) for c in value_set.codes if c.match == "prefix")
         self._excluded = frozenset((e.system, e.code) for e in value_set.exclusions if e.code)
         self._words = _phrases(value_set.text)
+        self._exact = frozenset(normalise(t) for t in (*value_set.text, *(c.display for c in value_set.codes)))
         self._hedge = _phrases(e.text for e in value_set.exclusions if e.text)
 
     def matches(self, found: Concept) -> bool:
@@ -86,10 +100,21 @@ class Matcher:
             known = found.known[self] = self._judge(found)
         return known
 
+    def names(self, found: Concept) -> bool:
+        """True where the concept says this and nothing else: each code is in the set, and its words are a phrase of it.
+
+        Stricter than `matches`: "CRS in a patient with gout" matches gout and does not name it.
+        """
+        if found.empty or not all(self._has(code) for code in found.codes):
+            return False
+        told = (found.text,) if found.codes else (found.text, *found.displays)
+        return all(text in self._exact or (bool(found.codes) and text in found.displays) for text in told if text)
+
+    def _has(self, code: tuple[str, str]) -> bool:
+        return code in self._codes or any(code[0] == s and code[1].startswith(c) for s, c in self._prefixes)
+
     def _judge(self, found: Concept) -> bool:
-        if any(code in self._codes for code in found.codes):
-            return True
-        if any(s == ps and c.startswith(pc) for s, c in found.codes for ps, pc in self._prefixes):
+        if any(self._has(code) for code in found.codes):
             return True
         if self._words is None:
             return False

@@ -33,12 +33,13 @@ def command(change: str, day: datetime | None, root: Path | None) -> None:
 
     A second run records nothing. Without rules/versions.yaml everything is recorded anew.
     """
-    if not change.strip():
-        raise click.BadParameter("expected the reason of the change", param_hint="--change")
+    if not change.strip() or not change.isprintable():
+        raise click.BadParameter("expected the reason of the change, in one printable line", param_hint="--change")
     today = day.date() if day else date.today()  # noqa: DTZ011 - the day where the reviewer is
     folder = find_root(root)
     loaded = read_all(folder, "us")
     problems = loaded.problems or references.check(loaded) or lock.refusals(loaded, today)
+    problems = problems or lock.backdated(loaded, today)
     if problems:
         raise KnowledgeError(["nothing is recorded; mend these first:", *problems])
     versions, added = lock.record(loaded, change, today)
@@ -46,8 +47,11 @@ def command(change: str, day: datetime | None, root: Path | None) -> None:
         click.echo("nothing to record: every version is in the lock")
         return
     path = folder / VERSIONS
+    # Written whole or not at all: a lock that breaks off would take the history with it.
+    beside = path.with_suffix(".new")
     try:
-        path.write_text(lock.written(versions), encoding="utf-8")
+        beside.write_text(lock.written(versions), encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
     click.echo(f"{path}: recorded {_counted(added)}")

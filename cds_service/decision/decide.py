@@ -22,6 +22,7 @@ from cds_service.decision.model import (
 from cds_service.engine import Findings
 from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.model import Facts, Reading
+from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import DecisionName, Regimen, RuleDefinition
 
@@ -145,7 +146,7 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
 
 
 def _planned(case: _Case, answer: Answer) -> Answer:
-    answer = replace(answer, reevaluate_at=_until(case, answer.rule) or _stale_at(case, answer.rule))
+    answer = replace(answer, reevaluate_at=_sooner(_until(case, answer.rule), _stale_at(case, answer.rule)))
     if not answer.rule.regimen:
         return answer
     regimen = case.knowledge.regimens[answer.rule.regimen]
@@ -164,13 +165,19 @@ def _until(case: _Case, rule: RuleDefinition) -> datetime | None:
     return case.reading.now + timedelta(hours=left) if left > 0 else None
 
 
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
 def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     """When the first of the measured facts that carry the answer will be too old to count."""
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
-        definition, as_of = case.knowledge.catalogue.facts[name], case.facts[name].as_of
-        if definition.max_age and definition.type in ("integer", "number") and as_of is not None:
-            moments.append(as_of + timedelta(hours=case.reading.windows[definition.max_age]))
+        fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
+        if definition.max_age and definition.type != "boolean" and fact.as_of is not None:
+            moments.append(fact.as_of + timedelta(hours=case.reading.windows[definition.max_age]))
+        if fact.until is not None:
+            moments.append(fact.until)
     return min((m for m in moments if m > case.reading.now), default=None)
 
 
@@ -182,7 +189,7 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
     if answer.regimen is None or answer.plan is None:
         return answer
     drafts = case.reading.order.of_kind(answer.regimen.order_kind)
-    if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts):
+    if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts, case.reading):
         return replace(answer, decision="order-ok", indicator="info")
     return replace(answer, offers=_within_active(case, answer.regimen, (answer.plan, *answer.alternatives)))
 
@@ -202,6 +209,8 @@ def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) 
     beside = [draft.dosage.daily_mg for draft in drafts[1:]]
     # A draft whose drug is not known may be the same drug.
     unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
+    # A draft for another use is not ours to change.
+    unclear = unclear or any(is_other(use_of(d.resource, case.reading), case.reading) for d in drafts)
     if unclear or (drafts and not drafts[0].resource.id):
         return ()
     already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from cds_service.chart.vocabulary import concept
 from cds_service.decision.model import DosePlan
 from cds_service.facts.dose import TOLERANCE_MG
-from cds_service.facts.model import Facts
+from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Pack, Regimen
 
@@ -35,8 +36,13 @@ def highest(offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
     return tuple(p for p in offers if p.daily_mg >= top - TOLERANCE_MG)
 
 
-def permitted(draft: Draft, regimen: Regimen, facts: Facts) -> bool:
-    """Whether a complete draft is one of the regimen's permitted pairs (or less, where the regimen says so)."""
+def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) -> bool:
+    """Whether a complete draft is one of the regimen's permitted pairs (or less, where the regimen says so).
+
+    A route that it names must be one of ours; which of them fits better is said on the card.
+    """
+    if draft.dosage.route and drafted_route(draft, reading) is None:
+        return False
     dose, interval = draft.dosage.dose_mg, draft.dosage.interval_h
     if dose is None or interval is None or draft.dosage.daily_mg is None:
         return False
@@ -52,3 +58,9 @@ def packs(plan: DosePlan, pack: Pack) -> int:
     """How many single-use units the whole course needs: what is left in one after a dose is thrown away."""
     doses = math.ceil(plan.duration_days * 24 / plan.interval_h)
     return doses * math.ceil(plan.dose_mg / pack.mg)
+
+
+def drafted_route(draft: Draft, reading: Reading) -> str | None:
+    """The id of the route that a draft names; None where it names none of ours."""
+    said = concept(draft.dosage.route)
+    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)

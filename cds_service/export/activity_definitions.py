@@ -147,7 +147,7 @@ def _service(knowledge: Knowledge, card: Card, name: str, order: CardOrder) -> J
         version=card.version,
         title=order.label,
         status=overall(rule.status for rule in knowledge.rules if rule.card == card.id),
-        description=order.text,
+        description=f"{order.text} (as needed: {order.as_needed})" if order.as_needed else order.text,
         purpose=order.reason,
         kind="ServiceRequest",
         intent="proposal",

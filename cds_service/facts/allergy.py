@@ -26,7 +26,7 @@ class _Record:
 
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
-    """The four facts about hypersensitivity."""
+    """The five facts about hypersensitivity."""
     gaps = list(reading.chart.gaps(("allergies",)))
     records, bad = [], []
     for resource in reading.chart.of("allergies"):
@@ -43,10 +43,12 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
             records.append(record)
     lines = tuple(bad)
     direct = [r.resource for r in records if r.direct]
-    drugs = [r.resource for r in records if r.drug and not r.direct and not is_ended(r.resource)]
+    of_drugs = [r.resource for r in records if r.drug and not r.direct]
+    drugs = [r for r in of_drugs if not is_ended(r)]
     yield boolean("hypersensitivity", [r for r in direct if not is_ended(r)], gaps, lines)
     yield boolean("resolved-hypersensitivity", [r for r in direct if is_ended(r)], gaps, lines)
     yield boolean("ecoli-drug-allergy", drugs, gaps, lines)
+    yield boolean("resolved-ecoli-drug-allergy", [r for r in of_drugs if is_ended(r)], gaps, lines)
     severe = boolean("ecoli-drug-allergy-severe", [r for r in drugs if _severe(r, reading.terms)], gaps, lines)
     # Beside a drug that is certain, an unreadable record must not hide that drug's own review.
     yield Fact(severe.name, False) if drugs and severe.value is None else severe

@@ -11,8 +11,6 @@ from cds_service.facts.crs import grade_then
 from cds_service.facts.declared import GIVEN, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
 
-KIND = "anakinra"
-
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     """`anakinra-course-hours` and `crs-change-since-anakinra`; needs `child` and `crs-grade`."""
@@ -24,7 +22,7 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
 
 def _course(reading: Reading) -> tuple[list[Resource], tuple[str, ...]]:
     """The doses of the course that is running, oldest first, and why there may be more."""
-    given = reading.chart.matching(("administrations",), reading.terms[KIND])
+    given = reading.chart.matching(("administrations",), reading.terms["anakinra"])
     good, bad = usable(r for r in given if r.status in GIVEN)
     dated = sorted((r for r in good if reading.past(r)), key=lambda r: r.when.start if r.when else reading.now)
     gap = timedelta(hours=reading.windows["anakinra-course-gap"])
@@ -49,8 +47,12 @@ def _hours(doses: list[Resource], doubts: tuple[str, ...], reading: Reading) -> 
         return Fact(name, 0.0, "h", text="no dose of a running course was given")
     first = doses[0].when
     assert first is not None
-    text = f"{len(doses)} records of doses since"
-    return Fact(name, max(reading.hours_since(first.start), 0.0), "h", first.start, refs(doses), text=text)
+    hours = max(reading.hours_since(first.start), 0.0)
+    if doubts:
+        # There may be an earlier dose: what is seen is the least, and rules ask how long it is at least.
+        why = f"at least {hours:.0f} h, but {'; '.join(doubts)}"
+        return unknown(name, why, as_of=first.start, sources=refs(doses))
+    return Fact(name, hours, "h", first.start, refs(doses), text=f"{len(doses)} records of doses since")
 
 
 def _change(doses: list[Resource], hours: Fact, known: Facts, reading: Reading) -> Fact:

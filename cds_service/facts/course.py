@@ -25,9 +25,10 @@ class Step:
 
 
 def course(reading: Reading, facts: Facts) -> list[Step]:
-    """From the infusion until now, oldest first; empty where there was no infusion in scope. Needs `child`."""
+    """From the infusion until now, oldest first; empty where no infusion in scope is known."""
     since = infused_at(reading)
-    if since is None or facts["car-t-in-scope"].value is not True:
+    scope = facts.get("car-t-in-scope")
+    if since is None or scope is None or scope.value is not True:
         return []
     child = facts["child"].value is not False
     series, _ = documented(GRADES, reading)

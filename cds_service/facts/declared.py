@@ -160,19 +160,17 @@ def active_daily_dose(name: str, definition: FactDefinition, reading: Reading) -
     if gaps := reading.chart.gaps(definition.reads):
         return unknown(name, "; ".join(gaps))
     table = reading.units["drug-amount"]
-    doses = [dosage_of({"dosageInstruction": running_instructions(r, reading)}, table) for r in orders]
-    for order, dose in zip(orders, doses, strict=True):
+    ordered = [dosage_of({"dosageInstruction": running_instructions(r, reading)}, table) for r in orders]
+    for order, dose in zip(orders, ordered, strict=True):
         if dose.daily_mg is None:
             return unknown(name, f"{order.ref}: {dose.why}", sources=refs(orders))
-    given = [
-        r
-        for query in ("administrations", "statements")
-        for r in reading.chart.matching((query,), reading.terms[definition.source.target])
-        if r.status in {*GIVEN, "active"} and reading.within(r, reading.windows[definition.max_age])
-    ]
+    matcher, hours = reading.terms[definition.source.target], reading.windows[definition.max_age]
+    stated = [r for r in reading.chart.matching(("statements",), matcher) if _stated_now(r, reading)]
+    doses = [r for r in reading.chart.matching(("administrations",), matcher) if r.status in GIVEN]
+    given = [*stated, *(r for r in doses if r.when is None or reading.within(r, hours))]
     if given and not orders:
         return unknown(name, "given or stated, and no active order says the dose", sources=refs(given))
-    return Fact(name, sum(d.daily_mg or 0.0 for d in doses), definition.unit, sources=refs(orders))
+    return Fact(name, sum(d.daily_mg or 0.0 for d in ordered), definition.unit, sources=refs(orders))
 
 
 def draft_daily_dose(name: str, definition: FactDefinition, reading: Reading) -> Fact:

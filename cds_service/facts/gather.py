@@ -47,6 +47,7 @@ _NEEDS = {
     "dose": ("patient",),
     "order-use": ("car-t",),
     "crs": ("patient", "car-t"),
+    "infection": ("car-t", "order-use"),
     "tocilizumab": ("patient", "car-t", "crs"),
     "anakinra-course": ("patient", "car-t", "crs"),
     "icans": ("patient",),

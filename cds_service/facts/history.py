@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from cds_service.chart.units import Converted
 from cds_service.facts.allergy import is_ended, substances_of
-from cds_service.facts.declared import DISPROVEN, GIVEN, boolean, is_active
+from cds_service.facts.declared import DISPROVEN, GIVEN, boolean, is_active, unresolved_drugs
 from cds_service.facts.model import Fact, Reading, refs, unknown, usable
 from cds_service.knowledge.model import FactDefinition
 
@@ -19,6 +19,13 @@ def active_allergy(name: str, definition: FactDefinition, reading: Reading) -> F
     if "conditions" in definition.reads:
         found += [r for r in reading.chart.matching(("conditions",), matcher) if is_active(r, reading.now)]
     good, bad = usable(found)
+    return boolean(name, good, reading.chart.gaps(definition.reads), bad)
+
+
+def recorded_condition(name: str, definition: FactDefinition, reading: Reading) -> Fact:
+    """A Condition of the value set, whatever its status, unless it was disproven: in remission is on record too."""
+    matched = reading.chart.matching(("conditions",), reading.terms[definition.source.target])
+    good, bad = usable(r for r in matched if r.code("verificationStatus") not in DISPROVEN)
     return boolean(name, good, reading.chart.gaps(definition.reads), bad)
 
 
@@ -37,7 +44,9 @@ def order_on_hold(name: str, definition: FactDefinition, reading: Reading) -> Fa
     """An order of the value set that is on hold: it is no duplicate yet, and one click makes it one."""
     matched = reading.chart.matching(("requests",), reading.terms[definition.source.target])
     good, bad = usable(r for r in matched if r.status == "on-hold")
-    return boolean(name, good, reading.chart.gaps(definition.reads), bad)
+    held = [r.ref for q in definition.reads for r in reading.chart.of(q) if r.unresolved and r.status == "on-hold"]
+    lost = (f"drug not resolved in {', '.join(held[:5])}",) if held else ()
+    return boolean(name, good, (*reading.chart.gaps(definition.reads), *lost), bad)
 
 
 def amount_given(name: str, definition: FactDefinition, reading: Reading) -> Fact:
@@ -45,7 +54,7 @@ def amount_given(name: str, definition: FactDefinition, reading: Reading) -> Fac
     matched = reading.chart.matching(("administrations",), reading.terms[definition.source.target])
     hours = reading.windows[definition.max_age]
     found = [r for r in matched if r.status in GIVEN and (r.when is None or reading.within(r, hours))]
-    if gaps := reading.chart.gaps(definition.reads):
+    if gaps := reading.chart.gaps(definition.reads) + unresolved_drugs(reading, definition.reads):
         return unknown(name, "; ".join(gaps))
     total = 0.0
     for record in found:
@@ -60,6 +69,7 @@ def amount_given(name: str, definition: FactDefinition, reading: Reading) -> Fac
 
 HISTORY: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
     "active_allergy": active_allergy,
+    "recorded_condition": recorded_condition,
     "immunized_within": immunized_within,
     "order_on_hold": order_on_hold,
     "amount_given": amount_given,

@@ -43,7 +43,7 @@ def _worse(told: Fact, score: Scored, reading: Reading) -> Fact:
         notes = (f"scored: {score.evidence}", said)
         return Fact(told.name, score.grade, "{grade}", score.as_of, score.sources, notes=notes, unusable=score.unusable)
     nothing = told.value == 0 and not told.sources
-    if nothing and score.grade is None and score.unusable:
+    if nothing and not score.grade and score.unusable:
         return unknown(told.name, "none documented, and a recorded score could not be used", unusable=score.unusable)
     if nothing and score.grade is None and gaps:
         return unknown(told.name, f"none documented, and scores are not known: {'; '.join(gaps)}")

@@ -73,8 +73,11 @@ def _says(observation: Mapping[str, object]) -> bool:
 
 
 def _signs(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> Iterator[tuple[int, str, _Part]]:
-    """Signs of the whole window count: a seizure that is over still grades the episode."""
-    matcher = reading.terms["icans-sign"]
+    """Signs of the whole window count: a seizure that is over still grades the episode.
+
+    An answer that is neither a sign of the table nor a denial may be one: it is not read as absent.
+    """
+    matcher, absent = reading.terms["icans-sign"], reading.terms["icans-sign-absent"]
     for part in parts:
         if not matcher.matches(part.about):
             continue
@@ -84,6 +87,8 @@ def _signs(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> Iterator
             bad.append(f"{part.of.ref}: {part.of.problem}")
         elif grade:
             yield grade, said.label, part
+        elif not absent.matches(said):
+            bad.append(f"{part.of.ref}: an answer that is not in the table of signs")
 
 
 def _score(
@@ -116,33 +121,40 @@ def _ice_grade(points: int, reading: Reading) -> int:
 def _newest(
     parts: Sequence[_Part], reading: Reading, value_set: str, most: int, bad: list[str]
 ) -> tuple[int, _Part] | None:
-    """The newest usable score of a value set; of several at one time the worse."""
+    """The score of the newest time; of several the worse. None where one of them cannot be used: an older score says
+    nothing of now."""
     matcher = reading.terms[value_set]
+    matched = [p for p in parts if matcher.matches(p.about)]
+    newest = [p for p in matched if p.of.when == matched[0].of.when]
     usable: list[tuple[int, _Part]] = []
-    for part in (p for p in parts if matcher.matches(p.about)):
+    for part in newest:
         points = _points(part, most)
         if isinstance(points, str):
             bad.append(f"{part.of.ref}: {points}")
         else:
             usable.append((points, part))
-    if not usable:
+    if len(usable) < len(newest) or not usable:
         return None
-    same = [pair for pair in usable if pair[1].of.when == usable[0][1].of.when]
     worse = max if value_set == "capd-score" else min
-    return worse(same, key=lambda pair: pair[0])
+    return worse(usable, key=lambda pair: pair[0])
 
 
 def _summed(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> tuple[int, _Part] | None:
-    """An ICE score from its five parts, recorded at one time; a missing part is never taken as full points."""
+    """An ICE score from its parts, recorded at one time. A missing part counts as full points only where even these
+    leave a grade: that much is proven."""
     found = {name: _newest(parts, reading, name, most, bad) for name, most in ICE_PARTS.items()}
     known = [pair for pair in found.values() if pair is not None]
     if not known:
         return None
     times = {part.of.when for _, part in known}
-    if len(known) < len(ICE_PARTS) or len(times) > 1:
+    at_most = sum(pair[0] if pair is not None else ICE_PARTS[name] for name, pair in found.items())
+    whole = len(known) == len(ICE_PARTS)
+    if len(times) > 1 or (not whole and _ice_grade(at_most, reading) == 0):
         bad.append(f"{known[0][1].of.ref}: the ICE score is not complete")
         return None
-    return sum(points for points, _ in known), known[0][1]
+    if not whole:
+        bad.append(f"{known[0][1].of.ref}: the ICE score is not complete; it is {at_most} at most")
+    return at_most, known[0][1]
 
 
 def _points(part: _Part, most: int) -> int | str:

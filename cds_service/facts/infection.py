@@ -12,8 +12,9 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.cultures import named, read_cultures
 from cds_service.facts.declared import DISPROVEN, ENDED, UNCONFIRMED, abatement, boolean, ordered_now, unresolved_drugs
+from cds_service.facts.dose import KIND
 from cds_service.facts.model import Fact, Facts, Reading, usable
-from cds_service.facts.order_use import reasons
+from cds_service.facts.order_use import stated_reasons
 
 SEVERE = ("severe-infection", "tuberculosis", "covid-19")
 
@@ -28,9 +29,10 @@ class _Found:
 
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
-    """The infection facts, from Conditions, blood cultures and treatment orders."""
+    """The infection facts, from Conditions, blood cultures and treatment orders; needs `order-use`."""
     found = _Found()
-    for_covid = _order_is_for(reading, "covid-19")
+    # Only an order of anakinra that is for COVID-19 and for nothing else.
+    for_covid = reading.order.kind == KIND and known["order-use"].value == "covid-19"
     bad = _conditions(reading, found, for_covid)
     cultures = read_cultures(reading)
     lost_orders = _treatments(reading, found, for_covid)
@@ -121,17 +123,10 @@ def _treatments(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, 
     return tuple(bad)
 
 
-def _order_is_for(reading: Reading, value_set: str) -> bool:
-    """Every draft of the kind in hand states it: one that does not is an order like any other."""
-    matcher = reading.terms[value_set]
-    drafts = [d.resource for d in reading.order.of_kind(reading.order.kind)]
-    return bool(drafts) and all(any(matcher.matches(r) for r in reasons(d, reading)) for d in drafts)
-
-
 def _stated(request: Resource, reading: Reading) -> Sequence[Concept]:
     """Why an antimicrobial is given, by the order itself. A Condition of the chart that it names is judged alone."""
-    written, referred = request.raw.get("reasonCode"), request.raw.get("reasonReference")
-    found = [concept(r) for r in written] if isinstance(written, list) else []
+    referred = request.raw.get("reasonReference")
+    found = list(stated_reasons(request))
     known = {r.ref for r in reading.chart.of("conditions")}
     for reference in referred if isinstance(referred, list) else []:
         if isinstance(reference, Mapping) and "/".join(str(reference.get("reference")).split("/")[-2:]) not in known:

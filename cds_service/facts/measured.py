@@ -16,7 +16,7 @@ def times_upper_limit(name: str, definition: FactDefinition, reading: Reading) -
 
     Unknown where the newest value is stale, or where its range has no upper limit in the same unit.
     """
-    found = _recent(definition, reading)
+    found = _newest_first(definition, reading)
     bad: list[str] = []
     for resource in found:
         share = _share(resource)
@@ -24,12 +24,14 @@ def times_upper_limit(name: str, definition: FactDefinition, reading: Reading) -
             bad.append(f"{resource.ref}: {share}")
             continue
         assert resource.when is not None
+        if not reading.within(resource, reading.windows[definition.max_age]):
+            break
         # Of several at the newest time the highest counts: it is the safer reading of an enzyme.
         same = [s for r in found if r.when == resource.when and not isinstance(s := _share(r), str)]
         refs = tuple(r.ref for r in found if r.when == resource.when)
         return Fact(name, max(same), definition.unit, resource.when.start, refs, unusable=tuple(bad))
     gaps = "; ".join(reading.chart.gaps(definition.reads))
-    return unknown(name, "no usable value" if bad else gaps or "none recorded in time", unusable=tuple(bad))
+    return unknown(name, "no usable value in time" if bad else gaps or "none recorded in time", unusable=tuple(bad))
 
 
 def _share(resource: Resource) -> float | str:
@@ -60,13 +62,13 @@ def quantity_rise(name: str, definition: FactDefinition, reading: Reading) -> Fa
     window = timedelta(hours=reading.windows[definition.max_age])
     values: list[tuple[Resource, float]] = []
     bad: list[str] = []
-    for resource in _recent(definition, reading):
+    for resource in _newest_first(definition, reading):
         value = quantity_of(resource, reading, definition.analyte)
         if isinstance(value, str):
             bad.append(f"{resource.ref}: {value}")
         elif value.value > 0:
             values.append((resource, value.value))
-    if not values or values[0][0].when is None:
+    if not values or values[0][0].when is None or not reading.within(values[0][0], reading.windows[definition.max_age]):
         gaps = "; ".join(reading.chart.gaps(definition.reads))
         return unknown(name, "no usable value" if bad else gaps or "none recorded in time", unusable=tuple(bad))
     newest = values[0][0].when
@@ -80,13 +82,11 @@ def quantity_rise(name: str, definition: FactDefinition, reading: Reading) -> Fa
     return Fact(name, latest / lowest, definition.unit, newest.start, sources, text=text, unusable=tuple(bad))
 
 
-def _recent(definition: FactDefinition, reading: Reading) -> list[Resource]:
-    """Final values of the value set, newest first: the newest within the window, and what came before it."""
+def _newest_first(definition: FactDefinition, reading: Reading) -> list[Resource]:
+    """Final values of the value set, newest first."""
     matcher = reading.terms[definition.source.target]
     matched = [r for query in definition.reads for r in reading.chart.of(query) if r.matches(matcher)]
-    dated = newest_first(r for r in matched if r.status in FINAL and reading.past(r))
-    fresh = bool(dated) and reading.within(dated[0], reading.windows[definition.max_age])
-    return dated if fresh else []
+    return newest_first(r for r in matched if r.status in FINAL and reading.past(r))
 
 
 MEASURED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {

@@ -23,7 +23,8 @@ class Fact:
     """One fact. `value` None means unknown, and then `why` says why; unknown is never false.
 
     `text` is what a person should read beside the value (may hold chart text: escape it when rendering),
-    `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out.
+    `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
+    when time alone ends it, where its topic knows better than the catalogue's `maxAge`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Fact:
     text: str = ""
     notes: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 Facts = Mapping[str, Fact]

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.chart.read import Medications
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.dosage import Dosage, dosage_of
 from cds_service.knowledge.model import Orders
 
+# The kind of a draft whose drug is only a reference that nothing resolves.
+UNRESOLVED = "unresolved-drug"
 # FHIR R4 request statuses under which a MedicationRequest in the call is no order to judge.
 _GONE = {"cancelled", "stopped", "completed", "entered-in-error"}
 
@@ -29,14 +32,17 @@ class Draft:
 @dataclass(frozen=True, slots=True)
 class OrderInHand:
     """The kind that is being answered ("" where none of the selected orders is ours), all selected kinds of ours (most
-    important first), every draft of a known kind, the ServiceRequests drafted beside them (raw), and the drafts whose
-    drug is named only by a reference that nothing resolves: they may be of any kind."""
+    important first), every draft of a known kind, and the ServiceRequests drafted beside them (raw)."""
 
     kind: str
     kinds: tuple[str, ...]
     drafts: tuple[Draft, ...]
     others: tuple[Mapping[str, Any], ...] = ()
-    unresolved: tuple[str, ...] = ()
+
+    @property
+    def unresolved(self) -> tuple[str, ...]:
+        """The drafts whose drug is only a reference that nothing resolves: they may be of any kind."""
+        return tuple(d.resource.ref for d in self.drafts if d.kind == UNRESOLVED)
 
     def of_kind(self, kind: str) -> tuple[Draft, ...]:
         """All drafts of a kind, the selected ones first."""
@@ -49,23 +55,24 @@ def order_in_hand(
     orders: Orders,
     terms: Mapping[str, Matcher],
     amounts: UnitTable,
+    medications: Medications,
 ) -> OrderInHand:
-    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed."""
-    medications = {f"Medication/{r.get('id')}": r for r in resources if r.get("resourceType") == "Medication"}
+    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed;
+    `medications` are those that drafts may refer to."""
     wanted = None if selections is None else {_last_two(s) for s in selections}
-    drafts, unresolved = [], []
+    drafts = []
     for raw in resources:
         resource = Resource(raw, medications)
         kind = _kind(resource, orders, terms)
-        if not kind and resource.concept.empty and "medicationReference" in raw and resource.status not in _GONE:
-            unresolved.append(resource.ref)
         if kind:
             selected = wanted is None or resource.ref in wanted
             drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
-    kinds = tuple(k for k in orders.kinds if k in selected_kinds)
-    return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others, tuple(unresolved))
+    ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)
+    # What cannot be told is said where nothing else is; beside an order of ours it is unknown there.
+    kinds = ours or tuple(k for k in orders.kinds if k in selected_kinds)
+    return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others)
 
 
 def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> str:
@@ -76,7 +83,7 @@ def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> s
     for kind, definition in orders.kinds.items():
         if any(resource.matches(terms[name]) for name in definition.value_sets):
             return kind
-    return ""
+    return UNRESOLVED if resource.unresolved else ""
 
 
 def _last_two(reference: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, timedelta
 from itertools import groupby
 
@@ -77,7 +78,8 @@ def _weight(reading: Reading, child: Fact) -> tuple[Fact, Fact]:
             fact = Fact(
                 "weight", value.value, "kg", resource.when.start, (resource.ref,), notes=notes, unusable=tuple(bad)
             )
-            return fact, _current(child, True, resource, "")
+            until = resource.when.end + timedelta(hours=reading.windows[limit])
+            return fact, replace(_current(child, True, resource, ""), until=None if adult else until)
         days = resource.when.hours_before(reading.now) / 24
         why = f"newest weight {value.value:g} kg is {days:.0f} days old; a current weight is needed"
         stale = unknown("weight", why, as_of=resource.when.start, sources=(resource.ref,), unusable=tuple(bad))

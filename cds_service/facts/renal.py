@@ -7,6 +7,7 @@ is not recorded the lower of the two is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
@@ -24,11 +25,31 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
 
 
 def _clearance(reading: Reading, known: Facts) -> Fact:
+    """The measured clearance; beside a creatinine that is newer, the lower of it and the computed one."""
+    measured, computed = _measured(reading), _computed(reading, known)
+    left_out = tuple(dict.fromkeys((*_unusable(reading, "creatinine-clearance"), *_unusable(reading, "creatinine"))))
+    if measured is None:
+        chosen = computed
+    elif computed.value is None or measured.as_of is None or computed.as_of is None:
+        chosen = measured
+    elif computed.as_of > measured.as_of and float(computed.value) < float(measured.value or 0.0):
+        note = f"lower than the one measured before ({float(measured.value or 0.0):.4g} mL/min)"
+        chosen = replace(computed, notes=(*computed.notes, note))
+    else:
+        chosen = measured
+    return replace(chosen, unusable=left_out)
+
+
+def _measured(reading: Reading) -> Fact | None:
+    found = _fresh(reading, "creatinine-clearance", "clearance")
+    if isinstance(found, str):
+        return None
+    resource, value = found
+    return Fact("creatinine-clearance", value, "mL/min", _when(resource), (resource.ref,), notes=("measured",))
+
+
+def _computed(reading: Reading, known: Facts) -> Fact:
     name = "creatinine-clearance"
-    measured = _fresh(reading, "creatinine-clearance", "clearance")
-    if not isinstance(measured, str):
-        resource, value = measured
-        return Fact(name, value, "mL/min", _when(resource), (resource.ref,), notes=("measured",))
     if known["child"].value is not False:
         return unknown(name, "under 18 (or age unknown) only a measured clearance is used")
     creatinine = _fresh(reading, "creatinine", "creatinine")
@@ -93,9 +114,14 @@ def _read_values(reading: Reading, value_set: str, analyte: str) -> Values:
     return found, stale, bad
 
 
+def _unusable(reading: Reading, value_set: str) -> tuple[str, ...]:
+    return tuple(_values(reading, value_set, "creatinine" if value_set == "creatinine" else "clearance")[2])
+
+
 def _rising(reading: Reading, newest: float) -> bool:
     earlier, _, _ = _values(reading, "creatinine", "creatinine")
-    return newest >= reading.policies["creatinine-rise"] * min(value for _, value in earlier)
+    # A rise of exactly the limit counts: 0.8 to 1.2 mg/dL is 1.5-fold, whatever binary fractions make of it.
+    return newest / min(value for _, value in earlier) >= reading.policies["creatinine-rise"] - 1e-9
 
 
 def _when(resource: Resource) -> datetime | None:
@@ -118,7 +144,8 @@ def _function(reading: Reading, clearance: Fact) -> Fact:
     if clearance.value is not None:
         value = "severe" if float(clearance.value) < limit else "adequate"
         text = f"CrCl {float(clearance.value):.4g} mL/min"
-        return Fact(name, value, "", clearance.as_of, clearance.sources, text=text, notes=clearance.notes)
+        more = {"text": text, "notes": clearance.notes, "unusable": clearance.unusable}
+        return Fact(name, value, "", clearance.as_of, clearance.sources, **more)  # type: ignore[arg-type]
     proxy = _fresh(reading, "egfr", "indexed-clearance")
     if not isinstance(proxy, str) and proxy[1] < limit:
         text = f"eGFR {proxy[1]:.0f} mL/min/1.73 m2 (proxy: {clearance.why})"

@@ -51,11 +51,14 @@ def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Su
     flow = values("oxygen-flow", "oxygen-flow")
     saturation = values("oxygen-saturation", "oxygen-saturation")
     oxygen = _oxygen_grade(moment, low, reading, vitals, flow, used)
+    # A device that is not in the tables, or hypoxia with no support recorded: the oxygen need is not known.
+    hypoxic = bool(saturation) and min(saturation) < reading.policies["hypoxia-saturation"]
+    unclear = not oxygen and (hypoxic or _unknown_device(vitals, reading))
     pressors, vasopressin, doubtful = _vasopressors(moment, reading, used)
     return Support(
         temperature=temperature,
         systolic=systolic,
-        oxygen_observed=bool(flow or saturation or oxygen),
+        oxygen_observed=bool(flow or saturation or oxygen) and not unclear,
         oxygen_grade=oxygen,
         vasopressors=pressors,
         vasopressin=vasopressin,
@@ -147,6 +150,16 @@ def _device_grade(concepts: Iterable[Concept], reading: Reading) -> int:
         elif terms["oxygen-low-flow"].matches(found):
             worst = max(worst, _LOW)
     return worst
+
+
+def _unknown_device(vitals: Iterable[Resource], reading: Reading) -> bool:
+    """A measurement names breathing support that no table of devices holds, and not one from home."""
+    support, home = reading.terms["breathing-support"], reading.terms["support-not-for-oxygen"]
+    for resource in vitals:
+        for found in resource.remember("devices", _device_concepts):
+            if support.matches(found) and not home.matches(found) and not _device_grade((found,), reading):
+                return True
+    return False
 
 
 def _device_concepts(resource: Resource) -> list[Concept]:

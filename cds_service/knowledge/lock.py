@@ -96,9 +96,17 @@ def refusals(loaded: Loaded, today: date) -> list[str]:
     return [*_faults_of_the_lock(loaded), *faults, *gone]
 
 
+def backdated(loaded: Loaded, today: date) -> list[str]:
+    """A problem where something was recorded after `today`: history is written forwards."""
+    if (VERSIONS, "") not in loaded.documents:
+        return []
+    last = max((entry.date for kind in KINDS for entry in _entries(loaded, kind)), default=today)
+    return [f"{VERSIONS}: the last entry is of {last}; expected no earlier day (found {today})"] if today < last else []
+
+
 def _may_follow(artefact: Artefact, last: VersionEntry, today: date) -> bool:
-    """Whether changed content may be recorded under the same date: until that day is over no later one can be given."""
-    return artefact.is_dated and artefact.version == last.version and artefact.version >= today.isoformat()
+    """Whether changed content may be recorded under the same date: on that day itself no later one can be given."""
+    return artefact.is_dated and artefact.version == last.version == today.isoformat()
 
 
 def pending(loaded: Loaded) -> list[str]:
@@ -158,7 +166,7 @@ def _faults(loaded: Loaded) -> Iterator[tuple[Artefact, str]]:
     latest = _latest(loaded)
     for artefact in artefacts(loaded):
         last = latest.get((artefact.kind, artefact.id))
-        if last is None or last.state == "removed":
+        if last is None:
             continue
         text = _fault(artefact, last)
         if text:
@@ -194,13 +202,20 @@ def _gone(loaded: Loaded) -> Iterator[tuple[tuple[str, str], str]]:
 
 
 def _faults_of_the_lock(loaded: Loaded) -> Iterator[str]:
-    """Entries out of order: the file was not written by the command."""
+    """Entries out of order, or one version with two contents: the file was not written by the command alone."""
     for kind in KINDS:
         for index, (one, other) in enumerate(pairwise(_entries(loaded, kind)), start=1):
             if one.id > other.id or (one.id == other.id and _number(one.version) > _number(other.version)):
                 path = (to_camel(kind), index, "version")
                 text = f"expected ids in order and rising versions; {_COMMAND} writes this file"
                 yield loaded.document(VERSIONS, "").problem(path, text)
+            elif _contradict(one, other) and KINDS[kind][2] == "version":
+                text = f"{one.id} {one.version} is recorded with two contents; keep the one that was released"
+                yield loaded.document(VERSIONS, "").problem((to_camel(kind), index, "sha256"), text)
+
+
+def _contradict(one: VersionEntry, other: VersionEntry) -> bool:
+    return (one.id, one.version) == (other.id, other.version) and one.sha256 != other.sha256
 
 
 def _entries(loaded: Loaded, kind: str) -> tuple[VersionEntry, ...]:

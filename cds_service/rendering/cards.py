@@ -47,15 +47,16 @@ class Renderer:
         unknown = lacking(findings, facts, stated, findings.outcomes)
         # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
         printed = lacking(findings, facts, stated, [r for r in findings.outcomes if r not in self._quiet])
+        days = next((a.plan.duration_days for a in decision.answers if a.plan is not None), 0)
         for answer in decision.answers:
             explained = explain(answer, findings, facts, unknown, printed)
-            own = {**shared, **context.of_answer(answer, self._knowledge)}
+            own = {**shared, **context.of_answer(answer, self._knowledge, reading)}
             template = self._cards[_card_of(answer)]
             summary, detail = template.fill(own)
             if not made:
-                own |= context.of_footer(answer, self._knowledge, explained)
+                own |= context.of_footer(answer, self._knowledge, explained, facts)
                 detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
-            card = self._card(answer, template.card, summary, detail, reading)
+            card = self._card(answer, template.card, summary, detail, reading, days)
             if public_url:
                 _link(card, answer.rule, public_url)
             rule = self._standing[answer.rule.id]
@@ -67,7 +68,9 @@ class Renderer:
         """The brief form of an answer that was shown whole at `since` (HH:MM, UTC)."""
         return brief(cards, since, context.standing(self._knowledge), self._cards[REPEATED])
 
-    def _card(self, answer: Answer, card: Card, summary: str, detail: str, reading: Reading) -> dict[str, Any]:
+    def _card(
+        self, answer: Answer, card: Card, summary: str, detail: str, reading: Reading, days: int
+    ) -> dict[str, Any]:
         rule = answer.rule
         body: dict[str, Any] = {
             "uuid": str(uuid.uuid4()),
@@ -79,7 +82,7 @@ class Renderer:
                 "topic": {"system": RULE_SYSTEM, "code": rule.id, "display": _display(answer)},
             },
         }
-        suggestions = self._offers(answer, reading) if answer.offers else self._monitoring(answer, card, reading)
+        suggestions = self._offers(answer, reading) if answer.offers else self._monitoring(days, card, reading)
         if suggestions:
             body["suggestions"] = suggestions
             body["selectionBehavior"] = "at-most-one" if answer.offers else "any"
@@ -127,8 +130,8 @@ class Renderer:
                 actions.append({"type": "delete", "description": what, "resourceId": draft.resource.ref})
         return actions
 
-    def _monitoring(self, answer: Answer, card: Card, reading: Reading) -> list[dict[str, Any]]:
-        days = answer.plan.duration_days if answer.plan else 3
+    def _monitoring(self, days: int, card: Card, reading: Reading) -> list[dict[str, Any]]:
+        """The orders of the card that are not there already, each for the days of the course."""
         present = _ordered_already(reading)
         found = []
         for order in card.orders:
@@ -176,7 +179,10 @@ def _card_of(answer: Answer) -> str:
 
 
 def _ordered_already(reading: Reading) -> Sequence[Any]:
-    requests = [r for r in reading.chart.of("service-requests") if r.status in _LIVE]
+    """What is ordered or drafted. A single order of long ago, which nobody closed, orders nothing any more."""
+    hours = reading.windows["monitoring-order-recent"]
+    live = [r for r in reading.chart.of("service-requests") if r.status in _LIVE]
+    requests = [r for r in live if r.when is None or "occurrenceTiming" in r.raw or reading.within(r, hours)]
     return [r.concept for r in requests] + [concept(d.get("code")) for d in reading.order.others]
 
 

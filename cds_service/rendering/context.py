@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.decision.decide import INSUFFICIENT
-from cds_service.decision.doses import packs, plan
+from cds_service.decision.doses import drafted_route, packs, plan
 from cds_service.decision.model import Answer, Decision
 from cds_service.facts.dose import daily_maximum
 from cds_service.facts.model import Fact, Facts, Reading
@@ -139,7 +139,7 @@ def _policies(knowledge: Knowledge) -> Callable[[str], Trusted]:
     return policy
 
 
-def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
+def of_answer(answer: Answer, knowledge: Knowledge, reading: Reading) -> dict[str, Any]:
     """What differs from card to card."""
     routes = knowledge.orders.routes
     plan, regimen = answer.plan, answer.regimen
@@ -155,6 +155,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "days": plan.duration_days if plan else None,
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
         "offered": bool(answer.offers),
+        "other_route": _other_route(answer, knowledge, reading),
         "review": Trusted(regimen.review) if regimen else None,
         "stop": Trusted(regimen.stop) if regimen else None,
         "taper": Trusted(regimen.taper) if regimen else None,
@@ -163,21 +164,32 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     }
 
 
-def of_footer(answer: Answer, knowledge: Knowledge, explained: Explained) -> dict[str, Any]:
-    """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence."""
+def _other_route(answer: Answer, knowledge: Knowledge, reading: Reading) -> Trusted | None:
+    """The route of the draft, where it is another one of ours than the regimen's."""
+    drafts = reading.order.of_kind(answer.regimen.order_kind) if answer.regimen else ()
+    route = drafted_route(drafts[0], reading) if drafts else None
+    if route is None or answer.regimen is None or route == answer.regimen.route:
+        return None
+    return Trusted(knowledge.orders.routes[route].short)
+
+
+def of_footer(answer: Answer, knowledge: Knowledge, explained: Explained, facts: Facts) -> dict[str, Any]:
+    """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence.
+
+    Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
+    """
     return {
         "because": [_because(f, knowledge) for f in explained.facts],
         "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.printed],
-        "unusable": list(dict.fromkeys(line for f in (*explained.facts, *explained.unknown) for line in f.unusable)),
+        "unusable": list(dict.fromkeys(line for f in facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [
             {
                 "title": Trusted(knowledge.policies[n].title),
-                "value": Trusted(f"{knowledge.policies[n].value:g}"),
+                "value": Trusted(shown(knowledge.policies[n].value, "")),
                 "unit": Trusted(knowledge.policies[n].unit),
             }
-            for n in policies_of(answer.rule)
-            if n in knowledge.overridden
+            for n in sorted(knowledge.overridden)
         ],
     }
 

@@ -102,4 +102,5 @@ def _whole(value: float) -> float | int:
 def _policy(name: str, knowledge: Knowledge) -> dict[str, Any]:
     policy = knowledge.policies[name]
     source = policy.reference + (f" (set by site {knowledge.site.id})" if name in knowledge.overridden else "")
-    return {"name": name, "value": policy.value, "unit": policy.unit, "source": source}
+    body = {"name": name, "value": policy.value, "unit": policy.unit, "source": source}
+    return {member: value for member, value in body.items() if value != ""}

@@ -96,7 +96,7 @@ def new_order(
 
 
 def monitoring_order(order: CardOrder, days: int, patient_id: str, encounter_id: str | None, when: str) -> Json:
-    """A draft ServiceRequest, repeated over the days of the course."""
+    """A draft ServiceRequest, repeated over the days of the course; as needed it has a reason instead of a timing."""
     code: Json = {"text": order.text}
     if order.code:
         code["coding"] = [{"system": order.system, "code": order.code, "display": order.display}]
@@ -108,10 +108,13 @@ def monitoring_order(order: CardOrder, days: int, patient_id: str, encounter_id:
         "intent": "order",
         "code": code,
         "subject": {"reference": f"Patient/{patient_id}"},
-        "occurrenceTiming": {"repeat": repeat},
         "authoredOn": when,
         "reasonCode": [{"text": order.reason}],
     }
+    if order.as_needed:
+        request["asNeededCodeableConcept"] = {"text": order.as_needed}
+    else:
+        request["occurrenceTiming"] = {"repeat": repeat}
     if encounter_id:
         request["encounter"] = {"reference": f"Encounter/{encounter_id}"}
     return request

@@ -1,7 +1,7 @@
 """The brief form of an answer that the same clinician has just been given on the same unchanged draft.
 
-Nothing hard is folded: the first card keeps its decision, indicator, suggestions and explanation, and critical cards
-keep their whole text. Only further cards that are not critical and offer nothing become one line each.
+Nothing hard is folded: every card that ranks before a pathway's own answer, and every critical one, keeps its whole
+text. Only cautions that are not critical and offer nothing become one line each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cds_service.decision.model import RANK
+from cds_service.rendering.explanation import EXTENSION
 from cds_service.rendering.templates import CardTemplate
 from cds_service.rendering.words import Trusted
 
@@ -20,15 +22,28 @@ def brief(
 ) -> list[Any]:
     """The cards of an answer, said briefly. `since` is when the whole was shown, as HH:MM in UTC."""
     first, *others = cards
-    folded = [card for card in others if card["indicator"] != "critical" and "suggestions" not in card]
+    folded = [card for card in others if decision(card) == "caution" and not _keeps(card)]
     kept = [dict(card) for card in others if not any(card is other for other in folded)]
     said = {
         **shared,
         "since": Trusted(since),
         "summary": Trusted(first["summary"]),
         # Cards are Markdown already: what came from a chart was escaped when the card was made.
-        "whole": Trusted(first["detail"]) if first["indicator"] == "critical" else None,
+        "whole": Trusted(first["detail"]) if first["indicator"] == "critical" or _hard(first) else None,
         "folded": [card["summary"] for card in folded],
     }
     summary, detail = wording.fill(said)
     return [{**first, "summary": summary, "detail": detail}, *kept]
+
+
+def decision(card: Mapping[str, Any]) -> str:
+    """The decision that a card's explanation states."""
+    return str(card["extension"][EXTENSION]["decision"])
+
+
+def _keeps(card: Mapping[str, Any]) -> bool:
+    return card["indicator"] == "critical" or "suggestions" in card or _hard(card)
+
+
+def _hard(card: Mapping[str, Any]) -> bool:
+    return RANK[decision(card)] < RANK["suggest"]

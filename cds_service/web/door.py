@@ -38,7 +38,7 @@ def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time:
         raise _wrong("hook", f'the string "{hook}", which is the hook of this service', "hook" in call)
     instance = _text(call.get("hookInstance"), _UUID, "hookInstance", "a UUID such as those of RFC 4122")
     context = _object(call.get("context"), "context")
-    selections, draft_orders = _orders(context, hook)
+    selections, draft_orders, draft_urls = _orders(context, hook)
     authorization = _optional_object(call, "fhirAuthorization")
     extension = _optional_object(call, "extension") or {}
     return HookCall(
@@ -50,6 +50,7 @@ def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time:
         encounter_id=_encounter(context),
         selections=selections,
         draft_orders=draft_orders,
+        draft_urls=draft_urls,
         prefetch=_prefetch(call),
         fhir_server=_server(call),
         fhir_authorization=None if authorization is None else _authorization(authorization),
@@ -147,14 +148,16 @@ def _evaluation_time(extension: Mapping[str, Any]) -> datetime | None:
 # ---------------------------------------------------------------- orders
 
 
-def _orders(context: Mapping[str, msgspec.Raw], hook: str) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
-    """`context.selections` (order-select only) and the resources of `context.draftOrders`."""
+def _orders(
+    context: Mapping[str, msgspec.Raw], hook: str
+) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """`context.selections` (order-select only), the resources of `context.draftOrders`, and the fullUrl of each."""
     for name in context:  # every member of the context is proven, also those that this hook does not need
         _parsed(context, name)
     if hook not in HOOKS_WITH_ORDERS:
-        return (), ()
+        return (), (), ()
     selections = _selections(_parsed(context, "selections")) if hook == "order-select" else ()
-    return selections, _draft_orders(_parsed(context, "draftOrders"))
+    return selections, *_draft_orders(_parsed(context, "draftOrders"))
 
 
 def _selections(value: object) -> tuple[str, ...]:
@@ -168,17 +171,19 @@ def _selections(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _draft_orders(value: object) -> tuple[dict[str, Any], ...]:
+def _draft_orders(value: object) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
     path = "context.draftOrders"
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
         raise _wrong(path, 'a FHIR Bundle ("resourceType": "Bundle")', value is not None)
     entries = value.get("entry")
     if not isinstance(entries, list | None):
         raise _wrong(f"{path}.entry", "an array", True)
-    return tuple(_resources(entries or [], f"{path}.entry"))
+    found = _resources(entries or [], f"{path}.entry")
+    return tuple(resource for resource, _ in found), tuple(url for _, url in found)
 
 
-def _resources(entries: list[Any], path: str) -> list[dict[str, Any]]:
+def _resources(entries: list[Any], path: str) -> list[tuple[dict[str, Any], str]]:
+    """The resource of each entry that has one, and its fullUrl."""
     found = []
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -187,5 +192,6 @@ def _resources(entries: list[Any], path: str) -> list[dict[str, Any]]:
         if not isinstance(resource, dict | None):
             raise _wrong(f"{path}[{number}].resource", "a FHIR resource", True)
         if resource is not None:
-            found.append(resource)
+            url = entry.get("fullUrl")
+            found.append((resource, url if isinstance(url, str) else ""))
     return found

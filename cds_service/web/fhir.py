@@ -16,6 +16,7 @@ from flask import Blueprint, Response, request
 from cds_service.errors import CallError, KnowledgeError
 from cds_service.export import TYPES, capability_statement, checked, search
 from cds_service.knowledge import Knowledge
+from cds_service.web.address import called_url
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class FhirPages:
 
     def _base(self) -> str:
         """The url of this endpoint: the public one, else that by which it was called."""
-        return f"{self._public_url or request.url_root.rstrip('/')}{_ROOT}"
+        return f"{self._public_url or called_url()}{_ROOT}"
 
     def _all(self) -> _Kept:
         with self._lock:

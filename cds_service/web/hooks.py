@@ -18,7 +18,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
-from cds_service.settings import Settings, public_url
+from cds_service.settings import Settings
+from cds_service.web.address import called_url
 from cds_service.web.door import read_call
 from cds_service.web.health import Metrics, explanation
 from cds_service.web.outcome import answer
@@ -82,7 +83,7 @@ class HookPages:
         body = _body(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         g.call = call
-        call = replace(call, public_url=self._settings.public_url or _called_url())
+        call = replace(call, public_url=self._settings.public_url or called_url())
         now = call.evaluation_time or datetime.now(UTC)
         response = self._service.answer(call, now)
         g.cards = response["cards"]
@@ -118,13 +119,6 @@ def _repeats(knowledge: Knowledge) -> Repeats:
 
 def _start_clock() -> None:
     g.started = time.perf_counter()
-
-
-def _called_url() -> str:
-    """The address at which this call reached us; empty where its Host header names none."""
-    with suppress(ValueError):
-        return public_url(request.root_url)
-    return ""
 
 
 def _body(limit: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,14 @@ from cds_service.hook_call import HookCall
 from cds_service.web.health import explanation
 
 _MOST = 4096
-# What must be the same for an answer to be the same.
+# What must be the same for an answer to be the same, besides every fact that does not merely grow older.
 _COMPARED = ("decision", "rule", "ruleVersion", "pathway", "dosePlan", "unknown", "flags")
+_AGES = frozenset({"h", "d", "a"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    instance: str
+    instance: bytes
     at: datetime
     answer: bytes
 
@@ -46,12 +48,13 @@ class Repeats:
         if not cards:
             return None
         key, answer = _key(call), _digest([_compared(card) for card in cards])
+        instance = _digest(call.hook_instance)
         with self._lock:
             before = self._shown.get(key)
             same = before is not None and before.answer == answer and timedelta(0) <= now - before.at <= self._window
             if before is not None and same:
-                return None if before.instance == call.hook_instance else before.at
-            self._shown[key] = _Shown(call.hook_instance, now, answer)
+                return None if before.instance == instance else before.at
+            self._shown[key] = _Shown(instance, now, answer)
             self._shown.move_to_end(key)
             while len(self._shown) > _MOST:
                 self._shown.popitem(last=False)
@@ -60,13 +63,23 @@ class Repeats:
 
 def _key(call: HookCall) -> bytes:
     """Who is ordering what for whom, at which step."""
-    return _digest([call.hook, call.user_id, call.patient_id, call.encounter_id, call.selections, call.draft_orders])
+    where = [call.fhir_server, call.encounter_id]
+    return _digest([*where, call.hook, call.user_id, call.patient_id, call.selections, call.draft_orders])
 
 
 def _compared(card: Mapping[str, Any]) -> list[Any]:
     said = explanation(card)
-    return [card["indicator"], *(said.get(name) for name in _COMPARED)]
+    facts = [
+        [fact["name"], None if fact.get("unit") in _AGES else fact.get("value"), fact.get("from")]
+        for fact in said.get("facts", ())
+    ]
+    return [card["indicator"], facts, *(said.get(name) for name in _COMPARED)]
+
+
+# What is remembered of patients cannot be guessed back without this process's own key.
+_SECRET = secrets.token_bytes(32)
 
 
 def _digest(value: Any) -> bytes:
-    return hashlib.blake2b(json.dumps(value, sort_keys=True, default=str).encode(), digest_size=16).digest()
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), key=_SECRET, digest_size=16).digest()

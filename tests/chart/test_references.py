@@ -46,15 +46,15 @@ def entries(*resources: dict[str, Any], url: str = "") -> bytes:
     ],
 )
 def test_found(reference: str, url: str) -> None:
-    """In the same Bundle, and with another query; there an absolute reference asks for the fullUrl."""
+    """In the same Bundle, and with another query; an absolute reference asks for the fullUrl, where there is one."""
     request = record({"reference": reference})
     together = {"requests": entries(request, KINERET, url=url), "administrations": entries()}
     apart = {"requests": entries(request), "administrations": entries(KINERET, url=url)}
-    for prefetch, resolves in ((together, True), (apart, bool(url) or not reference.startswith("https"))):
+    for prefetch in (together, apart):
         chart = open_chart(prefetch, "p1", QUERIES, ReadCache(1_000_000), NOW)
         (found,) = chart.of("requests")
         assert found.raw == request
-        assert (found.concept.text, found.unresolved) == (("kineret", "") if resolves else ("", reference))
+        assert (found.concept.text, found.unresolved) == ("kineret", "")
         assert chart.gaps(QUERIES) == ()
 
 

@@ -166,7 +166,13 @@ def test_a_cut_list_of_conditions_is_never_complete() -> None:
 def test_medication_in_the_same_bundle() -> None:
     """`_include`d Medications resolve references, relative or absolute."""
     drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "anakinra"}}
-    for reference in ("Medication/m1", "https://ehr.example.org/fhir/Medication/m1"):
-        order = resources([{"order": "x", "reference": reference}])[0]
-        assert Case(prefetch={"requests": bundle([order, drug])}).facts()["anakinra-active"].value is True
+    order = resources([{"order": "x", "reference": "Medication/m1"}])[0]
+    assert Case(prefetch={"requests": bundle([order, drug])}).facts()["anakinra-active"].value is True
+    url = "https://ehr.example.org/fhir/Medication/m1"
+    order = resources([{"order": "x", "reference": url}])[0]
+    assert Case(prefetch={"requests": bundle([order, drug])}).facts()["anakinra-active"].value is True
+    for named, known in ((url, True), ("https://other.example.org/fhir/Medication/m1", None)):
+        held = bundle([order])
+        held["entry"].append({"resource": drug, "fullUrl": named})
+        assert Case(prefetch={"requests": held}).facts()["anakinra-active"].value is known
     assert Case(prefetch={"requests": bundle([order])}).facts()["anakinra-active"].value is None

@@ -12,7 +12,7 @@ import pytest
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.client import Client
-from cds_service.chart.read import NOT_SENT, Read, ReadCache
+from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache
 from cds_service.chart.resource import Resource
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Asked, Source
@@ -208,10 +208,10 @@ def draft(reference: str, **more: Any) -> dict[str, Any]:
     return {"resourceType": "MedicationRequest", "id": "d", "status": "draft", "intent": "order", **drug}
 
 
-def kinds(drafts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What the service takes the drafts for."""
+def kinds(order: Mapping[str, Any], drugs: Medications) -> tuple[str, ...]:
+    """What the service takes the draft for."""
     house = service()
-    return order_in_hand(drafts, None, house.knowledge.orders, house._terms, house._units["drug-amount"]).kinds
+    return order_in_hand([order], None, house.knowledge.orders, house._terms, house._units["drug-amount"], drugs).kinds
 
 
 def nothing() -> dict[str, Any]:
@@ -220,16 +220,44 @@ def nothing() -> dict[str, Any]:
 
 def test_a_draft_is_named_by_the_server(server: GoodServer) -> None:
     server.medications["m1"] = medication("m1", "Kineret")
-    found = asked(server).drafts([draft("Medication/m1")], nothing)
-    assert kinds(found) == ("anakinra",)
-    assert found[0] == draft("Medication/m1")
+    found = asked(server).drugs_of([draft("Medication/m1")], [], nothing)
+    assert kinds(draft("Medication/m1"), found) == ("anakinra",)
     assert ids(server) == [["m1"]]
 
 
 def test_a_draft_is_named_by_what_came_along(server: GoodServer) -> None:
-    found = asked(server).drafts([draft("Medication/m1")], lambda: {"Medication/m1": medication("m1", "Kineret")})
-    assert kinds(found) == ("anakinra",)
+    sent = {"Medication/m1": medication("m1", "Kineret")}
+    found = asked(server).drugs_of([draft("Medication/m1")], [], lambda: sent)
+    assert kinds(draft("Medication/m1"), found) == ("anakinra",)
     assert server.seen == []
+
+
+@pytest.mark.parametrize("kept", [{}, {"id": "m1"}])
+def test_a_draft_is_named_by_another_entry(kept: dict[str, str], server: GoodServer) -> None:
+    url = "urn:uuid:10000000-0000-4000-8000-000000000000"
+    drug = {"resourceType": "Medication", "code": {"text": "Kineret"}} | kept
+    found = asked(server).drugs_of([draft(url), drug], ["", url], nothing)
+    assert kinds(draft(url), found) == ("anakinra",)
+    assert server.seen == []
+
+
+def test_two_that_differ_name_nothing(server: GoodServer) -> None:
+    drugs = [medication("m1", "Kineret"), medication("m1", "aspirin")]
+    call = replace(call_with(server, {}), fhir_server=None)
+    found = asked(server, call=call).drugs_of([draft("Medication/m1"), *drugs], [], nothing)
+    assert kinds(draft("Medication/m1"), found) == ("unresolved-drug",)
+
+
+def test_one_entered_in_error_names_nothing(server: GoodServer) -> None:
+    drug = medication("m1", "Kineret") | {"status": "entered-in-error"}
+    call = replace(call_with(server, {}), fhir_server=None)
+    assert asked(server, call=call).drugs_of([draft("Medication/m1"), drug], [], nothing) == {}
+
+
+def test_ingredients_name_a_medication_without_a_code(server: GoodServer) -> None:
+    drug = {"resourceType": "Medication", "id": "m1", "ingredient": [{"itemCodeableConcept": {"text": "anakinra"}}]}
+    found = asked(server).drugs_of([draft("Medication/m1"), drug], [], nothing)
+    assert kinds(draft("Medication/m1"), found) == ("anakinra",)
 
 
 @pytest.mark.parametrize(
@@ -246,14 +274,14 @@ def test_a_draft_that_needs_nobody(order: dict[str, Any], server: GoodServer) ->
     def never() -> dict[str, Any]:
         raise AssertionError
 
-    assert asked(server).drafts([order], never) == (order,)
+    assert asked(server).drugs_of([order], [], never) == {}
     assert server.seen == []
 
 
 def test_a_draft_named_elsewhere_stays_as_it_is(server: GoodServer, the_trap: Trap) -> None:
     order = draft(f"{the_trap.origin}/Medication/m1")
     before = the_trap.hits
-    assert asked(server).drafts([order], nothing) == (order,)
+    assert asked(server).drugs_of([order], [], nothing) == {}
     assert server.seen == []
     assert the_trap.hits == before
 
@@ -261,7 +289,7 @@ def test_a_draft_named_elsewhere_stays_as_it_is(server: GoodServer, the_trap: Tr
 def test_a_draft_without_a_server(server: GoodServer) -> None:
     call = replace(call_with(server, {}), fhir_server=None)
     order = draft("Medication/m1")
-    assert asked(server, call=call).drafts([order], nothing) == (order,)
+    assert asked(server, call=call).drugs_of([order], [], nothing) == {}
 
 
 # ---------------------------------------------------------------- references

@@ -189,7 +189,6 @@ def test_a_draft_by_reference(
 @pytest.mark.parametrize(
     "drug",
     [
-        {"medicationReference": {"reference": "Medication/77"}},
         {"medicationReference": {"reference": "#m1"}},
         {"medicationReference": {"reference": "Medication/77", "display": "ondansetron"}},
         {"medicationReference": {}},
@@ -243,11 +242,20 @@ def test_a_search_that_fails_leaves_them_unknown(fault: str, answers: dict[str, 
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - SLOW))
-def test_a_draft_that_nobody_can_name_gets_no_card(
+def test_a_draft_that_nobody_can_name_is_told(
     fault: str, whole: dict[str, Any], faulty: FaultServer, asker: Asker
 ) -> None:
+    """It may be anakinra: no rule was evaluated for it, and that is said."""
     call = drafted(whole, {"medicationReference": {"reference": "Medication/m1"}})
-    assert asker.ask(offering(call, faulty.base(fault, "draft"))).body == {"cards": []}
+    answer = asker.ask(offering(call, faulty.base(fault, "draft")))
+    assert answer.decision == "insufficient-data"
+    assert "draft-unresolved" in answer.text
+
+
+def test_a_draft_that_refers_to_nothing_known_is_told(whole: dict[str, Any], asker: Asker) -> None:
+    answer = asker.ask(drafted(whole, {"medicationReference": {"reference": "Medication/77"}}))
+    assert answer.decision == "insufficient-data"
+    assert not offers(answer)
 
 
 @pytest.mark.parametrize(

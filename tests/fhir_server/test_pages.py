@@ -237,7 +237,7 @@ def test_all_that_facts_and_cards_look_at_is_asked_for(monkeypatch: pytest.Monke
             opened.clear()
             service.answer(call, AT)
             if opened:
-                order = service._order(call)
+                order = service._order(call, service._source.of(call))
                 assert opened[0].looked <= set(service._gatherers[hook, order.kind].queries)
                 looked += 1
     assert looked > 50

@@ -13,7 +13,7 @@ from typing import Any
 
 from cds_service.replay.calls import dosage
 from tests.facts.notation import resources
-from tests.support.fhir import DRUGS, ICD10, PROBLEMS, Builder, Resource, concept, quantity, status
+from tests.support.fhir import DRUGS, ICD10, LOINC, PROBLEMS, Builder, Resource, concept, quantity, status
 
 KEYS = {
     "age": "years",
@@ -50,6 +50,7 @@ KEYS = {
     "steroid": "such as `dex 10 mg q12h` or `dex 10 mg q6h x 24 h`",
     "temp": "{value, unit}",
     "temp_c": "temperature, Cel",
+    "tests": "[{text, loinc, days_ago}]: laboratory tests that were ordered once",
     "toci_doses_h_ago": "hours since each completed IV dose; null: none visible",
     "toci_orders": "number of tocilizumab orders",
     "toci_outside_episode": "number of SC doses before the infusion",
@@ -197,6 +198,10 @@ def _drugs(builder: Builder, given: Given, at: datetime) -> None:
     for drug in given.get("meds") or ():
         builder.ordered(drug, at - timedelta(days=60))
         builder.given(drug, at - timedelta(days=5))
+    for test in given.get("tests") or ():
+        code = concept(test["text"], (LOINC, test["loinc"], test["text"]))
+        when = (at - timedelta(days=test["days_ago"])).isoformat()
+        builder.add("ServiceRequest", status="active", intent="order", code=code, authoredOn=when)
     for order in given.get("orders") or ():
         builder.ordered(order["drug"], at - timedelta(hours=12), dosage=_dosage(order))
 

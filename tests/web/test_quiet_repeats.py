@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
+from cds_service.hook_call import HookCall
 from cds_service.settings import Settings
-from tests.facts.house import service
+from cds_service.web.repeats import Repeats
+from tests.facts.house import REFRACTORY, Case, service
 
 REQUEST = json.loads((Path(__file__).parents[2] / "examples/requests/refractory-grade-2.json").read_text("utf-8"))
 TIME = "org.anakinra-cds.evaluation-time"
@@ -104,3 +107,97 @@ def test_the_setting_is_off_by_default() -> None:
     client = create_app(Settings(allow_evaluation_time=True), service()).test_client()
     ask(client)
     assert not repeated(ask(client, 1))
+
+
+# ---------------------------------------------------------------- what makes it another answer
+
+
+def test_a_worse_value_is_shown_whole(client: FlaskClient) -> None:
+    """The same rules hold, and what they say is another thing."""
+    ask(client)
+    assert not repeated(ask_with(client, 1, "labs", _fewer_neutrophils))
+
+
+def test_another_source_is_shown_whole(client: FlaskClient) -> None:
+    def again(entries: list[dict[str, Any]]) -> None:
+        grade = next(e["resource"] for e in entries if "D89.832" in json.dumps(e))
+        grade["id"] = "another-grade"
+
+    ask(client)
+    assert not repeated(ask_with(client, 1, "conditions", again))
+
+
+def ask_with(client: FlaskClient, minutes: int, query: str, change: Any) -> list[dict[str, Any]]:
+    body = json.loads(json.dumps(REQUEST))
+    change(body["prefetch"][query]["entry"])
+    when = (AT + timedelta(minutes=minutes)).isoformat()
+    body |= {"hookInstance": str(uuid4()), "extension": {TIME: when}}
+    reply = client.post("/cds-services/anakinra-order-select", json=body)
+    assert reply.status_code == 200
+    cards: list[dict[str, Any]] = reply.json["cards"] if reply.json else []
+    return cards
+
+
+def _fewer_neutrophils(entries: list[dict[str, Any]]) -> None:
+    counts = [e["resource"] for e in entries if "751-8" in json.dumps(e["resource"]["code"])]
+    assert counts
+    for count in counts:
+        count["valueQuantity"]["value"] = 0.52 if count["valueQuantity"]["unit"].startswith("10") else 520
+
+
+# ---------------------------------------------------------------- the memory itself
+
+
+def call(**more: Any) -> HookCall:
+    return replace(Case(given=REFRACTORY).call(), **more)
+
+
+CARDS = [{"indicator": "info", "extension": {"org.anakinra-cds.explanation": {"decision": "wait", "rule": "r"}}}]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"patient_id": "p2"},
+        {"encounter_id": "e2"},
+        {"user_id": "Practitioner/2"},
+        {"hook": "order-sign"},
+        {"fhir_server": "https://other.example.org/r4"},
+        {"selections": ()},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_is_remembered_is_of_one_step_of_one_clinician(other: dict[str, Any]) -> None:
+    memory = Repeats(timedelta(minutes=30))
+    assert memory.shown_at(call(), CARDS, AT) is None
+    assert memory.shown_at(call(hook_instance="another", **other), CARDS, AT) is None
+    assert memory.shown_at(call(hook_instance="another"), CARDS, AT) == AT
+
+
+def test_time_that_runs_backwards_shows_the_whole() -> None:
+    memory = Repeats(timedelta(minutes=30))
+    assert memory.shown_at(call(), CARDS, AT) is None
+    assert memory.shown_at(call(hook_instance="another"), CARDS, AT - timedelta(minutes=1)) is None
+
+
+def test_the_memory_is_bounded() -> None:
+    memory = Repeats(timedelta(minutes=30))
+    for number in range(5000):
+        memory.shown_at(call(patient_id=f"p{number}"), CARDS, AT)
+    assert len(memory._shown) == 4096
+    assert memory.shown_at(call(patient_id="p0", hook_instance="another"), CARDS, AT) is None
+
+
+def test_hard_cards_behind_the_first_stay_whole() -> None:
+    def card(decision: str, indicator: str) -> dict[str, Any]:
+        said = {"org.anakinra-cds.explanation": {"decision": decision, "rule": decision}}
+        return {"summary": decision, "detail": f"Why {decision}.", "indicator": indicator, "extension": said}
+
+    kinds = [("block", "critical"), ("block", "warning"), ("insufficient-data", "warning"), ("caution", "critical")]
+    whole = [card(*kind) for kind in (*kinds, ("caution", "warning"))]
+    again = service().brief(whole, AT)
+    assert [c["summary"] for c in again[1:]] == ["block", "insufficient-data", "caution"]
+    assert again[1:] == whole[1:4]
+    assert "Why block." in again[0]["detail"]
+    first = service().brief([card("insufficient-data", "warning")], AT)[0]
+    assert "Why insufficient-data." in first["detail"]

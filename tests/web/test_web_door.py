@@ -47,6 +47,7 @@ def test_a_whole_call() -> None:
         encounter_id="e1",
         selections=("MedicationRequest/m1",),
         draft_orders=(DRAFT,),
+        draft_urls=("",),
         prefetch={"patient": b'{"resourceType": "Patient", "id": "p1"}', "conditions": b"null"},
         fhir_server="https://fhir.example.org/r4",
         fhir_authorization={

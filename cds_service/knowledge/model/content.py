@@ -48,7 +48,7 @@ class Regimen(Model):
 
 
 class CardOrder(Model):
-    """A monitoring order offered as a ServiceRequest."""
+    """A monitoring order offered as a ServiceRequest: repeated, or as needed where `as_needed` says when."""
 
     label: str
     system: str = ""
@@ -56,6 +56,7 @@ class CardOrder(Model):
     display: str = ""
     text: str
     every_hours: int
+    as_needed: str = ""
     reason: str
 
 

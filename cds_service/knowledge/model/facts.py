@@ -34,6 +34,7 @@ class Source(Model):
     quantity_rise: Id | None = None
     times_upper_limit: Id | None = None
     active_condition: Id | None = None
+    recorded_condition: Id | None = None
     active_allergy: Id | None = None
     immunized_within: Id | None = None
     order_on_hold: Id | None = None
