@@ -30,12 +30,10 @@ class Chart:
         """Every own resource of one query."""
         return self.reads.get(query, NOT_SENT).resources
 
-    def matching(self, queries: Iterable[str], matcher: Matcher) -> Iterator[Resource]:
-        """Own resources of some queries whose concept is in a value set."""
+    def matching(self, queries: Iterable[str], *matchers: Matcher) -> Iterator[Resource]:
+        """Own resources of some queries whose concept is in one of the value sets, in the order of the chart."""
         for query in queries:
-            for resource in self.of(query):
-                if resource.matches(matcher):
-                    yield resource
+            yield from self.reads.get(query, NOT_SENT).matching(matchers)
 
     def lost_drugs(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why drugs that these queries name only by a reference are not known; empty where nobody looked for them."""

@@ -17,9 +17,14 @@ from typing import Any
 import msgspec
 
 from cds_service.chart.resource import ANYWHERE, Resource
+from cds_service.chart.vocabulary import Matcher
 
 # By the reference that names them.
 Medications = Mapping[str, Mapping[str, Any]]
+
+
+# Looking through a list of this length costs less than remembering what was found in it.
+_SHORT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,26 @@ class Read:
     medications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     referring: bool = False
     lost: str = ""
+    _matching: dict[tuple[Matcher, ...], tuple[Resource, ...]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+
+    def matching(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
+        """The resources whose concept is in one of the value sets; of a long list found once."""
+        if len(self.resources) < _SHORT:
+            return self._found(matchers)
+        known = self._matching.get(matchers)
+        if known is None:
+            known = self._matching[matchers] = self._found(matchers)
+        return known
+
+    def _found(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
+        if not self.resources:
+            return ()
+        if len(matchers) == 1:
+            matches = matchers[0].matches
+            return tuple([r for r in self.resources if matches(r.concept)])
+        return tuple([r for r in self.resources if any(m.matches(r.concept) for m in matchers)])
 
 
 MORE = "more pages exist that were not sent"

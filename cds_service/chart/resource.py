@@ -47,7 +47,6 @@ class Resource:
         self.id = str(raw.get("id") or "")
         self.ref = f"{self.type}/{self.id or '?'}"
         self._medications = medications or {}
-        self._matches: dict[str, bool] = {}
         self._remembered: dict[object, Any] = {}
 
     def __repr__(self) -> str:
@@ -98,10 +97,7 @@ class Resource:
 
     def matches(self, matcher: Matcher) -> bool:
         """Whether the resource's concept is in a value set."""
-        known = self._matches.get(matcher.id)
-        if known is None:
-            known = self._matches[matcher.id] = matcher.matches(self.concept)
-        return known
+        return matcher.matches(self.concept)
 
     @cached_property
     def problem(self) -> str:

@@ -62,7 +62,7 @@ def _infusions(reading: Reading) -> tuple[list[Resource], list[Resource], tuple[
     terms = reading.terms
     sets = (terms["car-t-product"], terms["car-t-procedure"])
     queries = ("procedures", "administrations")
-    matched = [r for q in queries for r in reading.chart.of(q) if any(r.matches(m) for m in sets)]
+    matched = reading.chart.matching(queries, *sets)
     good, bad = usable(r for r in matched if r.status not in _NOT_DONE)
     dated = [r for r in good if r.status in _DONE and reading.past(r)]
     dated.sort(key=lambda r: r.when.start if r.when else reading.now)

@@ -205,7 +205,7 @@ def given_within(name: str, definition: FactDefinition, reading: Reading) -> Fac
 def newest_quantity(name: str, definition: FactDefinition, reading: Reading) -> Fact:
     """The newest final value of a value set, in the analyte's unit; unknown where it is stale or cannot be used."""
     matcher = reading.terms[definition.source.target]
-    matched = [r for q in definition.reads for r in reading.chart.of(q) if r.matches(matcher)]
+    matched = reading.chart.matching(definition.reads, matcher)
     dated = newest_first(r for r in matched if r.status in FINAL and reading.past(r))
     bad: list[str] = []
     for resource in dated:

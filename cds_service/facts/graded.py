@@ -38,9 +38,9 @@ def documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[lis
 def _documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
     found: list[Graded] = []
     bad: list[str] = []
-    for resource in reading.chart.of("conditions"):
-        grade = resource.remember(("grade", grades), lambda r: _grade_of(r, grades, reading))
-        if not grade or resource.code("verificationStatus") in DISPROVEN:
+    for resource in reading.chart.matching(("conditions",), *(reading.terms[name] for _, name in grades)):
+        grade = max(n for n, name in grades if resource.matches(reading.terms[name]))
+        if resource.code("verificationStatus") in DISPROVEN:
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")
@@ -53,11 +53,6 @@ def _documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[li
             written = (recorded or start).end
             found.append(Graded(grade, start.start, _end(resource, written), min(written, reading.now), resource))
     return found, tuple(bad)
-
-
-def _grade_of(resource: Resource, grades: Sequence[tuple[int, str]], reading: Reading) -> int:
-    """The grade that the Condition's code says; 0 where it is no grade of this kind."""
-    return max((n for n, name in grades if resource.matches(reading.terms[name])), default=0)
 
 
 def _end(resource: Resource, written: datetime) -> datetime | None:

@@ -33,8 +33,8 @@ def immunized_within(name: str, definition: FactDefinition, reading: Reading) ->
     """A vaccine of the value set was given within the fact's `maxAge` window; an undated one may have been."""
     matcher = reading.terms[definition.source.target]
     hours = reading.windows[definition.max_age]
-    done = [r for query in definition.reads for r in reading.chart.of(query) if r.matches(matcher)]
-    done = [r for r in done if r.status == "completed" and (r.when is None or reading.within(r, hours))]
+    matched = reading.chart.matching(definition.reads, matcher)
+    done = [r for r in matched if r.status == "completed" and (r.when is None or reading.within(r, hours))]
     good, bad = usable(r for r in done if r.when is not None)
     undated = tuple(f"{r.ref} has no usable date" for r in done if r.when is None)
     return boolean(name, good, reading.chart.gaps(definition.reads), bad + undated)

@@ -57,11 +57,11 @@ def _conditions(reading: Reading, found: _Found, for_covid: bool) -> tuple[str, 
     """Sort the Conditions that matter; gives a line for each that could not be used."""
     terms = reading.terms
     matched: list[tuple[Resource, bool]] = []
-    for resource in reading.chart.of("conditions"):
-        severe = any(resource.matches(terms[name]) for name in SEVERE)
-        if severe and for_covid and _only_covid(resource.concept, terms):
-            continue  # COVID-19 never blocks an order of anakinra for COVID-19.
-        if severe or resource.matches(terms["infection-review"]):
+    sets = [terms[name] for name in SEVERE]
+    for resource in reading.chart.matching(("conditions",), *sets, terms["infection-review"]):
+        severe = any(resource.matches(matcher) for matcher in sets)
+        if not (severe and for_covid and _only_covid(resource.concept, terms)):
+            # COVID-19 never blocks an order of anakinra for COVID-19.
             matched.append((resource, severe))
     live = [(r, s) for r, s in matched if r.code("verificationStatus") not in DISPROVEN]
     good, bad = usable(r for r, _ in live)

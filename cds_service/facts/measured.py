@@ -85,7 +85,7 @@ def quantity_rise(name: str, definition: FactDefinition, reading: Reading) -> Fa
 def _newest_first(definition: FactDefinition, reading: Reading) -> list[Resource]:
     """Final values of the value set, newest first."""
     matcher = reading.terms[definition.source.target]
-    matched = [r for query in definition.reads for r in reading.chart.of(query) if r.matches(matcher)]
+    matched = reading.chart.matching(definition.reads, matcher)
     return newest_first(r for r in matched if r.status in FINAL and reading.past(r))
 
 

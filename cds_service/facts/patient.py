@@ -64,8 +64,8 @@ def _weight(reading: Reading, child: Fact) -> tuple[Fact, Fact]:
     matcher = reading.terms["body-weight"]
     adult = child.value is False
     limit = "adult-weight-max-age" if adult else "child-weight-max-age"
-    weighed = reading.chart.of("weights")
-    found = newest_first(r for r in weighed if r.matches(matcher) and r.status in FINAL and reading.past(r))
+    weighed = reading.chart.matching(("weights",), matcher)
+    found = newest_first(r for r in weighed if r.status in FINAL and reading.past(r))
     bad: list[str] = []
     for resource in found:
         value = quantity_of(resource, reading, "weight", adult=adult)
@@ -133,7 +133,7 @@ def _pregnancy(reading: Reading) -> Fact:
     matched = chart.matching(("conditions",), terms["pregnancy"])
     found, bad = usable(r for r in matched if is_active(r, reading.now))
     sets = (terms["pregnancy-status"], terms["pregnancy-test"])
-    tests = [r for r in chart.of("pregnancy-status") if r.status in FINAL and any(r.matches(m) for m in sets)]
+    tests = [r for r in chart.matching(("pregnancy-status",), *sets) if r.status in FINAL]
     lost: list[str] = []
     unclear: list[str] = []
     for _, taken in groupby(newest_first(r for r in tests if reading.past(r)), key=lambda r: r.when):

@@ -165,9 +165,7 @@ def _listed(reading: Reading, value_set: str) -> list[Resource]:
 def _dialysis(reading: Reading) -> list[Resource]:
     matcher = reading.terms["dialysis"]
     window = reading.windows["dialysis-window"]
-    done = [
-        r for r in reading.chart.of("procedures") if r.matches(matcher) and r.status in ("completed", "in-progress")
-    ]
+    done = [r for r in reading.chart.matching(("procedures",), matcher) if r.status in ("completed", "in-progress")]
     now = [r for r in done if r.status == "in-progress" or reading.within(r, window)]
-    listed = [r for r in reading.chart.of("conditions") if r.matches(matcher) and is_active(r, reading.now)]
+    listed = [r for r in reading.chart.matching(("conditions",), matcher) if is_active(r, reading.now)]
     return now + listed

@@ -126,10 +126,10 @@ def _oxygen_grade(
         if device:
             used.append(resource.ref)
             grades.append(device)
-    for resource in reading.chart.of("procedures"):
+    for resource in reading.chart.matching(("procedures",), terms["positive-pressure"]):
         running = resource.status == "in-progress" and resource.when is not None and resource.when.start <= moment
         recent = resource.status == "completed" and _between(resource, low, moment)
-        if (running or recent) and resource.matches(terms["positive-pressure"]) and not _not_scored(resource, reading):
+        if (running or recent) and not _not_scored(resource, reading):
             used.append(resource.ref)
             grades.append(_PRESSURE)
     if flow and max(flow) > reading.policies["low-flow-oxygen"] and max(grades) <= _LOW:
@@ -195,11 +195,11 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
     vasopressin = False
     doubts: list[str] = []
     lost = "; ".join(("drug not resolved", *reading.chart.lost_drugs(("administrations",))))
-    for resource in reading.chart.of("administrations"):
+    sets = (reading.terms["vasopressin"], reading.terms["vasopressor"])
+    nameless_ones = reading.once("nameless drugs", lambda: _nameless(reading))
+    for resource in (*reading.chart.matching(("administrations",), *sets), *nameless_ones):
         is_vasopressin = resource.matches(reading.terms["vasopressin"])
         nameless = resource.concept.empty
-        if not (is_vasopressin or nameless or resource.matches(reading.terms["vasopressor"])):
-            continue
         if not _running(resource, moment, recent) and not (resource.problem and resource.when is None):
             continue
         if resource.problem or nameless:
@@ -211,6 +211,10 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
         else:
             names[_substance(resource, reading)] = None
     return tuple(names), vasopressin, tuple(doubts)
+
+
+def _nameless(reading: Reading) -> list[Resource]:
+    return [r for r in reading.chart.of("administrations") if r.concept.empty]
 
 
 # Each is a value set of its own: brands, spellings and strengths of one substance count once.
@@ -239,10 +243,9 @@ def _running(resource: Resource, moment: datetime, recent: datetime) -> bool:
 def _fever_masked(moment: datetime, since: datetime | None, reading: Reading) -> bool:
     """An antipyretic, tocilizumab or a corticosteroid was given since the infusion: fever is no longer required."""
     sets = [reading.terms[n] for n in ("tocilizumab", "corticosteroid", "antipyretic")]
-    for resource in reading.chart.of("administrations"):
+    for resource in reading.chart.matching(("administrations",), *sets):
         if resource.status not in ("completed", "in-progress") or resource.when is None:
             continue
-        after = since is None or resource.when.end >= since
-        if after and resource.when.start <= moment and any(resource.matches(m) for m in sets):
+        if (since is None or resource.when.end >= since) and resource.when.start <= moment:
             return True
     return False

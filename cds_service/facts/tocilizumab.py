@@ -76,7 +76,7 @@ def count(reading: Reading, since: datetime | None) -> Doses:
 
 def _intravenous(reading: Reading, query: str) -> list[Resource]:
     terms = reading.terms
-    found = [r for r in reading.chart.of(query) if r.matches(terms["tocilizumab"])]
+    found = reading.chart.matching((query,), terms["tocilizumab"])
     return [r for r in found if not r.matches(terms["tocilizumab-subcutaneous"]) and not _subcutaneous(r, reading)]
 
 
