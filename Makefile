@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench soak metamorphic docs lock clean FORCE
+.PHONY: help demo run test check bench soak metamorphic mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must
 	@METAMORPHIC_EXAMPLES=3000 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py
+
+mutants: $(VENV)/.dev ## change every criterion, policy, unit, dose and finding: a case must notice each
+	@$(BIN)/anakinra-cds mutants --equivalent tests/mutants/equivalent.yaml
+	@MUTANTS_EVERY=1 $(BIN)/python -m pytest --no-cov -q tests/mutants
 
 docs: $(VENV)/.runtime ## write docs/knowledge.md and the catalogue as pages
 	@$(BIN)/anakinra-cds docs

@@ -57,7 +57,9 @@ def derive(moment: datetime, reading: Reading, since: datetime | None, child: bo
         low = 0 if seen.temperature is not None and not (pressors or seen.vasopressin) else low
     low = max(low, 1 if fever else 0)
     pressure_seen = bool(pressors or seen.vasopressin) or (not child and seen.systolic is not None)
-    exact = pressure_seen and seen.oxygen_observed and seen.temperature is not None
+    # Where the drugs given are not all known, a vasopressor may be running beside the best of vital signs.
+    drugs_known = not (reading.chart.gaps(("administrations",)) or seen.doubtful)
+    exact = pressure_seen and seen.oxygen_observed and seen.temperature is not None and drugs_known
     words = _evidence(seen, fever, hypotensive)
     return Derived(low, exact, exact and not seen.fever_masked, words, seen)
 

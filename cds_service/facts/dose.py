@@ -13,15 +13,14 @@ TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
 
 def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
     """What the drafts themselves say, and the daily maximum; needs `child` and `weight`."""
-    foreign = [
-        d.resource.ref for d in reading.order.drafts if d.resource.patient_id not in ("", reading.chart.patient_id)
-    ]
+    ours = ("", reading.chart.patient_id)
+    foreign = [d.resource.ref for d in reading.order.drafts if d.resource.patient_id not in ours]
     why = "its subject is not the patient of this call"
     yield Fact("draft-of-another-patient", bool(foreign), sources=tuple(foreign), text=why if foreign else "")
     lost = reading.order.unresolved
     told = "its Medication is only referred to, and was neither sent nor could be read"
     yield Fact("draft-unresolved", bool(lost), sources=lost, text=told if lost else "")
-    drafts = reading.order.of_kind(KIND)
+    drafts = tuple(d for d in reading.order.of_kind(KIND) if d.resource.patient_id in ours)
     sources = tuple(d.resource.ref for d in drafts)
     yield Fact("anakinra-drafted", bool(drafts), sources=sources)
     yield _exceeds(reading, known, drafts, sources)

@@ -39,7 +39,9 @@ class Support:
 def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Support:
     """Vital signs and support in the window that ends at `moment`; `since` is the infusion."""
     low = moment - timedelta(hours=reading.windows["vitals-window"])
-    vitals = [r for r in reading.chart.of("vitals") if r.status in FINAL and _between(r, low, moment)]
+    # Clocks differ: what is dated a little later belongs to the moment.
+    high = moment + timedelta(hours=reading.windows["clock-tolerance"])
+    vitals = [r for r in reading.chart.of("vitals") if r.status in FINAL and _between(r, low, high)]
     bad: list[str] = []
     used: list[str] = []
 
@@ -50,7 +52,7 @@ def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Su
     systolic = min(values("systolic-blood-pressure", "pressure") + _panel(vitals, reading, used, bad), default=None)
     flow = values("oxygen-flow", "oxygen-flow")
     saturation = values("oxygen-saturation", "oxygen-saturation")
-    oxygen = _oxygen_grade(moment, low, reading, vitals, flow, used)
+    oxygen = _oxygen_grade(low, high, reading, vitals, flow, used)
     # A device that is not in the tables, or hypoxia with no support recorded: the oxygen need is not known.
     hypoxic = bool(saturation) and min(saturation) < reading.policies["hypoxia-saturation"]
     unclear = not oxygen and (hypoxic or _unknown_device(vitals, reading))
@@ -71,7 +73,7 @@ def support_at(moment: datetime, reading: Reading, since: datetime | None) -> Su
 
 def _between(resource: Resource, low: datetime, high: datetime) -> bool:
     when = resource.when
-    return when is not None and when.end >= low and when.start <= high + timedelta(minutes=5)
+    return when is not None and when.end >= low and when.start <= high
 
 
 def _values(
@@ -116,7 +118,7 @@ def _components(resource: Resource) -> tuple[Resource, ...]:
 
 
 def _oxygen_grade(
-    moment: datetime, low: datetime, reading: Reading, vitals: Iterable[Resource], flow: list[float], used: list[str]
+    low: datetime, high: datetime, reading: Reading, vitals: Iterable[Resource], flow: list[float], used: list[str]
 ) -> int:
     """The grade that oxygen devices and flow prove: the named device where there is one, else the flow."""
     grades = [0]
@@ -127,8 +129,8 @@ def _oxygen_grade(
             used.append(resource.ref)
             grades.append(device)
     for resource in reading.chart.matching(("procedures",), terms["positive-pressure"]):
-        running = resource.status == "in-progress" and resource.when is not None and resource.when.start <= moment
-        recent = resource.status == "completed" and _between(resource, low, moment)
+        running = resource.status == "in-progress" and resource.when is not None and resource.when.start <= high
+        recent = resource.status == "completed" and _between(resource, low, high)
         if (running or recent) and not _not_scored(resource, reading):
             used.append(resource.ref)
             grades.append(_PRESSURE)
@@ -191,6 +193,7 @@ def _not_scored(procedure: Resource, reading: Reading) -> bool:
 def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
     """Distinct running vasopressors by substance, whether vasopressin runs (it never adds to the count), and doubts."""
     recent = moment - timedelta(hours=reading.windows["vasopressor-recent"])
+    tolerance = timedelta(hours=reading.windows["clock-tolerance"])
     names: dict[str, None] = {}
     vasopressin = False
     doubts: list[str] = []
@@ -200,7 +203,7 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
     for resource in (*reading.chart.matching(("administrations",), *sets), *nameless_ones):
         is_vasopressin = resource.matches(reading.terms["vasopressin"])
         nameless = resource.concept.empty
-        if not _running(resource, moment, recent) and not (resource.problem and resource.when is None):
+        if not _running(resource, moment + tolerance, recent) and not (resource.problem and resource.when is None):
             continue
         if resource.problem or nameless:
             doubts.append(f"{resource.ref}: {resource.problem or lost}")
@@ -229,9 +232,9 @@ def _substance(resource: Resource, reading: Reading) -> str:
     return label[0] if label else resource.ref
 
 
-def _running(resource: Resource, moment: datetime, recent: datetime) -> bool:
+def _running(resource: Resource, latest: datetime, recent: datetime) -> bool:
     when = resource.when
-    if when is None or when.start > moment + timedelta(minutes=5):
+    if when is None or when.start > latest:
         return False
     if resource.status == "in-progress":
         period = resource.raw.get("effectivePeriod")
