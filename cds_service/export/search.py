@@ -46,8 +46,8 @@ def read(arguments: Iterable[tuple[str, str]]) -> Search:
 def check_format(arguments: Iterable[tuple[str, str]]) -> None:
     """CallError(406) where another format than JSON is asked for."""
     for name, value in arguments:
-        # A plus sign that was not escaped arrives as a space.
-        if name == _FORMAT and value.replace(" ", "+") not in _FORMATS:
+        # A plus sign that was not escaped arrives as a space; parameters such as fhirVersion may follow.
+        if name == _FORMAT and value.split(";")[0].strip().replace(" ", "+") not in _FORMATS:
             raise CallError(406, "not-supported", f"{_FORMAT}: expected application/fhir+json, or json")
 
 

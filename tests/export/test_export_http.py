@@ -118,6 +118,7 @@ SEARCHES = {
     "_id=anc&_format=json": ["anc"],
     "_id=anc&_format=application/fhir%2Bjson": ["anc"],
     "_id=anc&_format=application/fhir+json": ["anc"],
+    "_id=anc&_format=application/fhir%2Bjson;fhirVersion=4.0": ["anc"],
     "name=CrsGrade&_count=2&_offset=3": ["crs-grade-4", "crs-grade-5"],
 }
 
