@@ -35,6 +35,7 @@ class Concept:
         return not self.codes and not self.displays and not self.text
 
 
+_APPENDED = re.compile(r"( \((disorder|finding|situation)\)|, unspecified)+$")
 NOTHING = Concept((), (), "", "")
 
 
@@ -101,14 +102,17 @@ class Matcher:
         return known
 
     def names(self, found: Concept) -> bool:
-        """True where the concept says this and nothing else: each code is in the set, and its words are a phrase of it.
+        """True where the concept says this and nothing else: its codes are in the set, or unknown to it and every word
+        beside them is one of its phrases.
 
         Stricter than `matches`: "CRS in a patient with gout" matches gout and does not name it.
         """
-        if found.empty or not all(self._has(code) for code in found.codes):
+        told = [text for text in (found.text, *found.displays) if text]
+        if found.codes and all(self._has(code) for code in found.codes):
+            return all(_bare(text) in self._exact or text in found.displays for text in told)
+        if any(code in self._excluded for code in found.codes):
             return False
-        told = (found.text,) if found.codes else (found.text, *found.displays)
-        return all(text in self._exact or (bool(found.codes) and text in found.displays) for text in told if text)
+        return bool(told) and all(_bare(text) in self._exact for text in told)
 
     def _has(self, code: tuple[str, str]) -> bool:
         return code in self._codes or any(code[0] == s and code[1].startswith(c) for s, c in self._prefixes)
@@ -129,6 +133,11 @@ class Matcher:
             if self._hedge is None or not self._hedge.search(_clause(text, found.start(), found.end())):
                 return True
         return False
+
+
+def _bare(text: str) -> str:
+    """Without what terminologies append to a display: SNOMED CT's semantic tag, ICD-10's "unspecified"."""
+    return _APPENDED.sub("", text)
 
 
 def _clause(text: str, start: int, end: int) -> str:

@@ -52,6 +52,8 @@ def use_of(request: Resource, reading: Reading) -> str:
 
 def _named(reason: Concept, reading: Reading) -> str:
     naming = [name for name, use in reading.orders.uses.items() if reading.terms[use.value_set].names(reason)]
+    if any(is_other(name, reading) for name in naming) and any(reading.terms[t].matches(reason) for t in TOXICITIES):
+        return NOT_STATED  # Its code says one thing and its words another.
     return naming[0] if len(naming) == 1 else NOT_STATED
 
 
