@@ -27,7 +27,8 @@ def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
 def _clearance(reading: Reading, known: Facts) -> Fact:
     """The measured clearance; beside a creatinine that is newer, the lower of it and the computed one."""
     measured, computed = _measured(reading), _computed(reading, known)
-    left_out = tuple(dict.fromkeys((*_unusable(reading, "creatinine-clearance"), *_unusable(reading, "creatinine"))))
+    _, _, clearances = _values(reading, "creatinine-clearance", "clearance")
+    _, _, creatinines = _values(reading, "creatinine", "creatinine")
     if measured is None:
         chosen = computed
     elif computed.value is None or measured.as_of is None or computed.as_of is None:
@@ -37,7 +38,7 @@ def _clearance(reading: Reading, known: Facts) -> Fact:
         chosen = replace(computed, notes=(*computed.notes, note))
     else:
         chosen = measured
-    return replace(chosen, unusable=left_out)
+    return replace(chosen, unusable=(*clearances, *creatinines))
 
 
 def _measured(reading: Reading) -> Fact | None:
@@ -112,10 +113,6 @@ def _read_values(reading: Reading, value_set: str, analyte: str) -> Values:
         # Of two at one time the higher comes first: its clearance is the lower.
         found.sort(key=lambda pair: (-pair[0].when.start.timestamp() if pair[0].when else 0.0, -pair[1]))
     return found, stale, bad
-
-
-def _unusable(reading: Reading, value_set: str) -> tuple[str, ...]:
-    return tuple(_values(reading, value_set, "creatinine" if value_set == "creatinine" else "clearance")[2])
 
 
 def _rising(reading: Reading, newest: float) -> bool:

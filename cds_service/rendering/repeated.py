@@ -22,28 +22,25 @@ def brief(
 ) -> list[Any]:
     """The cards of an answer, said briefly. `since` is when the whole was shown, as HH:MM in UTC."""
     first, *others = cards
-    folded = [card for card in others if decision(card) == "caution" and not _keeps(card)]
-    kept = [dict(card) for card in others if not any(card is other for other in folded)]
     said = {
         **shared,
         "since": Trusted(since),
         "summary": Trusted(first["summary"]),
         # Cards are Markdown already: what came from a chart was escaped when the card was made.
-        "whole": Trusted(first["detail"]) if first["indicator"] == "critical" or _hard(first) else None,
-        "folded": [card["summary"] for card in folded],
+        "whole": Trusted(first["detail"]) if _is_hard(first) else None,
+        "folded": [card["summary"] for card in others if _folds(card)],
     }
     summary, detail = wording.fill(said)
-    return [{**first, "summary": summary, "detail": detail}, *kept]
+    return [{**first, "summary": summary, "detail": detail}, *(card for card in others if not _folds(card))]
 
 
-def decision(card: Mapping[str, Any]) -> str:
-    """The decision that a card's explanation states."""
+def _folds(card: Mapping[str, Any]) -> bool:
+    return _decision(card) == "caution" and card["indicator"] != "critical" and "suggestions" not in card
+
+
+def _is_hard(card: Mapping[str, Any]) -> bool:
+    return card["indicator"] == "critical" or RANK[_decision(card)] < RANK["suggest"]
+
+
+def _decision(card: Mapping[str, Any]) -> str:
     return str(card["extension"][EXTENSION]["decision"])
-
-
-def _keeps(card: Mapping[str, Any]) -> bool:
-    return card["indicator"] == "critical" or "suggestions" in card or _hard(card)
-
-
-def _hard(card: Mapping[str, Any]) -> bool:
-    return RANK[decision(card)] < RANK["suggest"]
