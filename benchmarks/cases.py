@@ -15,10 +15,10 @@ from benchmarks.charts import EXAMPLES
 from cds_service import prefetch
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
-from cds_service.replay.bundles import Chart, read, sources
-from cds_service.replay.calls import build_call
-from cds_service.replay.expected import NO_CARD, load_expected
-from cds_service.replay.run import explanation
+from cds_service.tools.replay.bundles import Chart, read, sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import NO_CARD, load_expected
+from cds_service.tools.replay.run import explanation
 from cds_service.web.door import read_call
 from tests.support import charts
 from tests.support.vignettes import AT, vignettes

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cds_service.replay.bundles import Chart, Resource, read, sources
-from cds_service.replay.calls import EVALUATION_TIME, build_call
-from cds_service.replay.prefetch import moment
+from cds_service.tools.replay.bundles import Chart, Resource, read, sources
+from cds_service.tools.replay.calls import EVALUATION_TIME, build_call
+from cds_service.tools.replay.prefetch import moment
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 HOOK = "order-select"

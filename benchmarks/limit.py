@@ -13,7 +13,7 @@ import orjson
 from flask import Flask, Response, request
 
 from cds_service import settings as settings_module
-from cds_service.commands.serve import Server
+from cds_service.tools.commands.serve import Server
 
 
 def fixed_card(size: int) -> bytes:

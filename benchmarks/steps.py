@@ -16,7 +16,7 @@ from cds_service.chart import read as read_module
 from cds_service.chart import resource as resource_module
 from cds_service.chart.validation import problem_of
 from cds_service.pipeline import Service
-from cds_service.replay.run import explanation
+from cds_service.tools.replay.run import explanation
 from cds_service.web.door import read_call
 from cds_service.web.outcome import answer as encode
 

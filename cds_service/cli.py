@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from cds_service import __version__, commands
+from cds_service import __version__
 from cds_service.errors import CdsError
+from cds_service.tools import commands
 
 
 class LazyGroup(click.Group):
-    """Commands are the modules of `cds_service.commands`; each holds its click command under the name `command`."""
+    """Commands are the modules of `tools.commands`; each holds its click command under the name `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all modules, as they are typed: `new_rule` is `new-rule`."""

@@ -29,7 +29,7 @@ def main() -> None:
 def bundles() -> dict[str, dict[str, Any]]:
     """Patient id -> FHIR bundle (type collection), from patients.yaml and the times in expected.yaml."""
     sys.path.insert(0, str(HERE.parent))
-    from cds_service.replay.expected import load_expected
+    from cds_service.tools.replay.expected import load_expected
     from tests.support.course import patient_chart
 
     content = yaml.safe_load((HERE / "patients.yaml").read_text(encoding="utf-8"))

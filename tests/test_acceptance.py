@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds_service.replay.client import HttpClient
+from cds_service.tools.replay.client import HttpClient
 from tests.support.acceptance import Acceptance, acceptance_cases, differences
 from tests.support.cards import explanation, faults
 from tests.support.live import live_service

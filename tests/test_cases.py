@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.commands.check import result_of
 from cds_service.engine.compile import Ruleset, compile_ruleset
 from cds_service.engine.durable import Hosts
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Case, RuleDefinition
+from cds_service.tools.commands.check import result_of
 from tests.support.shipped import inspection, missing_parts
 
 pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.catalogue import FilePlaces, Places, UrlPlaces, data, render
-from cds_service.catalogue.sentences import dose, sentence
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.model import Condition, Dose
+from cds_service.tools.catalogue import FilePlaces, Places, UrlPlaces, data, render
+from cds_service.tools.catalogue.sentences import dose, sentence
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
 from tests.support.outline import Outline, words

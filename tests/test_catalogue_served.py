@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
-from cds_service.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, data, markdown, render
 from cds_service.cli import main
-from cds_service.commands.docs import command
 from cds_service.knowledge import load
+from cds_service.tools.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, data, markdown, render
+from cds_service.tools.commands.docs import command
 from tests.support import knowledge_root
 from tests.support.knowledge_root import write_root
 from tests.support.outline import Outline

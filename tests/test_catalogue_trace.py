@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.catalogue import FilePlaces, markdown, render
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.model import Coverage, Statement, UsedBy, VersionEntry, Versions
 from cds_service.knowledge.source_attributes import of_rule
+from cds_service.tools.catalogue import FilePlaces, markdown, render
 from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
 from tests.support.outline import Outline, words
 from tests.support.shipped import ROOT, missing_parts

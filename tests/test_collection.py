@@ -14,15 +14,15 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from cds_service.commands.check import command
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.review import MAX_RULE_LINES
 from cds_service.knowledge.rule_references import ORDERINGS, conditions
 from cds_service.pipeline import SERVICES
 from cds_service.prefetch import templates
-from cds_service.replay.bundles import Chart, read, sources
-from cds_service.replay.calls import HOOKS, build_call
+from cds_service.tools.commands.check import command
+from cds_service.tools.replay.bundles import Chart, read, sources
+from cds_service.tools.replay.calls import HOOKS, build_call
 from cds_service.web.door import read_call
 from tests.facts.house import service
 from tests.support.cards import explanation

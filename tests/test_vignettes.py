@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.replay.client import HttpClient
-from cds_service.replay.expected import NO_CARD
+from cds_service.tools.replay.client import HttpClient
+from cds_service.tools.replay.expected import NO_CARD
 from tests.support.cards import dose_of, drug_orders, explanation, faults, is_anakinra, route_of, text_of
 from tests.support.charts import site
 from tests.support.live import live_service

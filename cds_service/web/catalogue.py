@@ -11,8 +11,8 @@ from typing import Final
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from cds_service.catalogue import CONTENT_SECURITY_POLICY, INDEX, UrlPlaces, data, not_found, render
 from cds_service.knowledge import Knowledge
+from cds_service.tools.catalogue import CONTENT_SECURITY_POLICY, INDEX, UrlPlaces, data, not_found, render
 
 _ROOT: Final = "knowledge"
 _HEADERS: Final = {

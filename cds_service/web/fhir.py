@@ -14,8 +14,8 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from cds_service.errors import CallError, KnowledgeError
-from cds_service.export import TYPES, capability_statement, checked, search
 from cds_service.knowledge import Knowledge
+from cds_service.tools.export import TYPES, capability_statement, checked, search
 from cds_service.web.address import called_url
 
 log = logging.getLogger(__name__)

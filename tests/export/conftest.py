@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.export import checked, text
 from cds_service.knowledge import Knowledge, load
+from cds_service.tools.export import checked, text
 from tests.support.knowledge_root import write_root
 from tests.support.shipped import ROOT
 

@@ -1,4 +1,4 @@
-"""Rebuilds knowledge from exported JSON alone: the reverse of `cds_service.export`, written from FHIR's side."""
+"""Rebuilds knowledge from exported JSON alone: the reverse of `cds_service.tools.export`, written from FHIR's side."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cds_service.cli import main
-from cds_service.export import bundle, checked, text
-from cds_service.export.validation import problems
 from cds_service.knowledge import load
+from cds_service.tools.export import bundle, checked, text
+from cds_service.tools.export.validation import problems
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write
 

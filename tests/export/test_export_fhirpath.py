@@ -8,10 +8,10 @@ from typing import Any
 import fhirpathpy
 import pytest
 
-from cds_service.commands.check import result_of
-from cds_service.export.fhirpath import comparison, expressions
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, RuleDefinition
+from cds_service.tools.commands.check import result_of
+from cds_service.tools.export.fhirpath import comparison, expressions
 from tests.export.conftest import Resources
 
 UNKNOWN: list[Any] = []

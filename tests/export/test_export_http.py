@@ -11,9 +11,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_service.export import TYPES, checked
-from cds_service.export.validation import problems
 from cds_service.knowledge import Knowledge, load
+from cds_service.tools.export import TYPES, checked
+from cds_service.tools.export.validation import problems
 from tests.export.conftest import Resources
 from tests.web.stub import StubService, client_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import fhirpathpy
 import pytest
 
-from cds_service.export import capability_statement, checked
 from cds_service.knowledge import Knowledge
+from cds_service.tools.export import capability_statement, checked
 from tests.export.conftest import Resources
 from tests.export.walk import walk
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cds_service.export import text
-from cds_service.export.value_sets import value_set
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.model import Code, Exclusion, Policy, RuleDefinition, UnverifiedCode, ValueSet
+from cds_service.tools.export import text
+from cds_service.tools.export.value_sets import value_set
 from tests.export import read_back
 from tests.export.conftest import Resources, exported
 from tests.support.knowledge_root import EXTENDING_SITE, write

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import KnowledgeError
-from cds_service.export import bundle, checked, text
-from cds_service.export.extensions import DECLARED, compound
-from cds_service.export.validation import problems
 from cds_service.knowledge import Knowledge, load
+from cds_service.tools.export import bundle, checked, text
+from cds_service.tools.export.extensions import DECLARED, compound
+from cds_service.tools.export.validation import problems
 from tests.export.conftest import Resources, exported
 from tests.export.walk import walk
 from tests.support import knowledge_root

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cds_service.replay.client import HttpClient
+from cds_service.tools.replay.client import HttpClient
 from tests.support.cards import explanation
 from tests.support.live import live_service
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from cds_service.replay.prefetch import answer
+from cds_service.tools.replay.prefetch import answer
 
 Resource = dict[str, Any]
 PATH = "/fhir"

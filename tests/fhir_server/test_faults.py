@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds_service.replay.client import HttpClient
+from cds_service.tools.replay.client import HttpClient
 from tests.fhir_server.asking import CANARY, LIMIT_S, Answer, Asker, lacking, offering
 from tests.fhir_server.faults import FAULTS, SLOW
 from tests.fhir_server.good import GoodServer

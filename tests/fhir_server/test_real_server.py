@@ -27,9 +27,9 @@ from cds_service.errors import CallError
 from cds_service.facts.model import Fact
 from cds_service.pipeline import SERVICES, Service
 from cds_service.prefetch import templates
-from cds_service.replay.bundles import Chart, read, sources
-from cds_service.replay.calls import build_call
-from cds_service.replay.expected import parse_time
+from cds_service.tools.replay.bundles import Chart, read, sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY, offering, plain
 from tests.fhir_server.references import referring

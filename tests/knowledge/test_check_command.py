@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_service.commands.check import command
 from cds_service.knowledge import inspect
+from cds_service.tools.commands.check import command
 from tests.support.knowledge_root import EXTENDING_SITE, replace, write
 
 RULE = "rules/safety/toy-neutropenia.yaml"

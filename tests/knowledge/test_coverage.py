@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cds_service.catalogue.trace import NOT_USED, PARTLY, USED, state_of
 from cds_service.knowledge import Knowledge, inspect, load
 from cds_service.knowledge.model import Coverage
+from cds_service.tools.catalogue.trace import NOT_USED, PARTLY, USED, state_of
 from tests.support.knowledge_root import replace, write
 from tests.support.shipped import ROOT, missing_parts
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Dose, Regimen, RuleDefinition
 from cds_service.knowledge.model.base import DecisionName, Indicator
-from cds_service.mutation.steps import moved
+from cds_service.tools.mutation.steps import moved
 
 AMOUNTS, INTERVAL = ("mg", "mg_per_kg", "cap_mg"), ("interval_hours",)
 BESIDE_AN_ORDER = ("order-exceeds-max", "caution", "monitoring")  # beside the other decisions nothing is ordered

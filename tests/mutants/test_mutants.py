@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_service.commands.mutants import command
-from cds_service.mutation.equivalent import read_table, stale
-from cds_service.mutation.steps import moved
+from cds_service.tools.commands.mutants import command
+from cds_service.tools.mutation.equivalent import read_table, stale
+from cds_service.tools.mutation.steps import moved
 from tests.mutants.content import Change, changes
 from tests.mutants.trials import Trials
 from tests.support.acceptance import acceptance_cases

@@ -14,9 +14,9 @@ from cds_service.chart.read import ReadCache
 from cds_service.engine import Engine
 from cds_service.facts.gather import Gatherer
 from cds_service.knowledge import Knowledge
-from cds_service.mutation.tables import Tables
 from cds_service.pipeline import Service
 from cds_service.rendering import cards as rendering
+from cds_service.tools.mutation.tables import Tables
 from tests.facts import test_facts_data as facts_data
 from tests.mutants.cases import Places, Trial, trials
 from tests.mutants.content import Change

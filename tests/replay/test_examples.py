@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from fhir.resources.R4B.bundle import Bundle
 
 from cds_service.cli import main
-from cds_service.replay.bundles import sources
-from cds_service.replay.calls import build_call
-from cds_service.replay.client import LocalClient
-from cds_service.replay.expected import load_expected
-from cds_service.replay.run import Replay
+from cds_service.tools.replay.bundles import sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.client import LocalClient
+from cds_service.tools.replay.expected import load_expected
+from cds_service.tools.replay.run import Replay
 from tests.support.cards import faults, is_anakinra
 
 ROOT = Path(__file__).parents[2]

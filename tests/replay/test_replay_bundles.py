@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.replay.bundles import Chart, Problem, patient_of, read, sources
+from cds_service.tools.replay.bundles import Chart, Problem, patient_of, read, sources
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PATIENT = {"resourceType": "Patient", "id": "p1"}

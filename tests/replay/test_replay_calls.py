@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 
-from cds_service.replay.bundles import Chart
-from cds_service.replay.calls import EVALUATION_TIME, anakinra_draft, build_call, dosage
+from cds_service.tools.replay.bundles import Chart
+from cds_service.tools.replay.calls import EVALUATION_TIME, anakinra_draft, build_call, dosage
 
 PATIENT = {"resourceType": "Patient", "id": "p1"}
 TEMPLATES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.replay.client import ClientError, HttpClient
+from cds_service.tools.replay.client import ClientError, HttpClient
 
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "diagnostics": "context: expected"}]}
 ANSWERS: dict[str, tuple[int, Any]] = {

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from cds_service.cli import main
-from cds_service.commands import demo as demo_module
-from cds_service.commands import replay as replay_module
-from cds_service.replay.show import card_panel
+from cds_service.tools.commands import demo as demo_module
+from cds_service.tools.commands import replay as replay_module
+from cds_service.tools.replay.show import card_panel
 from tests.support.replay import FakeClient, card
 
 
@@ -164,7 +164,7 @@ def test_a_card_is_shown_with_its_offers_and_its_reasons() -> None:
 
 
 def test_the_demo_says_where_examples_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(demo_module, "__file__", str(tmp_path / "site-packages/cds_service/commands/demo.py"))
+    monkeypatch.setattr(demo_module, "__file__", str(tmp_path / "site-packages/cds_service/tools/commands/demo.py"))
     result = CliRunner().invoke(main, ["demo"])
     assert result.exit_code == 1
     assert "not part of the installed package" in result.output

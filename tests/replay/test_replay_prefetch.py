@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from cds_service.replay.prefetch import TemplateError, answer, moment
+from cds_service.tools.replay.prefetch import TemplateError, answer, moment
 
 LOINC = "http://loinc.org"
 SUBJECT = {"subject": {"reference": "Patient/p1"}}

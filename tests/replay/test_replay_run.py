@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cds_service.replay import report
-from cds_service.replay.bundles import Chart, Problem, Source
-from cds_service.replay.client import ClientError, Reply
-from cds_service.replay.expected import Expectation, ExpectationError, load_expected, parse_time
-from cds_service.replay.run import Replay, dose_text
+from cds_service.tools.replay import report
+from cds_service.tools.replay.bundles import Chart, Problem, Source
+from cds_service.tools.replay.client import ClientError, Reply
+from cds_service.tools.replay.expected import Expectation, ExpectationError, load_expected, parse_time
+from cds_service.tools.replay.run import Replay, dose_text
 from tests.support.replay import FakeClient, card
 
 AT = datetime(2026, 3, 5, 10, tzinfo=UTC)

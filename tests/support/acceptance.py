@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from cds_service.replay.bundles import Chart
-from cds_service.replay.calls import build_call
-from cds_service.replay.expected import NO_CARD
+from cds_service.tools.replay.bundles import Chart
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import NO_CARD
 from tests.support.cards import dose_of, drug_orders, explanation, is_anakinra, route_of, text_of
 from tests.support.charts import chart, site
 from tests.support.vignettes import AT, FILE

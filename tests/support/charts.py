@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cds_service.replay.calls import dosage
+from cds_service.tools.replay.calls import dosage
 from tests.facts.notation import resources
 from tests.support.fhir import DRUGS, ICD10, LOINC, PROBLEMS, Builder, Resource, concept, quantity, status
 

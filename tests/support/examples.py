@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cds_service.replay.bundles import Problem, read, sources
-from cds_service.replay.calls import build_call
-from cds_service.replay.expected import load_expected
+from cds_service.tools.replay.bundles import Problem, read, sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import load_expected
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

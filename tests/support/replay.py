@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cds_service.replay.client import Reply
-from cds_service.replay.run import EXPLANATION
+from cds_service.tools.replay.client import Reply
+from cds_service.tools.replay.run import EXPLANATION
 
 Request = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from cds_service.replay.bundles import Chart
-from cds_service.replay.calls import build_call
+from cds_service.tools.replay.bundles import Chart
+from cds_service.tools.replay.calls import build_call
 from tests.support.charts import chart
 
 FILE = Path(__file__).parents[1] / "data" / "vignettes.yaml"

@@ -20,7 +20,7 @@ import sys
 from cds_service import knowledge
 from cds_service.app import create_app
 from cds_service.cli import main
-from cds_service.commands import serve
+from cds_service.tools.commands import serve
 from cds_service.errors import KnowledgeError
 from tests.web.stub import StubService
 

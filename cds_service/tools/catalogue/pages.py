@@ -1,0 +1,275 @@
+"""What each page of the catalogue tells: plain data for the templates, built from the knowledge alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cds_service.knowledge import Knowledge, source_attributes
+from cds_service.knowledge.model import STRATA, FactDefinition, OrderKind, Regimen, RuleDefinition, Uses, ValueSet
+from cds_service.knowledge.placeholders import facts_of
+from cds_service.tools.catalogue import evidence, sentences, sites, trace
+from cds_service.tools.catalogue.links import INDEX
+from cds_service.tools.catalogue.sentences import Sentence, Threshold
+
+_SOURCES: Final = {
+    "topic": "computed by the service, topic",
+    "newest_quantity": "newest measured value of",
+    "quantity_rise": "newest measured value against the lowest one before it, of",
+    "times_upper_limit": "newest measured value as a multiple of its upper limit, of",
+    "active_condition": "active diagnosis of",
+    "active_allergy": "active allergy to",
+    "immunized_within": "vaccine given within the age limit, of",
+    "active_medication": "active or recently given drug of",
+    "active_daily_dose": "daily dose of active orders of",
+    "order_on_hold": "order on hold of",
+    "drafted_medication": "unsigned order of",
+    "draft_daily_dose": "daily dose of the drafts of",
+    "draft_dose_computable": "whether a daily dose can be computed for the drafts of",
+    "given_within": "drug given within the age limit, of",
+    "amount_given": "amount of a drug given within the age limit, of",
+    "policy": "what the site decided, policy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its name (see `links.INDEX`), its template, its title, and what the template may name."""
+
+    name: str
+    template: str
+    title: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What one column of a case table tells of: a fact or the finding of an earlier rule."""
+
+    target: str
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTable:
+    """The cases of a rule: `rows` are (name, result, one cell for each column); an empty cell is unknown."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def pages(knowledge: Knowledge) -> Iterator[Page]:
+    """Every page of the catalogue."""
+    yield Page(INDEX, "index", "Knowledge of the Anakinra CDS", _index(knowledge))
+    for rule in knowledge.rules:
+        yield Page(f"rules/{rule.id}", "rule", rule.title, _rule(knowledge, rule))
+    for value_set in knowledge.value_sets.values():
+        yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
+    yield Page("statements", "statements", "Statements of the sources", trace.coverage(knowledge))
+    yield Page("regimens", "regimens", "Orders and regimens", _regimens(knowledge))
+    yield Page("cards", "cards", "Cards", _cards(knowledge))
+    yield Page("sites", "sites", "Regions and sites", sites.sites(knowledge))
+    yield Page("facts", "facts", "Facts", _facts(knowledge))
+    yield Page("policies", "policies", "Policies: thresholds and windows", _policies(knowledge))
+    yield Page("evidence", "evidence", "Evidence", _evidence(knowledge))
+
+
+def _index(knowledge: Knowledge) -> dict[str, Any]:
+    statuses = Counter(item.status for item in knowledge.evidence.values())
+    return {
+        "strata": [(stratum, [r for r in knowledge.rules if r.stratum == stratum]) for stratum in STRATA],
+        "value_sets": sorted(knowledge.value_sets.values(), key=lambda v: v.title.lower()),
+        "case_count": sum(len(group) for group in knowledge.cases.values()),
+        "unreviewed": trace.unreviewed(knowledge),
+        "statement_counts": trace.coverage(knowledge)["counts"],
+        "evidence_counts": [(status, statuses[status]) for status in evidence.STATUSES],
+        "facts": knowledge.catalogue.facts,
+        "policies": knowledge.policies,
+        "regimens": knowledge.regimens,
+        "cards": knowledge.cards,
+    }
+
+
+# ---------------------------------------------------------------- one rule
+
+
+def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
+    def said(conditions: Any) -> list[Sentence]:
+        return [sentences.sentence(knowledge, condition) for condition in conditions]
+
+    regimen = knowledge.regimens.get(rule.regimen)
+    return {
+        "rule": rule,
+        "orders": [knowledge.orders.kinds[kind].title for kind in rule.orders],
+        "when": said(rule.when),
+        "alternatives": [said(alternative) for alternative in rule.any],
+        "unless": said(rule.unless),
+        "until": sentences.until(knowledge, rule.finding.until) if rule.finding.until else None,
+        "policies": list(_rule_policies(knowledge, rule)),
+        "evidence": [evidence.line(knowledge, name) for name in rule.evidence],
+        "cases": _cases(knowledge, rule),
+        "regimen": _regimen(knowledge, regimen) if regimen else None,
+        "card": knowledge.cards.get(rule.card),
+        "leads_to": [r for r in knowledge.rules if any(c.finding == rule.id for c in sentences.conditions(r))],
+        "statements": trace.statements_of(knowledge, rule),
+        "versions": knowledge.versions.of("rules", rule.id),
+        "attributes": source_attributes.of_rule(knowledge, rule),
+    }
+
+
+def _rule_policies(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Threshold]:
+    """Each policy that the rule compares with, names for its reader, or that limits the age of a fact it asks for."""
+    where = dict.fromkeys(sentences.policies_in(rule), "criterion")
+    if rule.finding.until:
+        where.setdefault(sentences.policy_name(rule.finding.until.policy), "time that changes the answer")
+    for name in rule.policies:
+        where.setdefault(name, "named by the rule")
+    for condition in sentences.conditions(rule):
+        fact = knowledge.catalogue.facts.get(condition.fact)
+        if fact and fact.max_age:
+            where.setdefault(sentences.policy_name(fact.max_age), f"age limit of: {fact.title}")
+    return (sentences.threshold(knowledge, name, place) for name, place in where.items())
+
+
+def _cases(knowledge: Knowledge, rule: RuleDefinition) -> CaseTable:
+    """The cases as a table; its columns come in the order of the criteria."""
+    cases = knowledge.cases.get(rule.id, ())
+    keys = dict.fromkeys((bool(c.finding), c.finding or c.fact) for c in sentences.conditions(rule))
+    for case in cases:
+        keys |= dict.fromkeys((False, name) for name in case.facts)
+        keys |= dict.fromkeys((True, name) for name in case.findings)
+    rows = []
+    for case in cases:
+        told = {(False, n): sentences.shown(v) for n, v in case.facts.items()}
+        told |= {(True, n): "holds" if v else "does not hold" for n, v in case.findings.items()}
+        rows.append((case.name, case.result, tuple(told.get(key, "") for key in keys)))
+    return CaseTable(tuple(_column(knowledge, *key) for key in keys), tuple(rows))
+
+
+def _column(knowledge: Knowledge, is_finding: bool, name: str) -> Column:
+    if is_finding:
+        titles = {rule.id: rule.title for rule in knowledge.rules}
+        return Column(f"rules/{name}", f"Rule “{titles.get(name, name)}”", "")
+    fact = knowledge.catalogue.facts[name]
+    unit = "" if fact.unit.startswith("{") else sentences.unit(fact.unit)  # {grade} repeats what the title says
+    return Column(f"facts#{name}", fact.title, unit)
+
+
+def _regimen(knowledge: Knowledge, regimen: Regimen) -> dict[str, Any]:
+    return {
+        "of": regimen,
+        "route": knowledge.orders.routes[regimen.route].display,
+        "dose": sentences.dose(regimen.dose),
+        "alternatives": [sentences.dose(dose) for dose in regimen.alternatives],
+        "permitted": [sentences.dose(dose) for dose in regimen.permitted],
+    }
+
+
+def _regimens(knowledge: Knowledge) -> dict[str, Any]:
+    rules = {name: [r for r in knowledge.rules if r.regimen == name] for name in knowledge.regimens}
+    return {
+        "regimens": [(_regimen(knowledge, regimen), rules[name]) for name, regimen in knowledge.regimens.items()],
+        "kinds": knowledge.orders.kinds,
+        "uses": knowledge.orders.uses,
+        "pathways": knowledge.orders.pathways,
+        "value_sets": knowledge.value_sets,
+    }
+
+
+def _cards(knowledge: Knowledge) -> dict[str, Any]:
+    rules = {name: [r for r in knowledge.rules if r.card == name] for name in knowledge.cards}
+    return {"cards": [(card, rules[name]) for name, card in knowledge.cards.items()]}
+
+
+# ---------------------------------------------------------------- value sets, facts, policies, evidence
+
+
+def _value_set(knowledge: Knowledge, value_set: ValueSet) -> dict[str, Any]:
+    catalogue, name = knowledge.catalogue, value_set.id
+    return {
+        "value_set": value_set,
+        "facts": {n: f for n, f in catalogue.facts.items() if f.source.kind != "topic" and f.source.target == name},
+        "queries": {n: q for n, q in catalogue.queries.items() if name in q.codes},
+        "kinds": {n: k for n, k in knowledge.orders.kinds.items() if name in k.value_sets},
+        "uses": {n: use for n, use in knowledge.orders.uses.items() if name == use.value_set},
+        "topics": _topics(knowledge, "value_sets", name),
+        "versions": knowledge.versions.of("value_sets", name),
+    }
+
+
+def _topics(knowledge: Knowledge, kind: str, name: str) -> dict[str, dict[str, FactDefinition]]:
+    """Topics that look up this policy or value set -> the facts that they compute."""
+    users = [topic for topic, uses in knowledge.computed.topics.items() if name in getattr(uses, kind)]
+    facts = knowledge.catalogue.facts.items()
+    return {t: {n: f for n, f in facts if f.source.kind == "topic" and f.source.target == t} for t in users}
+
+
+def _facts(knowledge: Knowledge) -> dict[str, Any]:
+    return {
+        "facts": [_fact(knowledge, name, fact) for name, fact in knowledge.catalogue.facts.items()],
+        "queries": knowledge.catalogue.queries,
+        "analytes": knowledge.analytes,
+        "value_sets": knowledge.value_sets,
+    }
+
+
+def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, Any]:
+    source = fact.source
+    is_value_set = source.kind not in ("topic", "policy") and source.target in knowledge.value_sets
+    computed = knowledge.computed.topics.get(source.target) if source.kind == "topic" else None
+    return {
+        "name": name,
+        "of": fact,
+        "unit": sentences.unit(fact.unit),
+        "source": _SOURCES.get(source.kind, source.kind.replace("_", " ")),
+        "source_name": source.target,
+        "value_set": knowledge.value_sets[source.target] if is_value_set else None,
+        "reads": [(query, knowledge.catalogue.queries[query]) for query in fact.reads],
+        "max_age": sentences.threshold(knowledge, sentences.policy_name(fact.max_age)) if fact.max_age else None,
+        "used_by": [r for r in knowledge.rules if any(c.fact == name for c in sentences.conditions(r))],
+        "printed_by": [card.id for card in knowledge.cards.values() if name in facts_of(card)],
+        "policies": [*(computed or Uses()).policies, *([source.target] if source.kind == "policy" else [])],
+        "value_sets": [knowledge.value_sets[v] for v in (computed or Uses()).value_sets if v in knowledge.value_sets],
+    }
+
+
+def _policies(knowledge: Knowledge) -> dict[str, Any]:
+    rows = []
+    for name in knowledge.policies:
+        rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
+        facts = {n: f for n, f in knowledge.catalogue.facts.items() if sentences.policy_name(f.max_age) == name}
+        kinds = [kind for kind in knowledge.orders.kinds.values() if name in _maxima(kind)]
+        rows.append(
+            {
+                "of": sentences.threshold(knowledge, name),
+                "rules": rules,
+                "facts": facts,
+                "kinds": kinds,
+                "decides": _decided(knowledge, name),
+                "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
+                "topics": _topics(knowledge, "policies", name),
+                "is_always": name in knowledge.computed.service.policies,
+            }
+        )
+    return {"policies": rows}
+
+
+def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
+    """The facts that say nothing but what this policy is set to."""
+    facts = knowledge.catalogue.facts.items()
+    return {n: f for n, f in facts if f.source.kind == "policy" and f.source.target == policy}
+
+
+def _maxima(kind: OrderKind) -> tuple[str, ...]:
+    """The policies that hold the daily maximum of this kind of order."""
+    if kind.dosing is None:
+        return ()
+    return tuple(map(sentences.policy_name, (kind.dosing.daily_maximum, kind.dosing.child_daily_maximum)))
+
+
+def _evidence(knowledge: Knowledge) -> dict[str, Any]:
+    lines = [evidence.line(knowledge, name) for name in sorted(knowledge.evidence)]
+    return {"groups": [(status, [line for line in lines if line.status == status]) for status in evidence.STATUSES]}

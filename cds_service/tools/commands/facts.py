@@ -1,0 +1,84 @@
+"""`anakinra-cds facts`: every fact of a chart at a time, with its value, age, sources, or why it is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cds_service import knowledge
+from cds_service.chart.times import hours_between
+from cds_service.facts.course import course
+from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.pipeline import SERVICES, Service
+from cds_service.rendering.context import shown
+from cds_service.tools.replay.bundles import Problem, read, sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import parse_time
+from cds_service.web.door import read_call
+
+_NARROWEST = 120
+
+
+@click.command("facts")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--at", metavar="TIME", help="As of this time (RFC 3339). Default: now.")
+@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a .yaml file.")
+@click.option("--unknown", "only_unknown", is_flag=True, help="Only what is not known.")
+def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown: bool) -> None:
+    """Print the facts that the rules would see in the FHIR bundles under PATHS, for an order of anakinra.
+
+    Exit code 1 where a source cannot be used.
+    """
+    now = parse_time(at) if at else datetime.now(UTC)
+    service = Service.start(knowledge.load(site=site))
+    templates = {entry["hook"]: entry["prefetch"] for entry in service.discovery()}
+    found, problems = sources(paths)
+    console = Console()
+    console.width = max(console.width, _NARROWEST)
+    for chart in (item for source in found for item in read(source)):
+        if isinstance(chart, Problem):
+            problems.append(chart)
+        else:
+            call = build_call(chart, hook="order-select", templates=templates["order-select"])
+            checked = read_call(next(iter(SERVICES)), "order-select", msgspec.json.encode(call))
+            seen = service.examine(checked, now)
+            if seen is None:
+                click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
+                continue
+            console.print(f"[bold]{escape(chart.patient_id)}[/] as of {now.isoformat(timespec='minutes')}")
+            console.print(_table(seen.facts, service, now, only_unknown))
+            console.print(_course(seen.reading, seen.facts))
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _course(reading: Reading, facts: Facts) -> Table:
+    """The CRS grade at every moment at which something changed, as documented and as derived."""
+    table = Table("time (UTC)", "documented", "derived", "from", "event", title="CRS grade over the episode")
+    for step in course(reading, facts):
+        told = "" if step.documented is None else str(step.documented)
+        shown_as = f"{step.derived.low}" if step.proven else f"[dim]at least {step.derived.low}[/]"
+        table.add_row(f"{step.at:%Y-%m-%d %H:%M}", told, shown_as, escape(step.derived.evidence), escape(step.event))
+    return table
+
+
+def _table(facts: Mapping[str, Fact], service: Service, now: datetime, only_unknown: bool) -> Table:
+    table = Table("fact", "value", "age", "from", "what to know")
+    for name, definition in service.knowledge.catalogue.facts.items():
+        fact = facts.get(name)
+        if fact is None or (only_unknown and fact.value is not None):
+            continue
+        value = "[yellow]unknown[/]" if fact.value is None else escape(shown(fact.value, fact.unit))
+        age = f"{hours_between(fact.as_of, now):.1f} h" if fact.as_of else ""
+        known = "; ".join(w for w in (fact.why, fact.text, *fact.notes, *fact.unusable) if w)
+        table.add_row(escape(definition.title), value, age, escape(", ".join(fact.sources[:3])), escape(known))
+    return table

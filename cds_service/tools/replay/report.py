@@ -1,0 +1,120 @@
+"""Tell what a replay found: the table, the summary line, the differences, the file of answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from cds_service.tools.replay.run import Replay, Result
+
+STYLES: Mapping[str, str] = {"critical": "bold red", "warning": "yellow", "info": "cyan", "": "dim"}
+
+
+def table(results: Sequence[Result]) -> Table:
+    """One row a patient."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("patient", overflow="fold")
+    grid.add_column("story", overflow="fold")
+    grid.add_column("decision", no_wrap=True)
+    grid.add_column("indicator", no_wrap=True)
+    grid.add_column("dose", no_wrap=True)
+    grid.add_column("ms", justify="right", no_wrap=True)
+    for result in results:
+        style = "bold red" if result.reply.error else STYLES.get(result.indicator, "")
+        mark = " ≠" if result.differences else ""
+        grid.add_row(
+            escape(result.chart.patient_id),
+            escape(result.chart.story),
+            f"[{style}]{escape(result.decision)}[/]{mark}" if style else f"{escape(result.decision)}{mark}",
+            escape(result.indicator),
+            escape(result.dose),
+            f"{result.reply.ms:.0f}" if result.reply.ms >= 10 else f"{result.reply.ms:.1f}",
+        )
+    return grid
+
+
+def summary(replay: Replay) -> str:
+    """`20 patients, 1,432 resources, 0 errors, 3 silent, p50 2.1 ms, p95 4.0 ms`."""
+    results = replay.results
+    errors = len(replay.problems) + sum(1 for result in results if result.reply.error)
+    silent = sum(1 for result in results if not result.reply.error and not result.cards)
+    parts = [
+        _count(len(results), "patient"),
+        _count(sum(len(result.chart.resources) for result in results), "resource"),
+        _count(errors, "error"),
+        f"{silent:,} silent",
+    ]
+    times = [result.reply.ms for result in results if result.reply.status]
+    if times:
+        parts += [f"p50 {percentile(times, 50):.1f} ms", f"p95 {percentile(times, 95):.1f} ms"]
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The nearest-rank percentile of some values (at least one)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+def error_lines(replay: Replay) -> list[str]:
+    """One line for every source that could not be used and every call that failed."""
+    failed = [
+        f"{result.chart.source}: Patient/{result.chart.patient_id}: {result.reply.error}"
+        for result in replay.results
+        if result.reply.error
+    ]
+    return [str(problem) for problem in replay.problems] + failed
+
+
+def difference_lines(replay: Replay) -> list[str]:
+    """Where an answer is not as expected, and who was expected and did not come."""
+    lines = [
+        f"{result.chart.patient_id}: {difference}" for result in replay.results for difference in result.differences
+    ]
+    return lines + [f"{patient_id}: expected, but no source holds this patient" for patient_id in replay.missing()]
+
+
+def time_ignored(results: Sequence[Result]) -> bool:
+    """True where a service evaluated at another time than it was asked to."""
+    return any(
+        result.at is not None and result.evaluated_at and not _same_time(result.evaluated_at, result.at)
+        for result in results
+    )
+
+
+def _same_time(said: str, asked: datetime) -> bool:
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError:
+        return False
+    return found.tzinfo is not None and abs((found - asked).total_seconds()) < 1
+
+
+def write_answers(results: Sequence[Result], path: Path) -> None:
+    """Every answer as JSON. The file holds patient data when the charts do."""
+    answers: list[dict[str, Any]] = [
+        {
+            "patientId": result.chart.patient_id,
+            "source": result.chart.source,
+            "hook": result.hook,
+            "at": None if result.at is None else result.at.isoformat(),
+            "status": result.reply.status,
+            "ms": round(result.reply.ms, 3),
+            "error": result.reply.error,
+            "differences": list(result.differences),
+            "answer": result.reply.body,
+        }
+        for result in results
+    ]
+    path.write_text(json.dumps(answers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
