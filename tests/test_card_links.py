@@ -17,10 +17,9 @@ from cds_service.pipeline import Service
 from cds_service.settings import Settings, from_environ, public_url
 from tests.facts.house import REFRACTORY, Case
 from tests.support.cards import explanation
-from tests.support.shipped import ROOT, missing_parts
+from tests.support.shipped import ROOT
 from tests.web.stub import StubService, call_body, client_of, post
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
 REQUEST = (ROOT / "examples/requests/refractory-grade-2.json").read_bytes()
 SELECT = "/cds-services/anakinra-order-select"
 PUBLIC = "https://cds.example.org/anakinra"

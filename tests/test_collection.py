@@ -26,10 +26,9 @@ from cds_service.tools.replay.calls import HOOKS, build_call
 from cds_service.web.door import read_call
 from tests.facts.house import service
 from tests.support.cards import explanation
-from tests.support.shipped import ROOT, inspection, missing_parts, rule_files
+from tests.support.shipped import ROOT, inspection, rule_files
 from tests.support.vignettes import AT
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
 FILES = [pytest.param(path, id=path.stem) for path in rule_files()]
 SYNTHEA = ROOT.parent / "shared" / "data" / "synthea-r4"
 REVIEWED_WITHIN = timedelta(days=730)

@@ -15,7 +15,9 @@ CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("shown", ["rules/crs/one-dose-severe.yaml", "rules/crs/one-dose-severe.cases.yaml"])
+@pytest.mark.parametrize(
+    "shown", ["rules/toxicities/crs/one-dose-severe.yaml", "rules/toxicities/crs/one-dose-severe.cases.yaml"]
+)
 def test_the_rule_is_shown_as_it_stands(shown: str) -> None:
     assert (CHECKOUT / shown).read_text(encoding="utf-8").rstrip() in README
 

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[1]
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 FILES = {
-    "rules/value-sets/toydrug.yaml": """\
+    "rules/terms/toydrug.yaml": """\
 id: toydrug
 title: Toy drug
 status: draft
@@ -32,7 +32,7 @@ text: [toydrug]
 exclusions: []
 unverified: []
 """,
-    "rules/toydrug/toydrug-needs-platelets.yaml": """\
+    "rules/drugs/toydrug/toydrug-needs-platelets.yaml": """\
 id: toydrug-needs-platelets
 title: The toy drug needs platelets
 version: 1.0.0
@@ -48,7 +48,7 @@ ifUnknown: insufficient-data
 finding: {decision: block, indicator: critical}
 card: toydrug-blocked
 """,
-    "rules/toydrug/toydrug-needs-platelets.cases.yaml": """\
+    "rules/drugs/toydrug/toydrug-needs-platelets.cases.yaml": """\
 - {name: low, facts: {toydrug-count: 49999}, result: fires}
 - {name: exactly at the limit, facts: {toydrug-count: 50000}, result: silent}
 - {name: not measured, result: unknown}
@@ -87,7 +87,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
         assert text.count(before) == 1, name
         (root / name).write_text(text.replace(before, after))
     for name, text in FILES.items():
-        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     inspected = knowledge.inspect(root)
     assert inspected.problems == ()

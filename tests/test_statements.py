@@ -12,9 +12,8 @@ from cds_service.knowledge.model import Dose
 from cds_service.knowledge.source_attributes import facts_behind
 from tests.facts.house import REFRACTORY, Case
 from tests.support.cards import drug_orders, explanation, is_anakinra
-from tests.support.shipped import ROOT, missing_parts
+from tests.support.shipped import ROOT
 
-pytestmark = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
 OFFERING = ("suggest", "suggest-reduced", "suggest-restricted", "suggest-iec-hs", "order-ok")
 
 

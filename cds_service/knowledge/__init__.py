@@ -40,7 +40,8 @@ class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
     `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
-    stratum, then id; `rule_topics` are the folders they lie in. `digest` identifies the files: 12 hexadecimal digits.
+    stratum, then id; `rule_folders` says where each lies, such as `rules/shared/allergy`. `digest` identifies the
+    files: 12 hexadecimal digits.
     """
 
     policies: Mapping[str, Policy]
@@ -58,7 +59,7 @@ class Knowledge:
     digest: str
     regions: Mapping[str, Region] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
-    rule_topics: Mapping[str, str] = field(default_factory=dict)
+    rule_folders: Mapping[str, str] = field(default_factory=dict)
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
@@ -129,20 +130,20 @@ def _knowledge(loaded: Loaded) -> Knowledge:
     return Knowledge(
         policies=policies,
         overridden=overridden,
-        value_sets=loaded.table("rules/value-sets"),
+        value_sets=loaded.table("rules/terms"),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
-        regimens=loaded.table("rules/regimens"),
+        regimens=loaded.table("regimens"),
         cards=loaded.table("cards"),
         site=loaded.site,
         digest=loaded.digest,
         regions=loaded.singles["rules/regions.yaml"],
         sites=loaded.table("rules/sites"),
-        rule_topics={key: loaded.document("rules", key).name.split("/")[1] for key in loaded.table("rules")},
+        rule_folders={key: loaded.document("rules", key).name.rpartition("/")[0] for key in loaded.table("rules")},
         coverage=loaded.singles[COVERAGE],
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,22 +51,26 @@ OPTIONAL: Mapping[str, Any] = {
     VERSIONS: Versions,
 }
 FOLDERS: Mapping[str, Any] = {
-    "rules/value-sets": ValueSet,
+    "rules/terms": ValueSet,
     "rules/evidence": Evidence,
-    "rules/regimens": Regimen,
     "rules/sites": Site,
     "cards": Card,
 }
 CASES = "cases"
 RULES = "rules"
+REGIMENS = "regimens"
+# What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
+GROUPS = ("drugs", "toxicities", "shared")
+_RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(GROUPS)})/[a-z0-9-]+")
+_REGIMEN_FOLDER = re.compile(r"rules/drugs/[a-z0-9-]+/regimens")
 
 
 @dataclass(slots=True)
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind: `rules`, `cases`, and the keys of FOLDERS; `singles` one for each file of SINGLE
-    and OPTIONAL, empty where such a file is not there.
+    `tables` has one entry per kind: `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one for each file
+    of SINGLE and OPTIONAL, empty where such a file is not there.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -121,7 +126,8 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
 
 def _places() -> str:
     folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
-    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders} or rules/<topic>/<rule-id>.yaml"
+    rules = f"rules/<{'|'.join(GROUPS)}>/<topic>/<rule-id>.yaml or rules/drugs/<drug>/regimens/<id>.yaml"
+    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}"
 
 
 def _kind(name: str) -> str | None:
@@ -129,9 +135,9 @@ def _kind(name: str) -> str | None:
     folder, _, file = name.rpartition("/")
     if folder in FOLDERS:
         return folder
-    if folder.startswith("rules/") and folder.count("/") == 1:
+    if _RULE_FOLDER.fullmatch(folder):
         return CASES if file.endswith(".cases.yaml") else RULES
-    return None
+    return REGIMENS if _REGIMEN_FOLDER.fullmatch(folder) else None
 
 
 def _single(loaded: Loaded, document: Document | None, name: str, shape: Any) -> None:
@@ -149,7 +155,7 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
     if kind == "rules/sites":
         loaded.documents[kind, document.stem] = document
         return  # a site may extend another: read when all are there
-    shape = {RULES: RuleDefinition, CASES: tuple[Case, ...]}.get(kind) or FOLDERS[kind]
+    shape = {RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}.get(kind) or FOLDERS[kind]
     model = _model(loaded, document, shape)
     if (kind, document.stem) in loaded.documents:
         other = loaded.documents[kind, document.stem].name

@@ -25,8 +25,8 @@ POLICIES: Final = "rules/policies.yaml"
 # Kind, as a field of `Versions` -> the loader's table, what one is called, the key of its version.
 KINDS: Final = {
     "rules": ("rules", "rule", "version"),
-    "value_sets": ("rules/value-sets", "value set", "version"),
-    "regimens": ("rules/regimens", "regimen", "version"),
+    "value_sets": ("rules/terms", "value set", "version"),
+    "regimens": ("regimens", "regimen", "version"),
     "cards": ("cards", "card", "version"),
     "policies": (POLICIES, "policy", "validFrom"),
     "evidence": ("rules/evidence", "piece of evidence", "checkedOn"),

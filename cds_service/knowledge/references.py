@@ -24,8 +24,8 @@ AGE_UNITS = ("h", "d")
 def check(loaded: Loaded) -> list[str]:
     """Every dangling or unfitting reference, one line each. Expects files that were read without problems."""
     found = [*_catalogue(loaded), *_orders(loaded)]
-    for key, regimen in loaded.table("rules/regimens").items():
-        found += _regimen(loaded, loaded.document("rules/regimens", key), regimen)
+    for key, regimen in loaded.table("regimens").items():
+        found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
         found += _card(loaded, loaded.document("cards", key), card)
     for key, rule in loaded.table("rules").items():
@@ -36,7 +36,7 @@ def check(loaded: Loaded) -> list[str]:
 def _catalogue(loaded: Loaded) -> Iterable[str]:
     catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
     document = loaded.document("rules/facts.yaml", "")
-    value_sets = loaded.table("rules/value-sets")
+    value_sets = loaded.table("rules/terms")
     for name, query in catalogue.queries.items():
         if query.window:
             yield from missing(
@@ -59,7 +59,7 @@ def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, c
         policies = loaded.singles["rules/policies.yaml"]
         yield from missing(document, (*here, "from"), "policy", fact.source.target, policies)
     elif fact.source.kind != "topic":
-        yield from missing(document, (*here, "from"), "value set", fact.source.target, loaded.table("rules/value-sets"))
+        yield from missing(document, (*here, "from"), "value set", fact.source.target, loaded.table("rules/terms"))
     analytes = loaded.singles["rules/units.yaml"]
     if fact.analyte:
         yield from missing(document, (*here, "analyte"), "analyte", fact.analyte, analytes)
@@ -88,12 +88,12 @@ def _orders(loaded: Loaded) -> Iterable[str]:
     orders: Orders = loaded.singles["rules/orders.yaml"]
     document = loaded.document("rules/orders.yaml", "")
     for name, use in orders.uses.items():
-        known = loaded.table("rules/value-sets")
+        known = loaded.table("rules/terms")
         yield from missing(document, ("uses", name, "valueSet"), "value set", use.value_set, known)
     for name, kind in orders.kinds.items():
         for index, value_set in enumerate(kind.value_sets):
             path = ("kinds", name, "valueSets", index)
-            yield from missing(document, path, "value set", value_set, loaded.table("rules/value-sets"))
+            yield from missing(document, path, "value set", value_set, loaded.table("rules/terms"))
         if kind.dosing:
             here = ("kinds", name, "dosing")
             policies, facts = loaded.singles["rules/policies.yaml"], loaded.singles["rules/facts.yaml"].facts

@@ -42,7 +42,7 @@ def unused(loaded: Loaded) -> list[str]:
     """One line for each value set, card, policy and regimen that no other file names."""
     used = _used(loaded)
     found: list[str] = []
-    for kind, what in (("rules/value-sets", "value set"), ("cards", "card"), ("rules/regimens", "regimen")):
+    for kind, what in (("rules/terms", "value set"), ("cards", "card"), ("regimens", "regimen")):
         for key in loaded.table(kind):
             if key not in used[what]:
                 document = loaded.document(kind, key)

@@ -71,7 +71,7 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
     if rule.pathway:
         yield from missing(document, ("pathway",), "pathway", rule.pathway, orders.pathways)
     if rule.regimen:
-        yield from missing(document, ("regimen",), "regimen", rule.regimen, loaded.table("rules/regimens"))
+        yield from missing(document, ("regimen",), "regimen", rule.regimen, loaded.table("regimens"))
     for index, name in enumerate(rule.policies):
         known = loaded.singles["rules/policies.yaml"]
         yield from missing(document, ("policies", index), "policy", name, known)

@@ -36,7 +36,7 @@ def known_names(loaded: Loaded) -> Mapping[str, Mapping[str, Any]]:
     return {
         "rules": loaded.table("rules"),
         "policies": loaded.singles["rules/policies.yaml"],
-        "regimens": loaded.table("rules/regimens"),
+        "regimens": loaded.table("regimens"),
         "evidence": loaded.table("rules/evidence"),
         "cards": loaded.table("cards"),
         "facts": loaded.singles["rules/facts.yaml"].facts,
@@ -137,7 +137,7 @@ def _computed(loaded: Loaded) -> Iterator[str]:
     computed: Computed = loaded.singles[COMPUTED]
     facts = loaded.singles["rules/facts.yaml"].facts.values()
     topics = {fact.source.target for fact in facts if fact.source.kind == "topic"}
-    known = {**known_names(loaded), "value_sets": loaded.table("rules/value-sets")}
+    known = {**known_names(loaded), "value_sets": loaded.table("rules/terms")}
     for topic in computed.topics:
         yield from missing(document, ("topics", topic), "topic", topic, topics)
     users = {("topics", name): uses for name, uses in computed.topics.items()} | {("service",): computed.service}

@@ -19,7 +19,7 @@ from cds_service.tools.export.validation import problems
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write
 
-RULE = "rules/safety/toy-neutropenia.yaml"
+RULE = "rules/shared/safety/toy-neutropenia.yaml"
 PLAN = "PlanDefinition/toy-neutropenia.json"
 
 
@@ -134,7 +134,7 @@ def test_what_is_not_valid_is_not_written(root: Path, tmp_path: Path) -> None:
     name = "a" * 60
     write(
         root,
-        f"rules/regimens/{name}.yaml",
+        f"rules/drugs/toy/regimens/{name}.yaml",
         f"id: {name}\ntitle: Toy\nversion: 1.0.0\nstatus: draft\norderKind: toy-drug\nroute: subcutaneous\n"
         "dose: {mg: 1, intervalHours: 24}\nalternatives: [{mg: 2, intervalHours: 24}]\n"
         "permitted: [{mg: 1, intervalHours: 24}]\ndurationDays: 1\nreview: daily\nstop: then\ntaper: none\n"

@@ -11,8 +11,8 @@ from cds_service.knowledge import inspect
 from cds_service.tools.commands.check import command
 from tests.support.knowledge_root import EXTENDING_SITE, replace, write
 
-RULE = "rules/safety/toy-neutropenia.yaml"
-CASES = "rules/safety/toy-neutropenia.cases.yaml"
+RULE = "rules/shared/safety/toy-neutropenia.yaml"
+CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:
@@ -94,8 +94,8 @@ def test_more_rules_than_the_engine_takes(root: Path) -> None:
         rule = text.replace("id: toy-neutropenia", f"id: {name}").replace(
             "unless:", "any:\n" + alternative * 8 + "unless:"
         )
-        write(root, f"rules/many/{name}.yaml", rule)
-        write(root, f"rules/many/{name}.cases.yaml", (root / CASES).read_text(encoding="utf-8"))
+        write(root, f"rules/shared/many/{name}.yaml", rule)
+        write(root, f"rules/shared/many/{name}.cases.yaml", (root / CASES).read_text(encoding="utf-8"))
     result = run(root)
     assert result.exit_code == 1
     assert "60" in result.stderr
@@ -107,8 +107,12 @@ def test_rule_without_cases(root: Path) -> None:
 
 
 def test_cases_without_rule(root: Path) -> None:
-    (root / CASES).rename(root / "rules/safety/toy-absent.cases.yaml")
-    assert inspect(root).problems[1].startswith("rules/safety/toy-absent.cases.yaml:1: (whole file): no such rule toy-")
+    (root / CASES).rename(root / "rules/shared/safety/toy-absent.cases.yaml")
+    assert (
+        inspect(root)
+        .problems[1]
+        .startswith("rules/shared/safety/toy-absent.cases.yaml:1: (whole file): no such rule toy-")
+    )
 
 
 def test_a_rule_of_known_comparisons_needs_no_unknown_case(root: Path) -> None:
@@ -131,7 +135,7 @@ def test_long_rule(root: Path) -> None:
 
 
 def test_unused_files_are_warnings(root: Path) -> None:
-    for folder, name in (("rules/value-sets", "toy-drug"), ("cards", "toy-neutropenia")):
+    for folder, name in (("rules/terms", "toy-drug"), ("cards", "toy-neutropenia")):
         text = (root / f"{folder}/{name}.yaml").read_text(encoding="utf-8")
         write(root, f"{folder}/toy-spare.yaml", text.replace(f"id: {name}", "id: toy-spare"))
     policy = "toy-spare: {title: Spare, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: r}\n"
@@ -139,7 +143,7 @@ def test_unused_files_are_warnings(root: Path) -> None:
     result = run(root)
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        "warning: rules/value-sets/toy-spare.yaml:1: id: the value set toy-spare is not used by any other file",
+        "warning: rules/terms/toy-spare.yaml:1: id: the value set toy-spare is not used by any other file",
         "warning: cards/toy-spare.yaml:1: id: the card toy-spare is not used by any other file",
         f"warning: rules/policies.yaml:{line}: toy-spare: the policy toy-spare is not used by any other file",
     ]

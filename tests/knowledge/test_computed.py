@@ -15,12 +15,11 @@ from cds_service.knowledge import Knowledge, inspect, load
 from cds_service.rendering.cards import OWN_CARD
 from cds_service.rendering.templates import FOOTER
 from tests.support.knowledge_root import replace, write
-from tests.support.shipped import ROOT, missing_parts
+from tests.support.shipped import ROOT
 
 COMPUTED = "rules/computed.yaml"
 FACTS = Path(cds_service.__file__).parent / "facts"
 MODULES: Mapping[str, str] = {topic: run.__module__.rpartition(".")[2] for topic, run in TOPICS.items()}
-shipped = pytest.mark.skipif(bool(missing_parts()), reason=f"not written yet: {', '.join(missing_parts())}")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,6 @@ def _named(topic: str, known: Mapping[str, object]) -> set[str]:
     return {name for name in known if name in texts or name.startswith(beginnings)}
 
 
-@shipped
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_topic_names_what_its_code_looks_up(ours: Knowledge, topic: str) -> None:
     uses = ours.computed.topics.get(topic)
@@ -77,14 +75,12 @@ def test_a_topic_names_what_its_code_looks_up(ours: Knowledge, topic: str) -> No
     assert set(uses.value_sets) == _named(topic, ours.value_sets), f"{COMPUTED}: topics.{topic}.valueSets"
 
 
-@shipped
 def test_the_service_itself_names_its_cards(ours: Knowledge) -> None:
     by_rules = {rule.card for rule in ours.rules}
     needed = {FOOTER, *OWN_CARD, "system-unevaluated"} - by_rules
     assert needed <= set(ours.computed.service.cards)
 
 
-@shipped
 def test_the_service_itself_names_its_policies(ours: Knowledge) -> None:
     """Those that the code beside the topics looks up, whichever rules run."""
     files = [path for path in FACTS.parent.rglob("*.py") if path.parent != FACTS]
@@ -92,7 +88,6 @@ def test_the_service_itself_names_its_policies(ours: Knowledge) -> None:
     assert set(ours.computed.service.policies) == texts & ours.policies.keys()
 
 
-@shipped
 def test_no_policy_regimen_or_card_is_unused() -> None:
     found = [w for w in inspect(ROOT).warnings if "not used by any other file" in w]
     assert [w for w in found if "the value set" not in w] == []

@@ -11,9 +11,9 @@ from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
 from tests.support.knowledge_root import FILES, Problems, replace, write
 
-RULE = "rules/safety/toy-neutropenia.yaml"
+RULE = "rules/shared/safety/toy-neutropenia.yaml"
 FACTS = "rules/facts.yaml"
-VALUE_SET = "rules/value-sets/toy-drug.yaml"
+VALUE_SET = "rules/terms/toy-drug.yaml"
 
 
 def test_minimal_root_loads(root: Path) -> None:
@@ -34,7 +34,7 @@ def test_rules_are_sorted_by_stratum_then_id(root: Path) -> None:
         text = (
             FILES[RULE].replace("id: toy-neutropenia", f"id: {name}").replace("stratum: safety", f"stratum: {stratum}")
         )
-        write(root, f"rules/other/{name}.yaml", text)
+        write(root, f"rules/shared/other/{name}.yaml", text)
     assert [rule.id for rule in load(root).rules] == ["b-rule", "toy-neutropenia", "z-rule", "a-rule"]
 
 
@@ -138,7 +138,7 @@ def test_missing_key_is_reported_at_what_lacks_it(root: Path, problems: Problems
 
 
 def test_case_with_a_wrong_result(root: Path, problems: Problems) -> None:
-    file = "rules/safety/toy-neutropenia.cases.yaml"
+    file = "rules/shared/safety/toy-neutropenia.cases.yaml"
     line = replace(root, file, "infection: false}, result: fires", "infection: false}, result: fire")
     assert problems()[0].startswith(f"{file}:{line}: [0].result: expected 'fires', 'silent' or 'unknown'")
 
@@ -164,24 +164,35 @@ def test_empty_file(root: Path, problems: Problems) -> None:
     assert problems()[0].startswith(f"{RULE}:1: (whole file): expected ")
 
 
-@pytest.mark.parametrize("name", ["rules/extra.yaml", "rules/a/b/c.yaml", "cards/sub/a.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rules/extra.yaml",
+        "rules/a/b/c.yaml",
+        "rules/shared/a.yaml",
+        "rules/shared/a/regimens/b.yaml",
+        "cards/sub/a.yaml",
+    ],
+)
 def test_file_in_no_known_place(root: Path, problems: Problems, name: str) -> None:
     write(root, name, "a: 1\n")
     assert problems()[0].startswith(f"{name}:1: (file name): not a place for knowledge; expected rules/facts.yaml, ")
 
 
 def test_other_file_names(root: Path, problems: Problems) -> None:
-    write(root, "rules/safety/rule.yml", "a: 1\n")
+    write(root, "rules/shared/safety/rule.yml", "a: 1\n")
     write(root, "rules/README.md", "For reviewers")
     write(root, "rules/.hidden", "")
     assert problems() == (
-        "rules/safety/rule.yml:1: (file name): expected a name that ends in .yaml (or .md for reading)",
+        "rules/shared/safety/rule.yml:1: (file name): expected a name that ends in .yaml (or .md for reading)",
     )
 
 
 def test_rule_id_in_two_topics(root: Path, problems: Problems) -> None:
-    write(root, "rules/second/toy-neutropenia.yaml", FILES[RULE])
-    assert problems() == (f"rules/second/toy-neutropenia.yaml:1: id: the id toy-neutropenia is already used by {RULE}",)
+    write(root, "rules/toxicities/second/toy-neutropenia.yaml", FILES[RULE])
+    assert problems() == (
+        f"rules/toxicities/second/toy-neutropenia.yaml:1: id: the id toy-neutropenia is already used by {RULE}",
+    )
 
 
 def test_root_without_folders(root: Path, problems: Problems) -> None:

@@ -9,12 +9,12 @@ import pytest
 from cds_service.knowledge import load
 from tests.support.knowledge_root import FILES, Problems, replace, write
 
-RULE = "rules/safety/toy-neutropenia.yaml"
+RULE = "rules/shared/safety/toy-neutropenia.yaml"
 FACTS = "rules/facts.yaml"
 ORDERS = "rules/orders.yaml"
 CARD = "cards/toy-neutropenia.yaml"
-REGIMEN = "rules/regimens/toy-dose.yaml"
-SECOND = "rules/pathway/toy-second.yaml"
+REGIMEN = "rules/drugs/toy/regimens/toy-dose.yaml"
+SECOND = "rules/toxicities/pathway/toy-second.yaml"
 
 REGIMEN_TEXT = """\
 id: toy-dose

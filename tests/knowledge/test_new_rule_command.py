@@ -15,8 +15,8 @@ from cds_service.tools.commands.check import command as check
 from cds_service.tools.commands.new_rule import command
 from tests.support.knowledge_root import replace, write
 
-RULE = "rules/toy/toy-count.yaml"
-CASES = "rules/toy/toy-count.cases.yaml"
+RULE = "rules/shared/toy/toy-count.yaml"
+CASES = "rules/shared/toy/toy-count.cases.yaml"
 CARD = "cards/toy-count.yaml"
 
 
@@ -35,7 +35,7 @@ def assert_checks(root: Path) -> None:
 
 def test_a_rule_without_a_decision(root: Path) -> None:
     before = files(root)
-    result = run(root, "toy/toy-count")
+    result = run(root, "shared/toy/toy-count")
     assert result.exit_code == 0, result.output
     assert files(root) - before == {RULE, CASES}
     assert_checks(root)
@@ -46,7 +46,7 @@ def test_a_rule_without_a_decision(root: Path) -> None:
 
 
 def test_keys_stand_in_the_models_order(root: Path) -> None:
-    run(root, "toy/toy-count")
+    run(root, "shared/toy/toy-count")
     text = (root / RULE).read_text(encoding="utf-8")
     expected = [field.alias for field in RuleDefinition.model_fields.values()]
     assert list(yaml.safe_load(text)) == expected
@@ -65,7 +65,7 @@ def test_a_rule_with_a_decision_has_a_card(root: Path, decision: str) -> None:
         "--fact",
         "neutrophil-count",
     )
-    result = run(root, "toy/toy-count", *arguments)
+    result = run(root, "shared/toy/toy-count", *arguments)
     assert result.exit_code == 0, result.output
     assert {RULE, CASES, CARD} <= files(root)
     assert_checks(root)
@@ -75,7 +75,7 @@ def test_a_rule_with_a_decision_has_a_card(root: Path, decision: str) -> None:
 
 
 def test_long_titles_make_short_summaries(root: Path) -> None:
-    run(root, "toy/toy-count", "--decision", "caution", "--title", "long " * 40)
+    run(root, "shared/toy/toy-count", "--decision", "caution", "--title", "long " * 40)
     assert_checks(root)
 
 
@@ -83,21 +83,21 @@ def test_long_titles_make_short_summaries(root: Path) -> None:
 def test_every_type_of_fact(root: Path, kind: str) -> None:
     fact = "  severity:\n    title: How severe\n    type: " + kind + "\n    from: {topic: toy}\n"
     replace(root, "rules/facts.yaml", "facts:\n", "facts:\n" + fact)
-    assert run(root, "toy/toy-count", "--fact", "severity").exit_code == 0
+    assert run(root, "shared/toy/toy-count", "--fact", "severity").exit_code == 0
     assert_checks(root)
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("toy-count",), "expected TOPIC/RULE-ID in lower-case words"),
-        (("toy/Toy_Count",), "expected TOPIC/RULE-ID in lower-case words"),
-        (("../toy/toy-count",), "expected TOPIC/RULE-ID"),
-        (("sites/toy-count",), "rules/sites/ does not hold rules"),
-        (("toy/toy-count", "--fact", "active-infecton"), "did you mean active-infection?"),
-        (("toy/toy-neutropenia",), "already there"),
-        (("safety/toy-neutropenia",), "already there"),
-        (("toy/toy-count", "--decision", "maybe"), "is not one of"),
+        (("toy/toy-count",), "expected GROUP/TOPIC/RULE-ID in lower-case words"),
+        (("shared/toy/Toy_Count",), "expected GROUP/TOPIC/RULE-ID in lower-case words"),
+        (("../shared/toy/toy-count",), "expected GROUP/TOPIC/RULE-ID"),
+        (("sites/toy/toy-count",), "rules/sites/ does not hold rules"),
+        (("shared/toy/toy-count", "--fact", "active-infecton"), "did you mean active-infection?"),
+        (("shared/toy/toy-neutropenia",), "already there"),
+        (("shared/safety/toy-neutropenia",), "already there"),
+        (("shared/toy/toy-count", "--decision", "maybe"), "is not one of"),
     ],
 )
 def test_refused(root: Path, arguments: tuple[str, ...], expected: str) -> None:
@@ -113,24 +113,24 @@ def test_nothing_is_overwritten(root: Path, name: str) -> None:
     text = "# mine\n[]\n" if name == CASES else (root / "cards/toy-neutropenia.yaml").read_text(encoding="utf-8")
     write(root, name, text.replace("id: toy-neutropenia", "id: toy-count"))
     before = files(root)
-    result = run(root, "toy/toy-count", "--decision", "caution")
+    result = run(root, "shared/toy/toy-count", "--decision", "caution")
     assert "already there" in result.stderr
     assert files(root) == before
 
 
 def test_a_broken_root_is_mended_first(root: Path) -> None:
     replace(root, "rules/orders.yaml", "valueSets: [toy-drug]", "valueSets: [toy]")
-    result = run(root, "toy/toy-count")
+    result = run(root, "shared/toy/toy-count")
     assert result.exit_code == 1
     assert "rules/orders.yaml:4: kinds.toy-drug.valueSets[0]: no such value set toy" in result.stderr
 
 
 def test_a_root_that_is_none(tmp_path: Path) -> None:
-    assert "expected the folders rules/ and cards/" in run(tmp_path, "toy/toy-count").stderr
+    assert "expected the folders rules/ and cards/" in run(tmp_path, "shared/toy/toy-count").stderr
 
 
 def test_a_fact_with_one_value(root: Path) -> None:
     replace(root, "rules/facts.yaml", "type: boolean", "type: code\n    values: [only]")
-    replace(root, "rules/safety/toy-neutropenia.yaml", "is: true", "is: only")
-    assert "no rule can be silent about it" in run(root, "toy/toy-count", "--fact", "active-infection").stderr
-    assert "name one with --fact" in run(root, "toy/toy-count").stderr
+    replace(root, "rules/shared/safety/toy-neutropenia.yaml", "is: true", "is: only")
+    assert "no rule can be silent about it" in run(root, "shared/toy/toy-count", "--fact", "active-infection").stderr
+    assert "name one with --fact" in run(root, "shared/toy/toy-count").stderr

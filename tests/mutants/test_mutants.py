@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 CONTENT = HERE / "equivalent-content.yaml"
 # `make mutants` tries every change of the content; `make test` every so many of them, and all criteria.
 EVERY = int(os.environ.get("MUTANTS_EVERY", "30"))
-RULE = "rules/safety/toy-neutropenia.yaml"
-CASES = "rules/safety/toy-neutropenia.cases.yaml"
+RULE = "rules/shared/safety/toy-neutropenia.yaml"
+CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:

@@ -65,7 +65,7 @@ cell-count:
   units: [{code: 10*9/L, aliases: [x10e9/l]}]
   plausible: [0, 500]
 """,
-    "rules/value-sets/anc.yaml": """\
+    "rules/terms/anc.yaml": """\
 id: anc
 title: Absolute neutrophil count
 status: draft
@@ -79,7 +79,7 @@ text: []
 exclusions: []
 unverified: []
 """,
-    "rules/value-sets/infection.yaml": """\
+    "rules/terms/infection.yaml": """\
 id: infection
 title: Infections
 status: draft
@@ -92,7 +92,7 @@ text: [infection]
 exclusions: []
 unverified: []
 """,
-    "rules/value-sets/toy-drug.yaml": """\
+    "rules/terms/toy-drug.yaml": """\
 id: toy-drug
 title: The toy drug
 status: draft
@@ -121,7 +121,7 @@ checkedOn: 2026-01-01
 seeds: []
 forbidden: []
 """,
-    "rules/safety/toy-neutropenia.yaml": """\
+    "rules/shared/safety/toy-neutropenia.yaml": """\
 id: toy-neutropenia
 title: Few neutrophils under the toy drug
 version: 1.0.0
@@ -142,7 +142,7 @@ policies: [neutropenia]
 evidence: [toy-trial]
 limits: []
 """,
-    "rules/safety/toy-neutropenia.cases.yaml": """\
+    "rules/shared/safety/toy-neutropenia.cases.yaml": """\
 - {name: low, facts: {neutrophil-count: 0.4, active-infection: false}, result: fires}
 - {name: at the threshold, facts: {neutrophil-count: 0.5, active-infection: false}, result: silent}
 - {name: infection, facts: {neutrophil-count: 0.4, active-infection: true}, result: silent}

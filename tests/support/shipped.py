@@ -6,23 +6,9 @@ import functools
 from pathlib import Path
 
 from cds_service.knowledge import Inspection, inspect
+from cds_service.knowledge.loader import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "rules/facts.yaml",
-    "rules/orders.yaml",
-    "rules/policies.yaml",
-    "rules/regions.yaml",
-    "rules/units.yaml",
-    "rules/sites/us.yaml",
-    "rules/*/*.cases.yaml",
-    "cards/*.yaml",
-)
-
-
-def missing_parts() -> list[str]:
-    """The parts of the knowledge files that do not exist; where there are any, nothing can be said of the whole."""
-    return [part for part in PARTS if not any(ROOT.glob(part))]
 
 
 @functools.cache
@@ -33,6 +19,5 @@ def inspection() -> Inspection:
 
 def rule_files() -> list[Path]:
     """Every rule file of the checkout."""
-    data = ("value-sets", "evidence", "regimens", "sites")
-    files = sorted(ROOT.glob("rules/*/*.yaml"))
-    return [path for path in files if path.parent.name not in data and not path.name.endswith(".cases.yaml")]
+    files = sorted(path for group in GROUPS for path in ROOT.glob(f"rules/{group}/*/*.yaml"))
+    return [path for path in files if not path.name.endswith(".cases.yaml")]

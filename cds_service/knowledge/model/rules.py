@@ -81,7 +81,7 @@ class Finding(Model):
 
 
 class RuleDefinition(Model):
-    """One reviewable rule: a file `rules/<topic>/<id>.yaml`."""
+    """One reviewable rule: a file `rules/<group>/<topic>/<id>.yaml`."""
 
     id: Id
     title: str

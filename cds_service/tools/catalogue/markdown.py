@@ -30,10 +30,10 @@ def markdown(knowledge: Knowledge) -> str:
 
 def _rules(knowledge: Knowledge) -> Iterator[str]:
     yield f"## Rules ({len(knowledge.rules)})\n"
-    topics = sorted(set(knowledge.rule_topics.values()))
+    topics = sorted(set(knowledge.rule_folders.values()))
     for topic in topics:
-        rules = sorted((r for r in knowledge.rules if knowledge.rule_topics[r.id] == topic), key=lambda rule: rule.id)
-        yield f"### {topic}\n"
+        rules = sorted((r for r in knowledge.rules if knowledge.rule_folders[r.id] == topic), key=lambda rule: rule.id)
+        yield f"### {topic.partition('/')[2]}\n"
         yield from _table(("rule", "title", "decision", "version", "status"), (_rule(rule) for rule in rules))
 
 

@@ -92,7 +92,7 @@ def _lines(knowledge: Knowledge, root: Path, survivors: Sequence[Mutant]) -> lis
     """`file:line: <criterion>: <what was changed> and no case noticed` of each survivor."""
     lines = []
     for mutant in survivors:
-        name = f"rules/{knowledge.rule_topics[mutant.rule.id]}/{mutant.rule.id}.yaml"
+        name = f"{knowledge.rule_folders[mutant.rule.id]}/{mutant.rule.id}.yaml"
         line = read(root / name, name).line(mutant.path)
         lines.append(f"{name}:{line}: {mutant.criterion}: {mutant.change} and no case noticed")
     return lines

@@ -13,7 +13,7 @@ import click
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, inspect
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import FOLDERS
+from cds_service.knowledge.loader import GROUPS
 from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import STRATA, DecisionName, FactDefinition, Indicator
 
@@ -42,7 +42,7 @@ class Draft:
 
 
 @click.command("new-rule")
-@click.argument("rule", metavar="TOPIC/RULE-ID")
+@click.argument("rule", metavar="GROUP/TOPIC/RULE-ID")
 @click.option("--title", default="", help="Default: the rule's id in words.")
 @click.option("--fact", default="", help="Fact that the rule tests. Default: the first true-or-false one.")
 @click.option("--stratum", type=click.Choice(STRATA), default="advice", show_default=True)
@@ -77,11 +77,12 @@ def command(*, rule: str, title: str, fact: str, stratum: str, decision: str | N
 
 
 def _parts(rule: str) -> tuple[str, str]:
-    topic, _, rule_id = rule.partition("/")
-    if not all(_ID.fullmatch(part) and len(part) <= _MAX_ID for part in (topic, rule_id)):
-        raise click.UsageError(f"expected TOPIC/RULE-ID in lower-case words joined by '-' (found {rule!r})")
-    if f"rules/{topic}" in FOLDERS:
-        raise click.UsageError(f"rules/{topic}/ does not hold rules; choose another topic")
+    topic, _, rule_id = rule.rpartition("/")
+    group, _, name = topic.partition("/")
+    if not all(_ID.fullmatch(part) and len(part) <= _MAX_ID for part in (group, name, rule_id)):
+        raise click.UsageError(f"expected GROUP/TOPIC/RULE-ID in lower-case words joined by '-' (found {rule!r})")
+    if group not in GROUPS:
+        raise click.UsageError(f"rules/{group}/ does not hold rules; expected one of {', '.join(GROUPS)}")
     return topic, rule_id
 
 
