@@ -1,4 +1,4 @@
-"""Codes under every name that charts give them: one family for all URIs of a code system, one spelling for each code."""
+"""Codes under every name that charts give them: one family for all URIs of a system, one spelling for each code."""
 
 from __future__ import annotations
 

@@ -86,6 +86,15 @@ class Recogniser:
                 spelling = self._systems.spelled(exclusion.system, exclusion.code)
                 self._not_these.setdefault((spelling.family, spelling.forms), set()).add(value_set.id)
 
+    def has(self, set_id: str, system: str, code: str) -> bool:
+        """Whether a code is in a value set."""
+        return set_id in self._codes.sets_of(system, code)
+
+    def bars(self, set_id: str, system: str, code: str) -> bool:
+        """Whether a code is one that a value set excludes."""
+        spelling = self._systems.spelled(system, code)
+        return set_id in self._not_these.get((spelling.family, spelling.forms), ())
+
     def recognise(self, written: Written) -> Recognition:
         """What a concept is."""
         meanings: dict[str, Meaning] = {}

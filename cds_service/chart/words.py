@@ -127,9 +127,7 @@ class Lexicon:
                 for phrase in ends.get(word[-length:], ()) if len(word) > length else ():
                     yield _Hit(at, at + 1, phrase)
 
-    def _mentions(
-        self, words: Sequence[str], clauses: Sequence[int], told: dict[int, list[_Hit]]
-    ) -> Iterator[Mention]:
+    def _mentions(self, words: Sequence[str], clauses: Sequence[int], told: dict[int, list[_Hit]]) -> Iterator[Mention]:
         years = _years(words, clauses)
         begins: dict[int, int] = {}
         for at, clause in enumerate(clauses):

@@ -21,7 +21,17 @@ from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, 
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
-from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Tree, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.terms import (
+    Analyte,
+    Code,
+    Evidence,
+    Exclusion,
+    Policy,
+    Tree,
+    Unit,
+    UnverifiedCode,
+    ValueSet,
+)
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
     Attribute,

@@ -31,8 +31,8 @@ class Exclusion(Model):
 class Tree(Model):
     """Parts of code systems with a tree (ICD-10, ATC), by the beginnings of their codes, without dots.
 
-    `family` is a family of `rules/code-systems.yaml` or a group of them (`icd-10`: all national editions); `without` are
-    beginnings that do not belong here although a shorter one does.
+    `family` is a family of `rules/code-systems.yaml` or a group of them (`icd-10`: all national editions); `without`
+    are beginnings that do not belong here although a shorter one does.
     """
 
     family: Id
