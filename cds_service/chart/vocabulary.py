@@ -98,8 +98,8 @@ class Matcher:
         self._exact = frozenset(words_of(fold(text)) for text in phrases)
 
     def matches(self, found: Concept) -> bool:
-        """True where the concept says this of the patient, now and without doubt."""
-        return self.recognised(found).said(self.id)
+        """True where the concept says this of the patient as of now, for certain or in doubt."""
+        return self.recognised(found).holds(self.id)
 
     def recognised(self, found: Concept) -> Recognition:
         """Everything that the concept is, looked up once a process."""

@@ -79,16 +79,19 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
+    """A phrase at its words; one that holds a comma itself ("Staphylococcus, coagulase negative") crosses clauses."""
+
     start: int
     end: int
     phrase: Phrase
+    crosses: bool = False
 
 
 class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
     def __init__(self, phrases: Iterable[tuple[str, Phrase]]) -> None:
-        self._first: dict[str, list[tuple[tuple[str, ...], Phrase]]] = {}
+        self._first: dict[str, list[tuple[tuple[str, ...], Phrase, bool]]] = {}
         self._ends: dict[int, dict[str, list[Phrase]]] = {}
         for text, phrase in phrases:
             self._add(text, phrase)
@@ -103,7 +106,8 @@ class Lexicon:
         if folded.startswith("*"):
             self._ends.setdefault(len(words[0]), {}).setdefault(words[0], []).append(phrase)
         else:
-            self._first.setdefault(words[0], []).append((words[1:], phrase))
+            crosses = len(words) > 1 and _BREAK.search(folded) is not None
+            self._first.setdefault(words[0], []).append((words[1:], phrase, crosses))
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order."""
@@ -113,16 +117,16 @@ class Lexicon:
         clauses = _turned(clauses, hits)
         told: dict[int, list[_Hit]] = {}
         for hit in hits:
-            if clauses[hit.start] == clauses[hit.end - 1]:
+            if hit.crosses or clauses[hit.start] == clauses[hit.end - 1]:
                 told.setdefault(clauses[hit.start], []).append(hit)
         return tuple(self._mentions(words, clauses, told))
 
     def _hits(self, words: Sequence[str]) -> Iterator[_Hit]:
         for at, word in enumerate(words):
-            for rest, phrase in self._first.get(word, ()):
+            for rest, phrase, crosses in self._first.get(word, ()):
                 end = at + 1 + len(rest)
                 if not rest or tuple(words[at + 1 : end]) == rest:
-                    yield _Hit(at, end, phrase)
+                    yield _Hit(at, end, phrase, crosses)
             for length, ends in self._ends.items():
                 for phrase in ends.get(word[-length:], ()) if len(word) > length else ():
                     yield _Hit(at, at + 1, phrase)
