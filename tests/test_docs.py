@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from cds_service import knowledge
-from cds_service.knowledge.model import DecisionName
+from cds_service.knowledge.model import Condition, DecisionName, RuleDefinition
 from cds_service.settings import TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +33,8 @@ _ELSEWHERE = re.compile(r"[a-z]+:")
 _NAMES = r"`[^`]+`(?:(?:, | and )`[^`]+`)*"
 # "value sets `a`, `b`": the word says what the names after it are.
 _TYPED = re.compile(
-    rf"\b(value sets?|rules?|polic(?:y|ies)|facts?|regimens?|evidence|settings?|decisions?) ({_NAMES})", re.IGNORECASE
+    rf"\b(value sets?|rules?|polic(?:y|ies)|facts?|regimens?|evidence|settings?|decisions?|keys?) ({_NAMES})",
+    re.IGNORECASE,
 )
 
 
@@ -95,6 +96,9 @@ def names() -> Mapping[str, set[str]]:
         "evidence": set(shipped.evidence),
         "setting": {setting.name for setting in TABLE},
         "decision": set(get_args(DecisionName)),
+        "key": {
+            field.alias or name for model in (RuleDefinition, Condition) for name, field in model.model_fields.items()
+        },
     }
 
 
