@@ -25,17 +25,20 @@ _LEFT_OUT: Final = re.compile(
 )
 
 
-def is_loss(outcome: Mapping[str, Any]) -> bool:
-    """Whether any issue of it fails the read, or says that something is missing. No issue that can be read: it does."""
-    issues = outcome.get("issue")
-    if not isinstance(issues, list) or not issues:
-        return True
-    return any(not isinstance(issue, Mapping) or _is_lossy(issue) for issue in issues)
+FAILED: Final = "the search reported an error among its results"
+MISSING: Final = "the search says that results are missing"
+
+
+def loss(outcome: Mapping[str, Any]) -> str:
+    """What it says of the read: `FAILED`, `MISSING`, or "" where nothing is missing. What cannot be read has failed."""
+    written = outcome.get("issue")
+    issues = written if isinstance(written, list) else []
+    if not issues or any(not isinstance(i, Mapping) or i.get("severity") not in _MILD for i in issues):
+        return FAILED
+    return MISSING if any(_is_lossy(issue) for issue in issues) else ""
 
 
 def _is_lossy(issue: Mapping[str, Any]) -> bool:
-    if issue.get("severity") not in _MILD:
-        return True
     codes = set(_codes(issue))
     if codes & _EPIC_LEFT_OUT or issue.get("code") in _LOSING:
         return True

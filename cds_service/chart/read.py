@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.chart.outcomes import is_loss
+from cds_service.chart.outcomes import loss
 from cds_service.chart.resource import ANYWHERE, Resource
 from cds_service.chart.vocabulary import Matcher
 
@@ -175,8 +175,8 @@ def joined(first: Read, page: Read) -> Read:
 def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:
     if len(found) < len(raws):
         yield f"{len(raws) - len(found)} entries hold no FHIR resource"
-    if any(r["resourceType"] == "OperationOutcome" and is_loss(r) for r in found):
-        yield "the search reported an error, or that results are missing"
+    said = (loss(r) for r in found if r["resourceType"] == "OperationOutcome")
+    yield from dict.fromkeys(text for text in said if text)
 
 
 def _following(bundle: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.outcomes import is_loss
+from cds_service.chart.outcomes import FAILED, MISSING, loss
 
 EPIC = "urn:oid:1.2.840.114350.1.13.999.2.7.2.657369"
 
@@ -17,31 +17,31 @@ def issue(severity: str, code: str, text: str = "", epic: str = "") -> dict[str,
 
 
 @pytest.mark.parametrize(
-    ("issues", "loss"),
+    ("issues", "said"),
     [
-        ([issue("error", "exception")], True),
-        ([issue("fatal", "exception")], True),
-        ([issue("warning", "incomplete")], True),
-        ([issue("information", "throttled")], True),
-        ([issue("warning", "timeout")], True),
-        ([issue("information", "too-costly")], True),
-        ([issue("warning", "forbidden")], True),
-        ([issue("information", "security")], True),
-        ([issue("warning", "suppressed")], True),
-        ([issue("warning", "processing", epic="59204")], True),
-        ([issue("information", "informational", "Some records were withheld from this response.")], True),
-        ([issue("warning", "processing", "Results of this type have not been included")], True),
-        ([issue("information", "informational", "The list was TRUNCATED")], True),
-        ([issue("warning", "processing", "It may not contain the entire record", epic="4119")], False),
-        ([issue("warning", "processing", "incomplete?", epic="4101")], False),
-        ([issue("warning", "not-supported", "Parameter _sort is not supported and was ignored")], False),
-        ([issue("information", "informational", "2 results")], False),
-        ([issue("information", "informational", "ok"), issue("warning", "incomplete")], True),
-        ([], True),
-        (["no issue"], True),
-        ([{}], True),
-        (None, True),
+        ([issue("error", "exception")], FAILED),
+        ([issue("fatal", "exception")], FAILED),
+        ([issue("warning", "incomplete")], MISSING),
+        ([issue("information", "throttled")], MISSING),
+        ([issue("warning", "timeout")], MISSING),
+        ([issue("information", "too-costly")], MISSING),
+        ([issue("warning", "forbidden")], MISSING),
+        ([issue("information", "security")], MISSING),
+        ([issue("warning", "suppressed")], MISSING),
+        ([issue("warning", "processing", epic="59204")], MISSING),
+        ([issue("information", "informational", "Some records were withheld from this response.")], MISSING),
+        ([issue("warning", "processing", "Results of this type have not been included")], MISSING),
+        ([issue("information", "informational", "The list was TRUNCATED")], MISSING),
+        ([issue("warning", "processing", "It may not contain the entire record", epic="4119")], ""),
+        ([issue("warning", "processing", "incomplete?", epic="4101")], ""),
+        ([issue("warning", "not-supported", "Parameter _sort is not supported and was ignored")], ""),
+        ([issue("information", "informational", "2 results")], ""),
+        ([issue("information", "informational", "ok"), issue("warning", "incomplete")], MISSING),
+        ([], FAILED),
+        (["no issue"], FAILED),
+        ([{}], FAILED),
+        (None, FAILED),
     ],
 )
-def test_loss(issues: Any, loss: bool) -> None:
-    assert is_loss({"resourceType": "OperationOutcome", "issue": issues}) is loss
+def test_loss(issues: Any, said: str) -> None:
+    assert loss({"resourceType": "OperationOutcome", "issue": issues}) == said
