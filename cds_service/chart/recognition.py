@@ -44,10 +44,10 @@ class Recognition:
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     puzzle: str = ""
 
-    def said(self, set_id: str) -> bool:
-        """Whether the concept says this of the patient, now and without doubt."""
+    def holds(self, set_id: str) -> bool:
+        """Whether the concept says this of the patient as of now, for certain or in doubt."""
         meaning = self.meanings.get(set_id)
-        return meaning is not None and meaning.sense == "said"
+        return meaning is not None and meaning.sense in ("said", "doubted")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from cds_service.chart.recognition import Recogniser, Recognition, Written
@@ -39,7 +40,8 @@ _APPENDED = re.compile(r"( \((disorder|finding|situation)\)|, unspecified)+$")
 NOTHING = Concept((), (), "", "", Written((), ""))
 
 
-# A chart has a few dozen distinct concepts, again and again. Long texts are rare and would fill the memory.
+# A chart has a few dozen distinct concepts, again and again. Long ones are rare and would fill the memory: so many
+# characters a concept times the number remembered is the bound.
 _LONGEST = 256
 
 
@@ -76,9 +78,9 @@ def concept(value: object) -> Concept:
     text = str(value.get("text") or "")
     label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
     label = label or (codes[0][1] if codes else "")
-    made = _one if len(text) + sum(map(len, displays)) <= _LONGEST else Concept
     told = ((str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in codings)
     written = Written(tuple(told), text)
+    made = _one if len(text) + sum(map(len, chain(*written.codings))) <= _LONGEST else Concept
     return made(codes, tuple(d for d in displays if d), normalise(text), label[:120], written)
 
 
@@ -96,8 +98,8 @@ class Matcher:
         self._exact = frozenset(words_of(fold(text)) for text in phrases)
 
     def matches(self, found: Concept) -> bool:
-        """True where the concept says this of the patient, now and without doubt."""
-        return self.recognised(found).said(self.id)
+        """True where the concept says this of the patient as of now, for certain or in doubt."""
+        return self.recognised(found).holds(self.id)
 
     def recognised(self, found: Concept) -> Recognition:
         """Everything that the concept is, looked up once a process."""

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 Sense = Literal["said", "doubted", "past", "denied"]
@@ -59,15 +59,13 @@ class Cue:
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
-    the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `across`:
-    it is itself written with a comma and may stand over the end of a clause."""
+    the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with")."""
 
     set_id: str = ""
     excludes: bool = False
     cue: Cue | None = None
     turn: bool = False
     join: bool = False
-    across: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,12 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
+    """A phrase at its words; one that holds a comma itself ("Staphylococcus, coagulase negative") crosses clauses."""
+
     start: int
     end: int
     phrase: Phrase
+    crosses: bool = False
 
 
 class Lexicon:
@@ -92,7 +93,7 @@ class Lexicon:
     def __init__(self, phrases: Iterable[tuple[str, Phrase]]) -> None:
         self._one: dict[str, list[Phrase]] = {}
         # Longer phrases by their first two words: many begin with "no".
-        self._more: dict[tuple[str, str], list[tuple[tuple[str, ...], Phrase]]] = {}
+        self._more: dict[tuple[str, str], list[tuple[tuple[str, ...], Phrase, bool]]] = {}
         self._ends: dict[int, dict[str, list[Phrase]]] = {}
         for text, phrase in phrases:
             self._add(text, phrase)
@@ -104,14 +105,13 @@ class Lexicon:
         words = words_of(folded)
         if not words:
             return
-        if _cut(folded)[1][-1]:
-            phrase = replace(phrase, across=True)
         if folded.startswith("*"):
             self._ends.setdefault(len(words[0]), {}).setdefault(words[0], []).append(phrase)
         elif len(words) == 1:
             self._one.setdefault(words[0], []).append(phrase)
         else:
-            self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase))
+            crosses = _BREAK.search(folded) is not None
+            self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase, crosses))
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order."""
@@ -121,16 +121,16 @@ class Lexicon:
         clauses = _turned(clauses, hits)
         told: dict[int, list[_Hit]] = {}
         for hit in hits:
-            if hit.phrase.across or clauses[hit.start] == clauses[hit.end - 1]:
+            if hit.crosses or clauses[hit.start] == clauses[hit.end - 1]:
                 told.setdefault(clauses[hit.start], []).append(hit)
         return tuple(self._mentions(words, clauses, told))
 
     def _hits(self, words: Sequence[str]) -> Iterator[_Hit]:
         for at, (word, following) in enumerate(zip(words, (*words[1:], ""), strict=True)):
-            for rest, phrase in self._more.get((word, following), ()):
+            for rest, phrase, crosses in self._more.get((word, following), ()):
                 end = at + 2 + len(rest)
                 if not rest or tuple(words[at + 2 : end]) == rest:
-                    yield _Hit(at, end, phrase)
+                    yield _Hit(at, end, phrase, crosses)
             for phrase in self._one.get(word, ()):
                 yield _Hit(at, at + 1, phrase)
             for length, ends in self._ends.items():

@@ -35,8 +35,8 @@ from cds_service.knowledge.model import (
 )
 
 SINGLE: Mapping[str, Any] = {
-    "rules/code-systems.yaml": CodeSystems,
     "rules/facts.yaml": Catalogue,
+    "rules/code-systems.yaml": CodeSystems,
     "rules/languages.yaml": Languages,
     "rules/orders.yaml": Orders,
     "rules/policies.yaml": dict[Id, Policy],
