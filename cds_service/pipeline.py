@@ -25,6 +25,7 @@ from cds_service.errors import CallError
 from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Fact, Reading
 from cds_service.facts.order import OrderInHand, order_in_hand
+from cds_service.facts.select import Selections
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
@@ -70,6 +71,7 @@ class Service:
         self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}
+        self._select = Selections(knowledge.catalogue, self._terms, self._policies, self._windows)
         self._queries = {
             name: QueryKind(query.resource, self._windows[query.window] if query.window else None)
             for name, query in knowledge.catalogue.queries.items()
@@ -83,7 +85,7 @@ class Service:
         self._engine = Engine(knowledge)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
-            (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge))
+            (hook, kind): Gatherer(self._select, _needed(self._engine.rules(hook, kind), knowledge))
             for hook, _ in SERVICES.values()
             for kind in knowledge.orders.kinds
         }
@@ -194,6 +196,7 @@ class Service:
             site=self.knowledge.site,
             one_click=not self.knowledge.regions[self.knowledge.site.region].needs_supply_route
             or bool(self.knowledge.site.supply_route),
+            select=self._select,
         )
 
     def _count_disagreement(self, failure: str, disagreements: tuple[str, ...]) -> None:

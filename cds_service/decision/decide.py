@@ -174,8 +174,9 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
         fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
-        if definition.max_age and definition.type != "boolean" and fact.as_of is not None:
-            moments.append(fact.as_of + timedelta(hours=case.reading.windows[definition.max_age]))
+        max_age = definition.source.max_age
+        if max_age and definition.type != "boolean" and fact.as_of is not None:
+            moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
         if fact.until is not None:
             moments.append(fact.until)
     return min((m for m in moments if m > case.reading.now), default=None)

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import references, review, sites
+from cds_service.knowledge import fact_references, references, review, sites
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge.loader import COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     STRATA,
     Analyte,
     Card,
     Case,
     Catalogue,
-    Computed,
     Condition,
     Coverage,
     Evidence,
@@ -30,7 +30,6 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
-from cds_service.knowledge.rule_references import POLICY_PREFIX
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -63,7 +62,6 @@ class Knowledge:
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
-    computed: Computed = field(default_factory=Computed)
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -133,7 +131,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         value_sets=loaded.table("rules/terms"),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
-        catalogue=loaded.singles["rules/facts.yaml"],
+        catalogue=fact_references.catalogue(loaded),
         orders=loaded.singles["rules/orders.yaml"],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
@@ -147,5 +145,4 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         coverage=loaded.singles[COVERAGE],
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
-        computed=loaded.singles[COMPUTED],
     )

@@ -16,10 +16,9 @@ from cds_service.knowledge.model import (
     Analyte,
     Card,
     Case,
-    Catalogue,
-    Computed,
     Coverage,
     Evidence,
+    FactsFile,
     Id,
     Orders,
     Policy,
@@ -28,24 +27,24 @@ from cds_service.knowledge.model import (
     RuleDefinition,
     Site,
     SourceAttributes,
+    StatusSet,
     ValueSet,
     Versions,
 )
 
 SINGLE: Mapping[str, Any] = {
-    "rules/facts.yaml": Catalogue,
+    "rules/facts.yaml": FactsFile,
     "rules/orders.yaml": Orders,
     "rules/policies.yaml": dict[Id, Policy],
+    "rules/statuses.yaml": dict[Id, StatusSet],
     "rules/regions.yaml": dict[str, Region],
     "rules/units.yaml": dict[Id, Analyte],
 }
-COMPUTED = "rules/computed.yaml"
 COVERAGE = "rules/coverage.yaml"
 SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
 VERSIONS = "rules/versions.yaml"
 # What traces the others: knowledge of another origin may lack it.
 OPTIONAL: Mapping[str, Any] = {
-    COMPUTED: Computed,
     COVERAGE: Coverage,
     SOURCE_ATTRIBUTES: SourceAttributes,
     VERSIONS: Versions,

@@ -10,6 +10,7 @@ from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     STRATA,
     Catalogue,
     Condition,
@@ -20,7 +21,6 @@ from cds_service.knowledge.model import (
     RuleDefinition,
 )
 
-POLICY_PREFIX = "policy."
 ORDERINGS = ("at_least", "above", "at_most", "below")
 Scalar = bool | int | float | str
 

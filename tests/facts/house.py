@@ -44,7 +44,7 @@ def observer(site: str = "us") -> Service:
     """The same, gathering every fact of the catalogue whichever rules run."""
     house = Service.start(load(ROOT, site))
     catalogue = house.knowledge.catalogue
-    house._gatherers = dict.fromkeys(house._gatherers, Gatherer(catalogue, catalogue.facts))
+    house._gatherers = dict.fromkeys(house._gatherers, Gatherer(house._select, catalogue.facts))
     return house
 
 

@@ -57,7 +57,7 @@ class House:
         ):
             self.service = Service(knowledge)
         self.observer = copy.copy(self.service)
-        every = Gatherer(knowledge.catalogue, knowledge.catalogue.facts)
+        every = Gatherer(self.service._select, knowledge.catalogue.facts)
         self.observer._gatherers = dict.fromkeys(self.service._gatherers, every)
 
     def _once(self, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
