@@ -31,7 +31,8 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
             return _yes(name, found, drawn, bad)
         if certain is not None and certain(reading, known).found:
             return Fact(name, False)
-        doubts = [*reading.chart.gaps(queries), *unresolved_drugs(reading, drugs, live)]
+        doubts = list(reading.chart.gaps(queries))
+        doubts += unresolved_drugs(reading, drugs, live) if drugs else ()
         doubts += dict.fromkeys(line for each, _ in drawn for line in each.doubts)
         if bad:
             fact = unknown(name, "a record that may say so could not be used", unusable=bad)
@@ -73,7 +74,11 @@ def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]
 
 def unresolved_drugs(reading: Reading, queries: Sequence[str], live: frozenset[str] = _LIVE) -> tuple[str, ...]:
     """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
-    lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
-    if not lost:
-        return ()
-    return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
+
+    def find() -> tuple[str, ...]:
+        lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
+        if not lost:
+            return ()
+        return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
+
+    return reading.once(("unresolved", tuple(queries), live), find)

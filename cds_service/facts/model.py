@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,7 +50,15 @@ Facts = Mapping[str, Fact]
 
 def unknown(name: str, why: str, **more: object) -> Fact:
     """A fact that is not known, with the reason."""
-    return replace(Fact(name, None, why=why), **more)  # type: ignore[arg-type]
+    return Fact(name, None, why=why, **more)  # type: ignore[arg-type]
+
+
+def renamed(fact: Fact, name: str) -> Fact:
+    """The same fact under another name."""
+    return Fact(
+        name, fact.value, fact.unit, fact.as_of, fact.sources, fact.why, fact.text, fact.notes, fact.unusable,
+        fact.until, fact.left_out, fact.not_understood,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Selections:
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)
+            if not start.found and not nameless:
+                return start
             doubts = list(start.doubts)
             if nameless:
                 doubts += self._nameless(selection, reading, known)
@@ -121,9 +123,14 @@ class Selections:
         if name in self.catalogue.records:
             return self._by_name(name)
         query = (name,)
-        if not matchers or self.catalogue.queries[name].resource == "AllergyIntolerance":
+        if not self._is_matched(selection):
             return lambda reading, known: Drawn(reading.chart.of(name))
         return lambda reading, known: Drawn(tuple(reading.chart.matching(query, *matchers)))
+
+    def _is_matched(self, selection: Selection) -> bool:
+        """Whether the chart itself matches: it remembers what it found. An allergy is about more than its code."""
+        query = self.catalogue.queries.get(selection.from_)
+        return query is not None and query.resource != "AllergyIntolerance"
 
     def _by_name(self, name: str) -> Draw:
         """Looked up when it is drawn: records may come from records that are compiled later."""
@@ -174,7 +181,7 @@ class Selections:
         each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
         if apart:
             yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts_of(r))
-        elif within:
+        elif within and not self._is_matched(selection):
             yield lambda r, reading, known: any(m.matches(c) for c in concepts_of(r) for m in within)
         if each:
             yield lambda r, reading, known: all(any(m.matches(c) for c in concepts_of(r)) for m in each)
