@@ -35,6 +35,14 @@ class Chart:
         for query in queries:
             yield from self.reads.get(query, NOT_SENT).matching(matchers)
 
+    def found(self, query: str, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
+        """The same of one query."""
+        return self.reads.get(query, NOT_SENT).matching(matchers)
+
+    def not_understood(self, query: str, matchers: tuple[Matcher, ...]) -> tuple[str, ...]:
+        """References of resources of one query that none of the value sets understands."""
+        return tuple(r.ref for r in self.reads.get(query, NOT_SENT).not_understood(matchers))
+
     def lost_drugs(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why drugs that these queries name only by a reference are not known; empty where nobody looked for them."""
         return tuple(dict.fromkeys(lost for q in queries if (lost := self.reads.get(q, NOT_SENT).lost)))

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from cds_service.chart.resource import ANYWHERE, Resource
-from cds_service.chart.vocabulary import Matcher
+from cds_service.chart.vocabulary import Matcher, Outcome, is_recognisable
 
 # By the reference that names them.
 Medications = Mapping[str, Mapping[str, Any]]
@@ -61,6 +61,16 @@ class Read:
         if known is None:
             known = self._matching[matchers] = self._found(matchers)
         return known
+
+    def not_understood(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
+        """The resources that none of the value sets understands: they may be in any of them."""
+        unclear = self._matching.get(())
+        if unclear is None:
+            unclear = tuple(r for r in self.resources if not is_recognisable(r.concept))
+            self._matching[()] = unclear
+        if not unclear:
+            return ()
+        return tuple(r for r in unclear if all(m.outcome(r.concept) is Outcome.NOT_UNDERSTOOD for m in matchers))
 
     def _found(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
         if not self.resources:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,18 @@ class Concept:
         return not self.codes and not self.displays and not self.text
 
 
+class Outcome(Enum):
+    """What a concept is to a value set. What is not understood may be one of ours."""
+
+    OURS = "ours"
+    SOMETHING_ELSE = "something else"
+    NOT_UNDERSTOOD = "not understood"
+
+
+# Three letters in a row, of any script, are words; one character of a script without spaces is a word already.
+_WORDS = re.compile(r"[^\W\d_]{3}|[\u2e80-\U0003ffff]")
+# Systems whose every code is what it says: it is in our value set, or it is something else.
+WHOLE_SYSTEMS = ("http://loinc.org", "http://hl7.org/fhir/sid/icd-10")
 _APPENDED = re.compile(r"( \((disorder|finding|situation)\)|, unspecified)+$")
 NOTHING = Concept((), (), "", "")
 
@@ -101,6 +114,12 @@ class Matcher:
             known = found.known[self] = self._judge(found)
         return known
 
+    def outcome(self, found: Concept) -> Outcome:
+        """One of ours, recognisably something else, or not understood."""
+        if self.matches(found):
+            return Outcome.OURS
+        return Outcome.SOMETHING_ELSE if is_recognisable(found) else Outcome.NOT_UNDERSTOOD
+
     def names(self, found: Concept) -> bool:
         """True where the concept says this and nothing else: its codes are in the set, or unknown to it and every word
         beside them is one of its phrases.
@@ -133,6 +152,13 @@ class Matcher:
             if self._hedge is None or not self._hedge.search(_clause(text, found.start(), found.end())):
                 return True
         return False
+
+
+def is_recognisable(found: Concept) -> bool:
+    """Whether a concept says in words, or by a code of a system known whole, what it is."""
+    if any(_WORDS.search(text) for text in (found.text, *found.displays)):
+        return True
+    return any(system.startswith(WHOLE_SYSTEMS) for system, _ in found.codes)
 
 
 def _bare(text: str) -> str:
