@@ -71,7 +71,11 @@ class Service:
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}
         self._queries = {
-            name: QueryKind(query.resource, self._windows[query.window] if query.window else None)
+            name: QueryKind(
+                query.resource,
+                self._windows[query.window] if query.window else None,
+                knowledge.site.empty_means.get(name) == "unknown",
+            )
             for name, query in knowledge.catalogue.queries.items()
         }
         self._cache = ReadCache(CACHE_BYTES)
@@ -80,7 +84,7 @@ class Service:
         self._templates = {name: text for name, text in templates(knowledge).items() if name not in not_kept}
         trusted = TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
         self._source = Source(trusted, Client(), self._cache)
-        self._engine = Engine(knowledge)
+        self._engine = Engine(knowledge, knowledge.site.rules_off)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
             (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge))

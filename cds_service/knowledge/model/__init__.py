@@ -16,10 +16,11 @@ from cds_service.knowledge.model.base import (
     Stratum,
     Version,
 )
-from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
@@ -61,8 +62,10 @@ __all__ = [
     "Id",
     "Indicator",
     "Issuer",
+    "LocalCode",
     "Medication",
     "Model",
+    "Opposites",
     "OptionalDate",
     "OrderKind",
     "Orders",
@@ -75,6 +78,7 @@ __all__ = [
     "Route",
     "RuleDefinition",
     "Site",
+    "SiteTerms",
     "Source",
     "SourceAttributes",
     "Statement",

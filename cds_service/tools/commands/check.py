@@ -17,6 +17,7 @@ from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
+from cds_service.prefetch import templates
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
 
@@ -60,6 +61,7 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
     """Rules that do not compile at this site, and cases with another result than they say."""
     try:
         Engine(knowledge)
+        templates(knowledge)
     except KnowledgeError as error:
         yield from error.problems
         return
