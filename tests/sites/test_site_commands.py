@@ -57,6 +57,13 @@ def test_check_and_export_and_docs(tmp_path: Path) -> None:
         assert digest not in run(*command).output
 
 
+def test_check_tries_what_start_needs(tmp_path: Path) -> None:
+    folder = write_site(tmp_path, site='extend: us\nfhirServers: ["ftp://fhir.hospital.example"]\n')
+    result = run("check", "--site", str(folder))
+    assert result.exit_code == 1
+    assert "fhirServers: ftp://fhir.hospital.example: expected http(s)://" in result.output
+
+
 def test_explain(tmp_path: Path, request_file: str) -> None:
     where = site(tmp_path)
     assert "none of this service's" in run("explain", request_file).output

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from cds_service.chart.server import TrustedServers
 from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
@@ -58,6 +59,7 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
     try:
         Engine(knowledge)
         templates(knowledge)
+        TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
     except KnowledgeError as error:
         yield from error.problems
         return
