@@ -58,7 +58,7 @@ def test_check_and_export_and_docs(tmp_path: Path) -> None:
 
 
 def test_check_tries_what_start_needs(tmp_path: Path) -> None:
-    folder = write_site(tmp_path, site='extend: us\nfhirServers: ["ftp://fhir.hospital.example"]\n')
+    folder = write_site(tmp_path, site='extend: us\nid: ward\nfhirServers: ["ftp://fhir.hospital.example"]\n')
     result = run("check", "--site", str(folder))
     assert result.exit_code == 1
     assert "fhirServers: ftp://fhir.hospital.example: expected http(s)://" in result.output
