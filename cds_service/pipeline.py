@@ -15,6 +15,7 @@ from cds_service.chart import validation
 from cds_service.chart.chart import Chart, Enough, QueryKind, medications_sent, open_chart
 from cds_service.chart.client import Client
 from cds_service.chart.read import Medications, Read, ReadCache
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Asked, Source
 from cds_service.chart.units import UnitTable
@@ -66,7 +67,10 @@ class Service:
     def __init__(self, knowledge: Knowledge) -> None:
         """Compile all knowledge; raises KnowledgeError where it does not hold together."""
         self.knowledge = knowledge
-        self._terms = matchers(knowledge.value_sets)
+        recogniser = Recogniser(
+            knowledge.value_sets, knowledge.code_systems, knowledge.languages, knowledge.site.scripts
+        )
+        self._terms = matchers(knowledge.value_sets, recogniser)
         self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}

@@ -17,10 +17,12 @@ from cds_service.knowledge.model import (
     Case,
     Catalogue,
     Code,
+    CodeSystems,
     Computed,
     Condition,
     Coverage,
     Evidence,
+    Languages,
     Orders,
     Policy,
     Regimen,
@@ -51,6 +53,8 @@ class Knowledge:
     value_sets: Mapping[str, ValueSet]
     evidence: Mapping[str, Evidence]
     analytes: Mapping[str, Analyte]
+    code_systems: CodeSystems
+    languages: Languages
     catalogue: Catalogue
     orders: Orders
     rules: tuple[RuleDefinition, ...]
@@ -138,6 +142,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         value_sets=site_terms.extended(loaded.table("rules/terms"), loaded.additions),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
+        code_systems=loaded.singles["rules/code-systems.yaml"],
+        languages=loaded.singles["rules/languages.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.vocabulary import concept, matchers
 from cds_service.knowledge import Knowledge, load
 from cds_service.tools.replay.bundles import Chart, read, sources
@@ -63,7 +64,9 @@ def test_each_patient_is_expected_and_valid() -> None:
 
 def test_what_the_site_maps_means_nothing_elsewhere(knowledge: Knowledge) -> None:
     """No shipped set knows a code or a display of the example: nothing is answered by accident."""
-    shipped = matchers(load().value_sets)
+    known = load()
+    recogniser = Recogniser(known.value_sets, known.code_systems, known.languages, known.site.scripts)
+    shipped = matchers(known.value_sets, recogniser)
     for name, codes in knowledge.local_codes.items():
         for code in codes:
             assert code.system.startswith(OID)

@@ -18,10 +18,21 @@ from cds_service.knowledge.model.base import (
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
 from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
-from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.terms import (
+    Analyte,
+    Code,
+    Evidence,
+    Exclusion,
+    Policy,
+    Tree,
+    Unit,
+    UnverifiedCode,
+    ValueSet,
+)
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
     Attribute,
@@ -48,9 +59,12 @@ __all__ = [
     "Case",
     "Catalogue",
     "Code",
+    "CodeFamily",
+    "CodeSystems",
     "Computed",
     "Condition",
     "Coverage",
+    "Cues",
     "DecisionName",
     "Dose",
     "Dosing",
@@ -62,6 +76,8 @@ __all__ = [
     "Id",
     "Indicator",
     "Issuer",
+    "Language",
+    "Languages",
     "LocalCode",
     "Medication",
     "Model",
@@ -84,6 +100,7 @@ __all__ = [
     "Statement",
     "Status",
     "Stratum",
+    "Tree",
     "Unit",
     "Until",
     "UnverifiedCode",

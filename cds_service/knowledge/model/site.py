@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from cds_service.knowledge.model.base import Id, Model
 from cds_service.knowledge.model.terms import Exclusion
 
-# Names of scripts as Unicode has them: those that the words of the shipped value sets are written in, and their kin.
+# Scripts as the names of their letters in Unicode begin; CJK is Han.
 Script = Literal[
-    "Latin", "Greek", "Cyrillic", "Hebrew", "Arabic", "Thai", "Devanagari", "Hangul", "Han", "Hiragana", "Katakana"
+    "Latin", "Greek", "Cyrillic", "Hebrew", "Arabic", "Thai", "Devanagari", "Hangul", "CJK", "Hiragana", "Katakana"
 ]  # fmt: skip
 # JSON Web Algorithms that need a public key only (RFC 7518, RFC 8037): whoever can check a token cannot make one.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -110,8 +110,8 @@ class Site(Model):
     `not_kept` are resource types that the site's EHR does not hold: what is never recorded there cannot be missing.
     Only types without which no contraindication is lost may be named. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
-    those that the site's charts are written in. `timezone` "" is UTC. Checked, shown, and not looked at by a call yet:
-    `scripts`, `language`, `timezone`, `issuers`, `silent_rules`.
+    those that the site's charts are written in: words in another one are not understood. `timezone` "" is UTC. Checked,
+    shown, and not looked at by a call yet: `language`, `timezone`, `issuers`, `silent_rules`.
     """
 
     id: Id
