@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.declared import FINAL, newest_first
 from cds_service.facts.model import Reading
@@ -164,9 +165,9 @@ def _points(part: _Part, most: int) -> int | str:
     if part.of.problem:
         return part.of.problem
     quantity = part.value.get("valueQuantity")
-    value = quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger")
+    value = number_of(quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger"))
     if isinstance(quantity, Mapping) and quantity.get("comparator"):
         return "the score has a comparator, it is not an exact number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if value is None or value != int(value):
         return "the score is not a whole number"
     return int(value) if 0 <= value <= most else f"implausible score {value:g} (0 to {most})"
