@@ -2,11 +2,12 @@
 
 - Known since: `recordedDate` of a Condition or an AllergyIntolerance, `authoredOn` of an order, `dateAsserted` of a
   statement, `recorded` of an Immunization; where that is missing the time of the event itself. An allergy says with no
-  other element when it became known. `meta.lastUpdated` is never asked: in exports it is when they were loaded.
+  other element when it became known. `meta.lastUpdated` never says it: in exports it is when they were loaded.
 - A result is known from `issued`, else from the end of what it measures. Before that it is registered, without a value:
   neither growth nor no growth, neither high nor low.
-- An end or an abatement that is still to come, and the status that came with it, are undone; so is the status of an
-  order that ended later, or whose dosage goes on. A status that ended without any time stays: nothing says when.
+- An end or an abatement that is still to come, and the status that came with it, are undone. An order ended when it
+  says so, else with its dosage or, if that is earlier, when it was last written. A status that ended without any time
+  stays: nothing says when.
 - What has no time at all stays, since it may have been known.
 """
 
@@ -74,12 +75,17 @@ def _history(resource: Resource) -> History:
 
 
 def _known(resource: Resource) -> datetime | None:
-    times = (resource.time(element) for element in _KNOWN.get(resource.type, ()))
+    times = (_began(resource, element) for element in _KNOWN.get(resource.type, ()))
     found = [when.start for when in times if when is not None]
     if not found:
         return None
     # A sample is known of when it is taken, or at the latest with its result.
     return min(found) if resource.type == "Observation" else found[0]
+
+
+def _began(resource: Resource, element: str) -> When | None:
+    value = resource.raw.get(element)
+    return Resource({element: value.get("start")} if isinstance(value, Mapping) else resource.raw).time(element)
 
 
 _Settled = tuple[datetime | None, Mapping[str, Any] | None]
@@ -116,8 +122,11 @@ def _order(resource: Resource) -> _Settled:
     """Ended when it says so, else with its dosage: R4 has no element of its own for it."""
     if resource.status not in _ENDED:
         return None, None
-    changed, bounds = _status_changed(resource), _bounds(resource)
-    return changed or max(bounds, default=None), {**resource.raw, "status": "active"}
+    changed = _status_changed(resource)
+    if changed is None and (bounds := _bounds(resource)):
+        written = _last_written(resource)
+        changed = max(bounds) if written is None else min(max(bounds), written)
+    return changed, {**resource.raw, "status": "active"}
 
 
 def _status_changed(resource: Resource) -> datetime | None:
@@ -126,6 +135,11 @@ def _status_changed(resource: Resource) -> datetime | None:
         if isinstance(extension, Mapping) and extension.get("url") == _STATUS_CHANGED:
             return _start(Resource(extension).time("valueDateTime"))
     return None
+
+
+def _last_written(resource: Resource) -> datetime | None:
+    meta = resource.raw.get("meta")
+    return _start(Resource(meta).time("lastUpdated")) if isinstance(meta, Mapping) else None
 
 
 def _bounds(resource: Resource) -> list[datetime]:

@@ -179,7 +179,7 @@ def draft_daily_dose(name: str, definition: FactDefinition, reading: Reading) ->
     sources = tuple(d.resource.ref for d in drafts)
     says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
     if not says or not math.isfinite(sum(says)):
-        why = drafts[0].dosage.why if drafts else "no such draft"
+        why = next((d.dosage.why for d in drafts if d.dosage.daily_mg is None), "no such draft")
         return unknown(name, why, sources=sources)
     return Fact(name, sum(says), definition.unit, sources=sources)
 

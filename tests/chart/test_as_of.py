@@ -63,6 +63,7 @@ def test_a_later_record_is_gone(kind: str, elements: dict[str, Any]) -> None:
         ("MedicationAdministration", {"status": "completed", "effectiveDateTime": "2026-03-05"}),
         ("MedicationAdministration", {"status": "completed"}),
         ("MedicationAdministration", {"effectivePeriod": "2026"}),
+        ("Condition", {"onsetPeriod": {"end": EVENING}}),
         ("Procedure", {"status": "completed", "performedPeriod": {"start": MORNING}}),
         ("Observation", {"status": "final", "effectiveDateTime": MORNING}),
         ("Observation", {"status": "final", "effectiveDateTime": MORNING, "issued": f"{DAY}09:00:00Z"}),
@@ -146,6 +147,13 @@ def test_an_order_that_was_stopped_later_is_active(status: str) -> None:
     assert by_dosage.status == "active"
     assert by_itself is not None
     assert by_itself.status == "active"
+    # Written so by then, whatever was planned.
+    early, late = ({"lastUpdated": written} for written in (MORNING, EVENING))
+    told = [
+        at_noon("MedicationRequest", status=status, dosageInstruction=bounded(EVENING), meta=meta)
+        for meta in (early, late)
+    ]
+    assert [then.status for then in told if then is not None] == [status, "active"]
     # What it says of itself counts more than how long it was meant to last.
     earlier = [{"url": CHANGED, "valueDateTime": MORNING}]
     over = at_noon("MedicationRequest", status=status, dosageInstruction=bounded(EVENING), extension=earlier)
