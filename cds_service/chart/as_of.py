@@ -13,13 +13,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import When
+
+Raw = Mapping[str, Any]
+# Of a type: since when a resource is as it is, and what it was before.
+States = tuple[Callable[[Resource], datetime | None], Callable[[Resource], Raw]]
 
 _KNOWN: Final = {
     "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod"),
@@ -32,12 +35,6 @@ _KNOWN: Final = {
     "Immunization": ("recorded", "occurrenceDateTime"),
     "ServiceRequest": ("authoredOn",),
 }
-# Of types whose resources take time: the Period that says until when, and the status while it lasts.
-_LASTING: Final = {
-    "Procedure": ("performedPeriod", "in-progress"),
-    "MedicationAdministration": ("effectivePeriod", "in-progress"),
-    "MedicationStatement": ("effectivePeriod", "active"),
-}
 _ENDED: Final = {"completed", "stopped", "cancelled"}
 # FHIR R5's MedicationRequest.statusChanged, as R4 carries it.
 _STATUS_CHANGED: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
@@ -49,29 +46,23 @@ _REGISTERED: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """A resource in time: unknown before `known` (None: always known), and `before` it was `settled`, as it is."""
-
-    known: datetime | None
-    settled: datetime | None
-    before: Resource | None
-
-
 def resource_at(resource: Resource, now: datetime) -> Resource | None:
     """The resource as it was known at `now`; itself where nothing came later, None where it was not known yet."""
-    history = resource.remember("history", _history)
-    if history.known is not None and history.known > now:
+    known, settled = resource.remember("history", _history)
+    if known is not None and known > now:
         return None
-    return history.before if history.settled is not None and history.settled > now else resource
+    return resource if settled is None or settled <= now else resource.remember("before", _before)
 
 
-def _history(resource: Resource) -> History:
-    known = _known(resource)
-    settled, before = _SETTLED.get(resource.type, _always)(resource)
-    if settled is None or before is None:
-        return History(known, None, None)
-    return History(known, settled, Resource(before, resource.medications))
+def _history(resource: Resource) -> tuple[datetime | None, datetime | None]:
+    """Since when it is known (None: always), and since when it is as it is."""
+    states = _STATES.get(resource.type)
+    return _known(resource), states[0](resource) if states else None
+
+
+def _before(resource: Resource) -> Resource:
+    """What it was until it was as it is."""
+    return Resource(_STATES[resource.type][1](resource), resource.medications)
 
 
 def _known(resource: Resource) -> datetime | None:
@@ -88,45 +79,55 @@ def _began(resource: Resource, element: str) -> When | None:
     return Resource({element: value.get("start")} if isinstance(value, Mapping) else resource.raw).time(element)
 
 
-_Settled = tuple[datetime | None, Mapping[str, Any] | None]
+def _start(when: When | None) -> datetime | None:
+    return when.start if when is not None else None
 
 
-def _always(_: Resource) -> _Settled:
-    return None, None
+def _abated(condition: Resource) -> datetime | None:
+    return _start(condition.time("abatementDateTime") or condition.time("abatementPeriod"))
 
 
-def _condition(resource: Resource) -> _Settled:
-    ended = resource.time("abatementDateTime") or resource.time("abatementPeriod")
-    raw = {name: value for name, value in resource.raw.items() if not name.startswith(("abatement", "_abatement"))}
+def _active(condition: Resource) -> Raw:
+    raw = {name: value for name, value in condition.raw.items() if not name.startswith(("abatement", "_abatement"))}
     if "clinicalStatus" in raw:
         raw["clinicalStatus"] = {"coding": [{"system": _CLINICAL, "code": "active"}]}
-    return _start(ended), raw
+    return raw
 
 
-def _result(resource: Resource) -> _Settled:
-    issued, period = resource.time("issued"), resource.end("effectivePeriod")
-    raw = {name: value for name, value in resource.raw.items() if name in _REGISTERED}
-    return _start(issued or period), raw | {"status": "registered"}
+def _resulted(observation: Resource) -> datetime | None:
+    return _start(observation.time("issued") or observation.end("effectivePeriod"))
 
 
-def _lasting(resource: Resource) -> _Settled:
-    element, running = _LASTING[resource.type]
-    period = resource.raw.get(element)
-    if not isinstance(period, Mapping):
-        return None, None
-    raw = {**resource.raw, element: {name: value for name, value in period.items() if name not in ("end", "_end")}}
-    return _start(resource.end(element)), _running(raw, running)
+def _registered(observation: Resource) -> Raw:
+    return {name: value for name, value in observation.raw.items() if name in _REGISTERED} | {"status": "registered"}
 
 
-def _order(resource: Resource) -> _Settled:
-    """Ended when it says so, else with its dosage: R4 has no element of its own for it."""
-    if resource.status not in _ENDED:
-        return None, None
-    changed = _status_changed(resource)
-    if changed is None and (bounds := _bounds(resource)):
-        written = _last_written(resource)
-        changed = max(bounds) if written is None else min(max(bounds), written)
-    return changed, {**resource.raw, "status": "active"}
+def _lasting(element: str, running: str) -> States:
+    """A type whose resources take time: the Period that says until when, and the status while it lasts."""
+
+    def ended(resource: Resource) -> datetime | None:
+        return _start(resource.end(element))
+
+    def going_on(resource: Resource) -> Raw:
+        period = {name: value for name, value in resource.raw[element].items() if name not in ("end", "_end")}
+        status = {"status": running} if resource.status in _ENDED else {}
+        return {**resource.raw, element: period, **status}
+
+    return ended, going_on
+
+
+def _over(order: Resource) -> datetime | None:
+    """When an order that ended did: when it says so, else with its dosage; R4 has no element of its own for it."""
+    if order.status not in _ENDED:
+        return None
+    changed, bounds, written = _status_changed(order), _bounds(order), _last_written(order)
+    if changed is not None or not bounds:
+        return changed
+    return max(bounds) if written is None else min(max(bounds), written)
+
+
+def _ordered(order: Resource) -> Raw:
+    return {**order.raw, "status": "active"}
 
 
 def _status_changed(resource: Resource) -> datetime | None:
@@ -154,17 +155,11 @@ def _bound(instruction: object) -> datetime | None:
     return _start(Resource(repeat).end("boundsPeriod")) if isinstance(repeat, Mapping) else None
 
 
-def _running(raw: dict[str, Any], status: str) -> dict[str, Any]:
-    return raw | {"status": status} if raw.get("status") in _ENDED else raw
-
-
-def _start(when: When | None) -> datetime | None:
-    return when.start if when is not None else None
-
-
-_SETTLED: Final = {
-    "Condition": _condition,
-    "Observation": _result,
-    "MedicationRequest": _order,
-    **dict.fromkeys(_LASTING, _lasting),
+_STATES: Final[Mapping[str, States]] = {
+    "Condition": (_abated, _active),
+    "Observation": (_resulted, _registered),
+    "MedicationRequest": (_over, _ordered),
+    "Procedure": _lasting("performedPeriod", "in-progress"),
+    "MedicationAdministration": _lasting("effectivePeriod", "in-progress"),
+    "MedicationStatement": _lasting("effectivePeriod", "active"),
 }

@@ -46,10 +46,10 @@ def scored(reading: Reading, age: float | None) -> Scored:
     """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
     hours = reading.windows["icans-grade-max-age"]
     scores = ("ice-score", "capd-score", "icans-sign", *ICE_PARTS)
-    matched = reading.chart.matching(("vitals",), *(reading.terms[name] for name in scores))
+    matched = list(reading.chart.matching(("vitals",), *(reading.terms[name] for name in scores)))
     recent = [r for r in matched if r.status in FINAL and reading.past(r)]
     parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
-    bad: list[str] = []
+    bad = [f"{r.ref}: no usable time" for r in matched if r.status in FINAL and r.when is None]
     found = [*_signs(parts, reading, bad), *_score(parts, reading, age, bad)]
     if not found:
         return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))
