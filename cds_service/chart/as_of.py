@@ -5,9 +5,8 @@
   other element when it became known. `meta.lastUpdated` never says it: in exports it is when they were loaded.
 - A result is known from `issued`, else from the end of what it measures. Before that it is registered, without a value:
   neither growth nor no growth, neither high nor low.
-- An end or an abatement that is still to come, and the status that came with it, are undone. An order ended when it
-  says so, else with its dosage or, if that is earlier, when it was last written. A status that ended without any time
-  stays: nothing says when.
+- An end or an abatement that is still to come, and the status that came with it, are undone. A status that ended without
+  any time stays, as that of most orders: nothing says when.
 - What has no time at all stays, since it may have been known.
 """
 
@@ -117,13 +116,8 @@ def _lasting(element: str, running: str) -> States:
 
 
 def _over(order: Resource) -> datetime | None:
-    """When an order that ended did: when it says so, else with its dosage; R4 has no element of its own for it."""
-    if order.status not in _ENDED:
-        return None
-    changed, bounds, written = _status_changed(order), _bounds(order), _last_written(order)
-    if changed is not None or not bounds:
-        return changed
-    return max(bounds) if written is None else min(max(bounds), written)
+    """When an order that ended did, where it says so; R4 has no element of its own for it. Else its status stands."""
+    return _status_changed(order) if order.status in _ENDED else None
 
 
 def _ordered(order: Resource) -> Raw:
@@ -136,23 +130,6 @@ def _status_changed(resource: Resource) -> datetime | None:
         if isinstance(extension, Mapping) and extension.get("url") == _STATUS_CHANGED:
             return _start(Resource(extension).time("valueDateTime"))
     return None
-
-
-def _last_written(resource: Resource) -> datetime | None:
-    meta = resource.raw.get("meta")
-    return _start(Resource(meta).time("lastUpdated")) if isinstance(meta, Mapping) else None
-
-
-def _bounds(resource: Resource) -> list[datetime]:
-    instructions = resource.raw.get("dosageInstruction")
-    ends = [_bound(instruction) for instruction in instructions] if isinstance(instructions, list) else []
-    return [end for end in ends if end is not None]
-
-
-def _bound(instruction: object) -> datetime | None:
-    timing = instruction.get("timing") if isinstance(instruction, Mapping) else None
-    repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
-    return _start(Resource(repeat).end("boundsPeriod")) if isinstance(repeat, Mapping) else None
 
 
 _STATES: Final[Mapping[str, States]] = {

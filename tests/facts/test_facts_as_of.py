@@ -17,6 +17,9 @@ from tests.facts.notation import NOW, Item, Resource, resources
 from tests.facts.pool import BOUNDED, CONTRAINDICATIONS, POOL, charts, persons
 from tests.support.cards import explanation
 
+# FHIR R5: MedicationRequest.statusChanged, as R4 carries it.
+CHANGED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
+
 moments = st.sampled_from([NOW - timedelta(hours=h) for h in (0, 0.5, 2.7, 9, 26, 100)])
 # Beyond the tolerance for clocks that differ.
 delays = st.sampled_from([timedelta(hours=h) for h in (1, 5, 30, 2000)])
@@ -65,9 +68,8 @@ def became(resource: Resource, moment: datetime) -> tuple[Resource, Resource]:
         was = {name: value for name, value in resource.items() if not name.startswith(results)}
         return was | {"status": "registered"}, resource | {"status": "final", "issued": later}
     if kind == "MedicationRequest":
-        bounds = {"timing": {"repeat": {"boundsPeriod": {"end": later}}}}
-        was = resource | {"status": "active", "dosageInstruction": [bounds]}
-        return was, was | {"status": "stopped"}
+        was = resource | {"status": "active"}
+        return was, was | {"status": "stopped", "extension": [{"url": CHANGED, "valueDateTime": later}]}
     if kind in ("MedicationAdministration", "MedicationStatement", "Procedure"):
         element = "performed" if kind == "Procedure" else "effective"
         start = resource.get(f"{element}DateTime") or resource.get(f"{element}Period", {}).get("start")
