@@ -5,8 +5,8 @@
   other element when it became known. `meta.lastUpdated` never says it: in exports it is when they were loaded.
 - A result is known from `issued`, else from the end of what it measures. Before that it is registered, without a value:
   neither growth nor no growth, neither high nor low.
-- An end or an abatement that is still to come, and the status that came with it, are undone. A status that ended without
-  any time stays, as that of most orders: nothing says when.
+- An end or an abatement that is still to come, and the status that came with it, are undone. A status that ended
+  without any time stays, as that of most orders: nothing says when.
 - What has no time at all stays, since it may have been known.
 """
 
