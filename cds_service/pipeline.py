@@ -15,6 +15,7 @@ from cds_service.chart import validation
 from cds_service.chart.chart import Chart, Enough, QueryKind, medications_sent, open_chart
 from cds_service.chart.client import Client
 from cds_service.chart.read import Medications, Read, ReadCache
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Asked, Source
 from cds_service.chart.units import UnitTable
@@ -67,13 +68,20 @@ class Service:
     def __init__(self, knowledge: Knowledge) -> None:
         """Compile all knowledge; raises KnowledgeError where it does not hold together."""
         self.knowledge = knowledge
-        self._terms = matchers(knowledge.value_sets)
+        recogniser = Recogniser(
+            knowledge.value_sets, knowledge.code_systems, knowledge.languages, knowledge.site.scripts
+        )
+        self._terms = matchers(knowledge.value_sets, recogniser)
         self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}
         self._select = Selections(knowledge.catalogue, self._terms, self._policies, self._windows)
         self._queries = {
-            name: QueryKind(query.resource, self._windows[query.window] if query.window else None)
+            name: QueryKind(
+                query.resource,
+                self._windows[query.window] if query.window else None,
+                knowledge.site.empty_means.get(name) == "unknown",
+            )
             for name, query in knowledge.catalogue.queries.items()
         }
         self._cache = ReadCache(CACHE_BYTES)
@@ -82,7 +90,7 @@ class Service:
         self._templates = {name: text for name, text in templates(knowledge).items() if name not in not_kept}
         trusted = TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
         self._source = Source(trusted, Client(), self._cache)
-        self._engine = Engine(knowledge)
+        self._engine = Engine(knowledge, knowledge.site.rules_off)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
             (hook, kind): Gatherer(self._select, _needed(self._engine.rules(hook, kind), knowledge))
@@ -179,7 +187,10 @@ class Service:
         prefetch = {**self._not_kept, **call.prefetch}
         chart = open_chart(prefetch, call.patient_id, self._queries, self._cache, now, second)
         _require_patient(chart)
-        return chart
+        return chart if call.evaluation_time is None else chart.at(self._horizon(now))
+
+    def _horizon(self, now: datetime) -> datetime:
+        return now + timedelta(hours=self._windows["clock-tolerance"])
 
     def _reading(self, chart: Chart, order: OrderInHand, call: HookCall, now: datetime) -> Reading:
         return Reading(
@@ -187,7 +198,7 @@ class Service:
             order=order,
             orders=self.knowledge.orders,
             now=now,
-            horizon=now + timedelta(hours=self._windows["clock-tolerance"]),
+            horizon=self._horizon(now),
             encounter_id=call.encounter_id,
             terms=self._terms,
             policies=self._policies,

@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
+from cds_service.chart.outcomes import loss
 from cds_service.chart.resource import ANYWHERE, Resource
-from cds_service.chart.vocabulary import Matcher, Outcome, is_recognisable
+from cds_service.chart.vocabulary import Matcher
 
 # By the reference that names them.
 Medications = Mapping[str, Mapping[str, Any]]
@@ -53,6 +54,8 @@ class Read:
         init=False, default_factory=dict, compare=False, repr=False
     )
 
+    _puzzles: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict, compare=False, repr=False)
+
     def matching(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
         """The resources whose concept is in one of the value sets; of a long list found once."""
         if len(self.resources) < _SHORT:
@@ -62,15 +65,12 @@ class Read:
             known = self._matching[matchers] = self._found(matchers)
         return known
 
-    def not_understood(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
-        """The resources that none of the value sets understands: they may be in any of them."""
-        unclear = self._matching.get(())
-        if unclear is None:
-            unclear = tuple(r for r in self.resources if not is_recognisable(r.concept))
-            self._matching[()] = unclear
-        if not unclear:
-            return ()
-        return tuple(r for r in unclear if all(m.outcome(r.concept) is Outcome.NOT_UNDERSTOOD for m in matchers))
+    def not_understood(self, matcher: Matcher) -> tuple[str, ...]:
+        """References of the resources whose concept was not understood; found once."""
+        known = self._puzzles.get("")
+        if known is None:
+            known = self._puzzles[""] = tuple(r.ref for r in self.resources if matcher.recognised(r.concept).puzzle)
+        return known
 
     def _found(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
         if not self.resources:
@@ -184,8 +184,8 @@ def joined(first: Read, page: Read) -> Read:
 def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:
     if len(found) < len(raws):
         yield f"{len(raws) - len(found)} entries hold no FHIR resource"
-    if any(r["resourceType"] == "OperationOutcome" and _failed(r) for r in found):
-        yield "the search reported an error among its results"
+    said = (loss(r) for r in found if r["resourceType"] == "OperationOutcome")
+    yield from dict.fromkeys(text for text in said if text)
 
 
 def _following(bundle: Mapping[str, Any]) -> str | None:
@@ -207,12 +207,6 @@ def _cut(more: bool, total: int | None, count: int) -> str:
     if more:
         return MORE
     return f"{total} results exist, {count} were sent" if total is not None and total > count else ""
-
-
-def _failed(outcome: Mapping[str, Any]) -> bool:
-    issues = outcome.get("issue")
-    severities = [i.get("severity") for i in issues if isinstance(i, dict)] if isinstance(issues, list) else [None]
-    return any(severity not in ("warning", "information") for severity in severities)
 
 
 class ReadCache:

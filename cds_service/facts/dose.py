@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.order import Draft
@@ -59,8 +61,9 @@ def draft_daily_dose(name: str, kind: str, unit: str) -> Find:
         of_kind = reading.order.of_kind(kind)
         sources = tuple(d.resource.ref for d in of_kind)
         says = [d.dosage.bound_mg for d in of_kind if d.dosage.bound_mg > 0]
-        if not says:
-            return unknown(name, of_kind[0].dosage.why if of_kind else "no such draft", sources=sources)
+        if not says or not math.isfinite(sum(says)):
+            why = next((d.dosage.why for d in of_kind if d.dosage.daily_mg is None), "no such draft")
+            return unknown(name, why, sources=sources)
         return Fact(name, sum(says), unit, sources=sources)
 
     return find
@@ -104,7 +107,8 @@ def exceeds_maximum(name: str, dose: DraftDose) -> Find:
         maximum = daily_maximum(dose.orders, reading, known)
         limit = reading.policies[dosing.daily_maximum] if maximum is None else maximum
         if bound > limit + TOLERANCE_MG:
-            return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")
+            asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
+            return Fact(name, True, sources=sources, text=f"{asked} > {limit:g} mg/day")
         if reading.order.unresolved:
             why = f"drug not resolved in the draft {', '.join(reading.order.unresolved)}"
             return unknown(name, why, sources=sources)

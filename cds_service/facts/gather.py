@@ -22,7 +22,7 @@ from cds_service.facts import (
 )
 from cds_service.facts import crs as crs_grade
 from cds_service.facts.exists import Find, exists
-from cds_service.facts.model import Fact, Facts, Reading, renamed
+from cds_service.facts.model import Fact, Facts, Reading, bounded, renamed
 from cds_service.facts.select import Selections
 from cds_service.facts.since import days_since, happened
 from cds_service.knowledge import model
@@ -84,7 +84,7 @@ class Gatherer:
         known: dict[str, Fact] = {}
         for step in self._steps:
             for fact in step(reading, known):
-                known[fact.name] = fact
+                known[fact.name] = bounded(fact)
         return known
 
 

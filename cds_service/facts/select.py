@@ -131,7 +131,7 @@ class Selections:
 
         def matched(reading: Reading, known: Facts) -> Drawn:
             found = reading.chart.found(name, matchers)
-            unclear = reading.chart.not_understood(name, matchers)
+            unclear = reading.chart.not_understood(name, matchers[0])
             return Drawn(found, not_understood=unclear) if found or unclear else NOTHING
 
         return matched

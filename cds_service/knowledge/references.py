@@ -8,9 +8,9 @@ from jinja2 import Environment, TemplateSyntaxError
 
 from cds_service.knowledge import fact_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import OPPOSITES, SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, FactsFile, Orders, Regimen
+from cds_service.knowledge.model import Card, FactsFile, Opposites, Orders, Regimen
 
 SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 
@@ -22,6 +22,9 @@ def check(loaded: Loaded) -> list[str]:
         found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
         found += _card(loaded, loaded.document("cards", key), card)
+    for key, card in loaded.table(SITE_CARDS).items():
+        found += _card(loaded, loaded.document(SITE_CARDS, key), card)
+    found += _opposites(loaded)
     for key, rule in loaded.table("rules").items():
         found += rule_references.check(loaded, loaded.document("rules", key), rule)
     return found
@@ -46,6 +49,15 @@ def _orders(loaded: Loaded) -> Iterable[str]:
             )
             yield from missing(document, (*here, "active"), "fact", kind.dosing.active, facts)
             yield from missing(document, (*here, "activeDailyDose"), "fact", kind.dosing.active_daily_dose, facts)
+
+
+def _opposites(loaded: Loaded) -> Iterable[str]:
+    opposites: Opposites = loaded.singles[OPPOSITES]
+    for group, sides in opposites.groups.items():
+        for number, side in enumerate(sides):
+            for index, name in enumerate(side):
+                path = ("groups", group, number, index)
+                yield from missing(loaded.document(OPPOSITES, ""), path, "value set", name, loaded.table("rules/terms"))
 
 
 def _regimen(loaded: Loaded, document: Document, regimen: Regimen) -> Iterable[str]:

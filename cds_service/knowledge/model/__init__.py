@@ -30,8 +30,9 @@ from cds_service.knowledge.model.computed import (
     Scale,
     Vasopressors,
 )
-from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
@@ -53,6 +54,7 @@ from cds_service.knowledge.model.selection import (
     Standing,
     StatusSet,
 )
+from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.sources import (
     ActiveDailyDose,
     Computed,
@@ -78,7 +80,17 @@ from cds_service.knowledge.model.sources import (
     TimesUpperLimit,
     YoungerThan,
 )
-from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.terms import (
+    Analyte,
+    Code,
+    Evidence,
+    Exclusion,
+    Policy,
+    Tree,
+    Unit,
+    UnverifiedCode,
+    ValueSet,
+)
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
     Attribute,
@@ -107,10 +119,13 @@ __all__ = [
     "Case",
     "Catalogue",
     "Code",
+    "CodeFamily",
+    "CodeSystems",
     "Computed",
     "Condition",
     "Coverage",
     "CrsGrade",
+    "Cues",
     "DailyDose",
     "DaysSince",
     "DecisionName",
@@ -141,6 +156,9 @@ __all__ = [
     "Indicator",
     "Issuer",
     "LabelSize",
+    "Language",
+    "Languages",
+    "LocalCode",
     "Measured",
     "MeasuredIn",
     "Medication",
@@ -148,6 +166,7 @@ __all__ = [
     "Named",
     "NeurologicalScore",
     "Newest",
+    "Opposites",
     "OptionalDate",
     "OrderKind",
     "OrderUse",
@@ -175,6 +194,7 @@ __all__ = [
     "Site",
     "SitePolicy",
     "SiteSays",
+    "SiteTerms",
     "SmallerThan",
     "Source",
     "SourceAttributes",
@@ -185,6 +205,7 @@ __all__ = [
     "Stratum",
     "Sum",
     "TimesUpperLimit",
+    "Tree",
     "Unit",
     "Until",
     "UnverifiedCode",

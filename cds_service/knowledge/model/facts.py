@@ -48,8 +48,10 @@ class FactDefinition(Model):
 
 
 class FactsFile(Model):
-    """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share."""
+    """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share,
+    and the code systems that a search by code names."""
 
+    searched_systems: tuple[str, ...] = ()
     queries: dict[str, Query]
     records: dict[Id, tuple[Selection, ...]] = Field(default_factory=dict)
     results: dict[Id, ResultReading] = Field(default_factory=dict)

@@ -1,41 +1,16 @@
-"""A concept is one of ours, recognisably something else, or not understood; facts keep what was not understood."""
+"""Facts keep what was not understood, and what a count did not count."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from cds_service.chart.vocabulary import Matcher, Outcome, concept
-from tests.facts.house import Case, bundle, service
+from tests.facts.house import Case, bundle
 
 LOCAL = "urn:oid:1.2.3"
-SNOMED = "http://snomed.info/sct"
 
 
 def coded(system: str, code: str, display: str = "") -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code, **({"display": display} if display else {})}]}
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ({"text": "sepsis"}, Outcome.OURS),
-        (coded(LOCAL, "17", "Sepsis"), Outcome.OURS),
-        ({"text": "gout"}, Outcome.SOMETHING_ELSE),
-        (coded(LOCAL, "17", "Gout"), Outcome.SOMETHING_ELSE),
-        ({"text": "痛風"}, Outcome.SOMETHING_ELSE),
-        (coded("http://hl7.org/fhir/sid/icd-10-cm", "M10.9"), Outcome.SOMETHING_ELSE),
-        (coded("http://loinc.org", "751-8"), Outcome.SOMETHING_ELSE),
-        (coded(LOCAL, "17"), Outcome.NOT_UNDERSTOOD),
-        (coded(SNOMED, "1"), Outcome.NOT_UNDERSTOOD),
-        ({"text": "17-4"}, Outcome.NOT_UNDERSTOOD),
-        ({}, Outcome.NOT_UNDERSTOOD),
-    ],
-)
-def test_outcome(written: dict[str, Any], expected: Outcome) -> None:
-    matcher = Matcher(service().knowledge.value_sets["severe-infection"])
-    assert matcher.outcome(concept(written)) is expected
 
 
 def test_a_fact_keeps_what_was_not_understood() -> None:
