@@ -20,8 +20,8 @@ CATALOGUE = service().knowledge.catalogue
 DENIABLE = [
     (name, query)
     for name, definition in CATALOGUE.facts.items()
-    if definition.empty_means == "no"
-    for query in definition.reads
+    if definition.source.empty_means == "no"
+    for query in CATALOGUE.reads(name)
 ]
 INFUSION = {"given": "axi-cel", "ago": "4d"}
 DOSES = ({"given": "tocilizumab", "ago": "20h"}, {"given": "tocilizumab", "ago": "10h"})
