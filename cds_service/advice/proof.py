@@ -34,7 +34,7 @@ _DOSED_BY = ("weight",)
 
 
 def card_problems(knowledge: Knowledge, templates: Templates) -> list[str]:
-    """One line for each card that could not be worded for some patient."""
+    """One line for each card that could not be worded for some patient. Every card that a rule names must be there."""
     found = [*_misnamed(knowledge, templates)]
     if not found:
         known = _sure_facts(knowledge.rules)
@@ -100,23 +100,22 @@ def _unfilled(
     sure: frozenset[str],
     regimen: Regimen | None,
 ) -> Iterator[str]:
-    """A line for each card of a rule that cannot be filled in."""
+    """A line for each card of a rule, and for the end of it, that cannot be filled in."""
     regimen = knowledge.regimens.get(rule.regimen, regimen)
-    for name, decision in _shown(rule):
-        template = templates.get(name)
-        if template is None:
-            yield knowledge.problem("cards", name, (), f"required: the card of the decision {decision}")
-            continue
-        asked = facts_of(template.card) | {n for n in _DOSED_BY if n in knowledge.catalogue.facts}
-        for order, told in _patients(knowledge, asked, frozenset() if decision == INSUFFICIENT else sure):
+    shown = list(_shown(rule))
+    for name, decision in shown:
+        known = frozenset[str]() if decision == INSUFFICIENT else sure
+        for order, told in _patients(knowledge, facts_of(templates[name].card), known):
             for dosed in (regimen, None) if regimen else (None,):
                 answer = _answer(rule, decision, order, dosed)
                 own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
-                yield from _tried(knowledge, template, own, rule, told)
-                if FOOTER in templates:
-                    footer = {**own, **context.of_footer(answer, knowledge, order)}
-                    yield from _tried(knowledge, templates[FOOTER], footer, rule, told)
-    if REPEATED in templates and rule is UNEVALUATED_RULE:
+                yield from _tried(knowledge, templates[name], own, rule, told)
+    for order, told in _patients(knowledge, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
+        answer = _answer(rule, shown[0][1], order, None)
+        own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+        own |= context.of_footer(answer, knowledge, order)
+        yield from _tried(knowledge, templates[FOOTER], own, rule, told)
+    if rule is UNEVALUATED_RULE:
         yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
 
 
@@ -147,7 +146,7 @@ def _patients(
     knowledge: Knowledge, asked: Iterable[str], sure: frozenset[str]
 ) -> Iterator[tuple[OrderAssessment, str]]:
     """Assessments that differ in what is known, each with the words for it."""
-    definitions = {name: knowledge.catalogue.facts[name] for name in sorted(asked)}
+    definitions = {name: knowledge.catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY})}
     for variant in range(3):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
         yield _order(knowledge, known), ""

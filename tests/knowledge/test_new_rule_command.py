@@ -9,8 +9,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from cds_service.contract import DecisionName
 from cds_service.knowledge import load
-from cds_service.knowledge.model import DecisionName, RuleDefinition
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.commands.check import command as check
 from cds_service.tools.commands.new_rule import command
 from tests.support.knowledge_root import replace, write
