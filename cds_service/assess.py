@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,11 @@ from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
 from cds_service.contract import EXPLANATION
+from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.program import Plan, Program
 
 Json = dict[str, Any]
@@ -120,7 +123,9 @@ def _values(facts: Facts) -> dict[str, bool | int | float | str]:
     return {name: fact.value for name, fact in facts.items() if fact.value is not None}
 
 
-def _failed(kind: str, rules: Any, facts: Facts, findings: Any, trouble: str, error: Exception) -> OrderAssessment:
+def _failed(
+    kind: str, rules: Sequence[RuleDefinition], facts: Facts, findings: Findings, trouble: str, error: Exception
+) -> OrderAssessment:
     _log.error("%s: %s: %s", kind or "no order", trouble, place_of(error))
     return unevaluated(kind, rules, facts, findings, trouble)
 

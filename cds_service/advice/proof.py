@@ -106,9 +106,9 @@ def _unfilled(
     for name, decision in shown:
         known = frozenset[str]() if decision == INSUFFICIENT else sure
         for order, told in _patients(knowledge, facts_of(templates[name].card), known):
+            shared = context.base(knowledge, order)
             for dosed in (regimen, None) if regimen else (None,):
-                answer = _answer(rule, decision, order, dosed)
-                own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+                own = {**shared, **context.of_answer(_answer(rule, decision, order, dosed), knowledge)}
                 yield from _tried(knowledge, templates[name], own, rule, told)
     for order, told in _patients(knowledge, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
         answer = _answer(rule, shown[0][1], order, None)
@@ -147,7 +147,7 @@ def _patients(
 ) -> Iterator[tuple[OrderAssessment, str]]:
     """Assessments that differ in what is known, each with the words for it."""
     definitions = {name: knowledge.catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY})}
-    for variant in range(3):
+    for variant in range(2):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
         yield _order(knowledge, known), ""
     may = [name for name in definitions if name not in sure]
@@ -176,8 +176,8 @@ def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment
 
 _VALUES: Mapping[str, Callable[[FactDefinition], Sequence[Scalar]]] = {
     "boolean": lambda _: (True, False),
-    "integer": lambda _: (3, 0, 1),
-    "number": lambda _: (81.5, 7.25, 1.0),
+    "integer": lambda _: (3, 0),
+    "number": lambda _: (81.5, 7.25),
     "code": lambda fact: fact.values or ("word",),
 }
 
