@@ -14,6 +14,7 @@ from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
 from cds_service.chart.prefetch import templates
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher, matchers
 from cds_service.contract import FOOTER, OWN_CARD, SERVICES
@@ -25,7 +26,9 @@ from cds_service.facts.order import OrderInHand
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
-from cds_service.requirements import AMOUNTS, FACTS, HOURS, lacking
+from cds_service.requirements import AMOUNTS, FACTS, HOURS, unmet
+
+SCRIPTS = ("Latin",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +101,20 @@ class Program:
 
 def compile_program(knowledge: Knowledge) -> Program:
     """Resolve, compile and try everything. Raises KnowledgeError, one line a problem."""
-    if problems := list(lacking(knowledge)):
+    if problems := list(unmet(knowledge)):
         raise KnowledgeError(problems)
     cards = compile_cards(knowledge.cards, lambda card, key, text: knowledge.problem("cards", card, (key,), text))
     if problems := card_problems(knowledge, cards):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
+    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
     engine, catalogue, site = Engine(knowledge), knowledge.catalogue, knowledge.site
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     kinds = {(hook, kind): engine.rules(hook, kind) for hook in SERVICES.values() for kind in knowledge.orders.kinds}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
-        terms=matchers(knowledge.value_sets),
+        terms=matchers(knowledge.value_sets, recogniser),
         units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
         policies={name: float(p.value) for name, p in knowledge.policies.items()},
         windows=windows,

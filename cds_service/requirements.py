@@ -15,7 +15,7 @@ _CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
 _WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 
 
-def lacking(knowledge: Knowledge) -> Iterator[str]:
+def unmet(knowledge: Knowledge) -> Iterator[str]:
     """One line for each thing that is not there: `file:line: key: what was expected`."""
     yield from _own_names(knowledge)
     yield from _windows(knowledge)
