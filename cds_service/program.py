@@ -81,6 +81,10 @@ class Program:
         """The queries that the facts for these kinds of order may look at."""
         return frozenset(name for kind in kinds for name in self.plans[hook, kind].gatherer.queries)
 
+    def horizon(self, now: datetime) -> datetime:
+        """The latest moment that still counts as now: clocks differ by a few minutes."""
+        return now + timedelta(hours=self.windows["clock-tolerance"])
+
     def reading(self, chart: Chart, order: OrderInHand, encounter_id: str | None, now: datetime) -> Reading:
         """All that facts may look at, for one kind of order."""
         return Reading(
@@ -88,7 +92,7 @@ class Program:
             order=order,
             orders=self.knowledge.orders,
             now=now,
-            horizon=now + timedelta(hours=self.windows["clock-tolerance"]),
+            horizon=self.horizon(now),
             encounter_id=encounter_id,
             terms=self.terms,
             policies=self.policies,

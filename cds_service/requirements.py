@@ -35,6 +35,8 @@ def _own_names(knowledge: Knowledge) -> Iterator[str]:
             yield knowledge.problem("rules/policies.yaml", "", (name,), what)
     if AMOUNTS not in knowledge.analytes:
         yield knowledge.problem("rules/units.yaml", "", (AMOUNTS,), "required: the units in which drugs are dosed")
+    if not knowledge.orders.kinds:
+        yield knowledge.problem("rules/orders.yaml", "", ("kinds",), "expected at least one kind of order")
     for name in FACTS:
         if name not in knowledge.catalogue.facts:
             yield knowledge.problem("rules/facts.yaml", "", ("facts", name), "required: doses are computed from it")

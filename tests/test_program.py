@@ -134,6 +134,11 @@ def test_a_route_without_words(ours: Knowledge) -> None:
     )
 
 
+def test_no_kind_of_order(ours: Knowledge) -> None:
+    found = refused(replace(ours, orders=ours.orders.model_copy(update={"kinds": {}})))
+    assert any(p.endswith("kinds: expected at least one kind of order") for p in found)
+
+
 @pytest.mark.parametrize("written", ["policy.laboratory-max-age", "fever"])
 def test_an_age_that_is_no_time(ours: Knowledge, written: str) -> None:
     catalogue = ours.catalogue

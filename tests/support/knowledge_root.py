@@ -189,7 +189,7 @@ id: toy-neutropenia
 version: 1.0.0
 summary: Neutrophils are low; withhold the toy drug
 detail: |
-  The newest count is {{ fact('neutrophil-count') }}.
+  The newest count is below {{ policy('neutropenia') }}.
 """,
 }
 _CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
