@@ -28,8 +28,6 @@ from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.requirements import AMOUNTS, FACTS, HOURS, unmet
 
-SCRIPTS = ("Latin",)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -111,8 +109,9 @@ def compile_program(knowledge: Knowledge) -> Program:
     if problems := card_problems(knowledge, cards):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
-    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
-    engine, catalogue, site = Engine(knowledge), knowledge.catalogue, knowledge.site
+    catalogue, site = knowledge.catalogue, knowledge.site
+    engine = Engine(knowledge, site.rules_off)
+    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, site.scripts)
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     kinds = {(hook, kind): engine.rules(hook, kind) for hook in SERVICES.values() for kind in knowledge.orders.kinds}
     return Program(
@@ -122,7 +121,10 @@ def compile_program(knowledge: Knowledge) -> Program:
         units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
         policies={name: float(p.value) for name, p in knowledge.policies.items()},
         windows=windows,
-        queries={n: QueryKind(q.resource, windows.get(q.window)) for n, q in catalogue.queries.items()},
+        queries={
+            name: QueryKind(query.resource, windows.get(query.window), site.empty_means.get(name) == "unknown")
+            for name, query in catalogue.queries.items()
+        },
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
         plans={key: Plan(rules, Gatherer(catalogue, _needed(rules, knowledge))) for key, rules in kinds.items()},
