@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from jinja2 import Environment, TemplateSyntaxError
 
+from cds_service.contract import SUMMARY_LIMIT
 from cds_service.knowledge import fact_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import OPPOSITES, SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, FactsFile, Opposites, Orders, Regimen
-
-SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 
 
 def check(loaded: Loaded) -> list[str]:

@@ -9,11 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from cds_service.contract import DecisionName
 from cds_service.knowledge import load
-from cds_service.knowledge.model import DecisionName, RuleDefinition
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.commands.check import command as check
 from cds_service.tools.commands.new_rule import command
-from tests.support.knowledge_root import replace, write
+from tests.support.knowledge_root import complete, replace, write
 
 RULE = "rules/shared/toy/toy-count.yaml"
 CASES = "rules/shared/toy/toy-count.cases.yaml"
@@ -29,7 +30,7 @@ def files(root: Path) -> set[str]:
 
 
 def assert_checks(root: Path) -> None:
-    result = CliRunner().invoke(check, ["--root", str(root)])
+    result = CliRunner().invoke(check, ["--root", str(complete(root))])
     assert (result.exit_code, result.stderr) == (0, "")
 
 

@@ -12,13 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cds_service.chart.server import TrustedServers
-from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
-from cds_service.prefetch import templates
+from cds_service.program import compile_program
 from cds_service.tools.options import knowledge_options
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
@@ -55,10 +54,9 @@ def result_of(knowledge: Knowledge, rule: RuleDefinition, case: Case) -> str:
 
 
 def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
-    """Rules that do not compile at this site, and cases with another result than they say."""
+    """What does not compile at this site, and cases with another result than they say."""
     try:
-        Engine(knowledge)
-        templates(knowledge)
+        compile_program(knowledge)
         TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
     except KnowledgeError as error:
         yield from error.problems
