@@ -241,10 +241,6 @@ text: [subcutaneous]
 exclusions: []
 unverified: []
 """,
-    "rules/computed.yaml": f"""\
-topics: {{patient: {{}}}}
-service: {{policies: [{", ".join(_WINDOWS)}], cards: [{", ".join(_CARDS)}], valueSets: [route-subcutaneous]}}
-""",
 }
 EXTENDING_SITE = """\
 extend: us
