@@ -173,7 +173,7 @@ def test_text_of_files_is_escaped(root: Path) -> None:
     knowledge_root.replace(root, RULE, "limits: []", f"limits: [{bad}]")
     knowledge_root.replace(root, "rules/terms/anc.yaml", "display: Neutrophils", f"display: {bad}")
     title = "title: Neutrophils below which the toy drug is withheld"
-    knowledge_root.replace(root, "rules/policies.yaml", title, f"title: {bad}")
+    knowledge_root.replace(root, "rules/policies/toy.yaml", title, f"title: {bad}")
     for name, html in render(load(root), FilePlaces()).items():
         assert "<script>alert" not in html
         assert Outline(html).wrong == [], name

@@ -15,9 +15,9 @@ import yaml
 from click.testing import CliRunner
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.checks.comparisons import ORDERINGS
+from cds_service.knowledge.model import RuleDefinition, conditions
 from cds_service.knowledge.review import MAX_RULE_LINES
-from cds_service.knowledge.rule_references import ORDERINGS, conditions
 from cds_service.pipeline import SERVICES
 from cds_service.prefetch import templates
 from cds_service.tools.commands.check import command

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import references, review, sites
+from cds_service.knowledge import checks, review, sites
 from cds_service.knowledge.files import find_root
 from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     STRATA,
     Analyte,
     Card,
@@ -32,7 +33,6 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
-from cds_service.knowledge.rule_references import POLICY_PREFIX
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -86,7 +86,7 @@ def load(root: Path | None = None, site: str = "us") -> Knowledge:
     loaded = read_all(find_root(root), site)
     if loaded.problems:
         raise KnowledgeError(loaded.problems)
-    problems = references.check(loaded)
+    problems = checks.problems(loaded)
     if problems:
         raise KnowledgeError(problems)
     return _knowledge(loaded)
@@ -113,7 +113,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         loaded = read_all(find_root(root), site)
     except KnowledgeError as error:
         return Inspection(None, error.problems)
-    problems = loaded.problems or references.check(loaded)
+    problems = loaded.problems or checks.problems(loaded)
     if problems:
         # What follows from the files as models cannot be said of files that are not understood.
         reviewed = [] if loaded.problems else review.check(loaded)
@@ -123,31 +123,31 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         problems=tuple(review.check(loaded)),
         warnings=tuple(review.warnings(loaded)),
         places=review.places(loaded),
-        shipped_policies=loaded.singles["rules/policies.yaml"],
+        shipped_policies=loaded.policies,
     )
 
 
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
-    policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
+    policies, overridden = sites.effective(loaded.policies, loaded.site)
     rules = loaded.table("rules").values()
     return Knowledge(
         policies=policies,
         overridden=overridden,
         value_sets=loaded.table("rules/terms"),
         evidence=loaded.table("rules/evidence"),
-        analytes=loaded.singles["rules/units.yaml"],
+        analytes=loaded.analytes,
         code_systems=loaded.singles["rules/code-systems.yaml"],
         languages=loaded.singles["rules/languages.yaml"],
-        catalogue=loaded.singles["rules/facts.yaml"],
-        orders=loaded.singles["rules/orders.yaml"],
+        catalogue=loaded.catalogue,
+        orders=loaded.orders,
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),
         cards=loaded.table("cards"),
         site=loaded.site,
         digest=loaded.digest,
-        regions=loaded.singles["rules/regions.yaml"],
+        regions=loaded.regions,
         sites=loaded.table("rules/sites"),
         rule_folders={key: loaded.document("rules", key).name.rpartition("/")[0] for key in loaded.table("rules")},
         coverage=loaded.singles[COVERAGE],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.knowledge.files import Document, read
-from cds_service.knowledge.messages import missing, suggestion
+from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import Policy, Site
 
 EXTEND = "extend"
@@ -58,31 +58,6 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     if isinstance(lower, dict) and isinstance(upper, dict):
         result["policies"] = {**lower, **upper}
     return result
-
-
-def problems(document: Document, site: Site, singles: Mapping[str, Any]) -> list[str]:
-    """What is wrong with this site: its id or region, and policies that it may not override or not with such a value.
-
-    `singles` are the files `rules/policies.yaml` and `rules/regions.yaml` as models, where they could be read.
-    """
-    found = []
-    policies: Mapping[str, Policy] | None = singles.get("rules/policies.yaml")
-    regions = singles.get("rules/regions.yaml")
-    if regions is not None:
-        found += missing(document, ("region",), "region", site.region, regions)
-    if site.id != document.stem:
-        found.append(document.problem(("id",), f"expected {document.stem}, as the file name (found {site.id})"))
-    for name, value in site.policies.items() if policies is not None else ():
-        path = ("policies", name)
-        policy = (policies or {}).get(name)
-        if policy is None:
-            found.append(document.problem(path, f"no such policy{suggestion(name, policies or {})}"))
-        elif not policy.site_may_override:
-            found.append(document.problem(path, "a site may not override this policy; ask its owner, or remove it"))
-        elif isinstance(policy.value, bool) != isinstance(value, bool):
-            wanted = "true or false" if isinstance(policy.value, bool) else f"a number of {policy.unit}"
-            found.append(document.problem(path, f"expected {wanted} (found {str(value).lower()})"))
-    return found
 
 
 def effective(policies: Mapping[str, Policy], site: Site) -> tuple[dict[str, Policy], frozenset[str]]:

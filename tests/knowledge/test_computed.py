@@ -71,7 +71,7 @@ def _named(topic: str, known: Mapping[str, object]) -> set[str]:
 def test_a_topic_names_what_its_code_looks_up(ours: Knowledge, topic: str) -> None:
     uses = ours.computed.topics.get(topic)
     assert uses is not None, f"{COMPUTED}: add the topic {topic}"
-    assert set(uses.policies) == _named(topic, ours.policies), f"{COMPUTED}: topics.{topic}.policies"
+    assert {*uses.policies, *uses.windows} == _named(topic, ours.policies), f"{COMPUTED}: topics.{topic}.policies"
     assert set(uses.value_sets) == _named(topic, ours.value_sets), f"{COMPUTED}: topics.{topic}.valueSets"
 
 
@@ -85,7 +85,28 @@ def test_the_service_itself_names_its_policies(ours: Knowledge) -> None:
     """Those that the code beside the topics looks up, whichever rules run."""
     files = [path for path in FACTS.parent.rglob("*.py") if path.parent != FACTS]
     texts = {text for path in files for text in _texts(path)}
-    assert set(ours.computed.service.policies) == texts & ours.policies.keys()
+    uses = ours.computed.service
+    assert {*uses.policies, *uses.windows} == texts & ours.policies.keys()
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_what_the_code_measures_in_hours_is_a_window(ours: Knowledge, topic: str) -> None:
+    """`windows["..."]` in a topic's code names a window; that it is a time is then proven at start."""
+    uses = ours.computed.topics[topic]
+    found = {
+        node.slice.value
+        for module in _helpers(topic)
+        for node in ast.walk(_tree(FACTS / f"{module}.py"))
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr == "windows"
+        if isinstance(node.slice, ast.Constant)
+    }
+    assert found <= set(uses.windows), f"{COMPUTED}: topics.{topic}.windows"
+
+
+def test_the_service_itself_names_the_queries_of_its_code(ours: Knowledge) -> None:
+    files = [*FACTS.rglob("*.py"), *FACTS.parent.glob("rendering/*.py"), *FACTS.parent.glob("chart/*.py")]
+    texts = {text for path in files for text in _texts(path)}
+    assert texts & ours.catalogue.queries.keys() <= set(ours.computed.service.queries)
 
 
 def test_no_policy_regimen_or_card_is_unused() -> None:
@@ -94,9 +115,9 @@ def test_no_policy_regimen_or_card_is_unused() -> None:
 
 
 def test_windows_of_queries_daily_maxima_and_topics_count_as_use(root: Path) -> None:
-    policy = "{title: Spare, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: r}"
+    policy = "{title: Spare, value: 1, unit: h, least: 1, most: 2, owner: o, validFrom: 2026-01-01, reference: r}"
     spare = "".join(f"toy-{name}: {policy}\n" for name in ("window", "topic", "always"))
-    replace(root, "rules/policies.yaml", "neutropenia:\n", spare + "neutropenia:\n")
+    replace(root, "rules/policies/toy.yaml", "neutropenia:\n", spare + "neutropenia:\n")
     replace(root, "rules/facts.yaml", "sort: -date, count: 10}", "sort: -date, count: 10, window: toy-window}")
     fact = "  toy-fact: {title: A toy, type: boolean, from: {topic: toys}}\n"
     replace(root, "rules/facts.yaml", "  active-infection:\n", fact + "  active-infection:\n")

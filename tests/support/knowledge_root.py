@@ -12,7 +12,7 @@ FILES = {
     "rules/facts.yaml": """\
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
-  conditions: {title: Conditions, resource: Condition}
+  conditions: {title: Conditions, resource: Condition, sort: -recorded-date, count: 10}
 facts:
   neutrophil-count:
     title: Newest absolute neutrophil count
@@ -38,11 +38,13 @@ pathways: [neutropenia]
 routes:
   subcutaneous: {system: "http://snomed.info/sct", code: "34206005", display: Subcutaneous route, short: SC}
 """,
-    "rules/policies.yaml": """\
+    "rules/policies/toy.yaml": """\
 neutropenia:
   title: Neutrophils below which the toy drug is withheld
   value: 0.5
   unit: 10*9/L
+  least: 0.1
+  most: 2
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -51,6 +53,8 @@ laboratory-max-age:
   title: Oldest laboratory result that counts
   value: 48
   unit: h
+  least: 1
+  most: 168
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -110,6 +114,19 @@ purpose: Infections, by words only.
 method: Invented for tests.
 codes: []
 text: [infection]
+exclusions: []
+unverified: []
+""",
+    "rules/terms/route-subcutaneous.yaml": """\
+id: route-subcutaneous
+title: Under the skin
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: The route under the skin, by words only.
+method: Invented for tests.
+codes: []
+text: [subcutaneous]
 exclusions: []
 unverified: []
 """,
@@ -197,12 +214,39 @@ title: Toy hospital
 policies: {neutropenia: 1.0}
 """
 
+_DOSING = """\
+    dosing:
+      medication: {system: "http://example.org", code: "toy", display: toy}
+      pack: {mg: 100, unit: "{vial}", display: vial, source: Invented}
+      dailyMaximum: toy-maximum
+      childDailyMaximum: toy-child-maximum
+      active: active-toy
+      activeDailyDose: active-toy-dose
+"""
+_DOSED_FACTS = """\
+  active-toy: {title: The toy drug is active, type: boolean, from: {topic: toys}}
+  active-toy-dose: {title: Daily dose of the active toy drug, type: number, unit: mg/d, from: {topic: toys}}
+"""
+_MAXIMA = """\
+toy-maximum:
+  {title: A day, value: 400, unit: mg/d, least: 100, most: 400, owner: o, validFrom: 2026-01-01, reference: r}
+toy-child-maximum:
+  {title: By weight, value: 8, unit: mg/kg/d, least: 1, most: 8, owner: o, validFrom: 2026-01-01, reference: r}
+"""
+
 
 def write_root(folder: Path) -> Path:
     """Write the files below `folder` and return it: a root for `knowledge.load`."""
     for name, text in FILES.items():
         write(folder, name, text)
     return folder
+
+
+def write_dosing(folder: Path) -> None:
+    """Let the service order the toy drug itself: what a regimen needs."""
+    replace(folder, "rules/orders.yaml", "    valueSets: [toy-drug]\n", "    valueSets: [toy-drug]\n" + _DOSING)
+    replace(folder, "rules/facts.yaml", "  active-infection:\n", _DOSED_FACTS + "  active-infection:\n")
+    write(folder, "rules/policies/toy-doses.yaml", _MAXIMA)
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -227,3 +271,10 @@ def replace(folder: Path, name: str, old: str, new: str, marker: str = "") -> in
         return text[: text.index(old)].count("\n") + 1
     assert changed.count(marker) == 1, f"{marker!r} occurs {changed.count(marker)} times in the changed {name}"
     return changed[: changed.index(marker)].count("\n") + 1
+
+
+def refused(problems: tuple[str, ...], file: str, line: int, key: str, expected: str) -> None:
+    """Exactly one problem, with this file, line, key and words."""
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{file}:{line}: {key}: "), problems
+    assert expected in problems[0]

@@ -20,7 +20,17 @@ from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, O
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
-from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.rules import (
+    OPERATORS,
+    POLICY_PREFIX,
+    Case,
+    Condition,
+    Finding,
+    RuleDefinition,
+    Until,
+    conditions,
+    flat_key,
+)
 from cds_service.knowledge.model.terms import (
     Analyte,
     Code,
@@ -49,6 +59,7 @@ from cds_service.knowledge.model.trace import (
 __all__ = [
     "ATTRIBUTES",
     "OPERATORS",
+    "POLICY_PREFIX",
     "STRATA",
     "Analyte",
     "Attribute",
@@ -107,4 +118,6 @@ __all__ = [
     "Version",
     "VersionEntry",
     "Versions",
+    "conditions",
+    "flat_key",
 ]

@@ -106,11 +106,19 @@ class SourceAttributes(Model):
 
 
 class Uses(Model):
-    """Names that the service's own code looks up: files and policies that no other knowledge file names."""
+    """Names that the service's own code looks up; `windows` are policies too, of a unit of time."""
 
     policies: tuple[Id, ...] = ()
+    windows: tuple[Id, ...] = ()
     value_sets: tuple[Id, ...] = ()
     cards: tuple[Id, ...] = ()
+    queries: tuple[Id, ...] = ()
+    facts: tuple[Id, ...] = ()
+
+    @property
+    def all_policies(self) -> tuple[str, ...]:
+        """Thresholds and windows."""
+        return (*self.policies, *self.windows)
 
 
 class Computed(Model):
@@ -118,3 +126,7 @@ class Computed(Model):
 
     topics: dict[Id, Uses] = Field(default_factory=dict)
     service: Uses = Uses()
+
+    def users(self) -> tuple[tuple[tuple[str, ...], Uses], ...]:
+        """(path in the file, what is used there) of every topic and of the service."""
+        return (*((("topics", name), uses) for name, uses in self.topics.items()), (("service",), self.service))

@@ -231,7 +231,7 @@ def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, An
         "max_age": sentences.threshold(knowledge, sentences.policy_name(fact.max_age)) if fact.max_age else None,
         "used_by": [r for r in knowledge.rules if any(c.fact == name for c in sentences.conditions(r))],
         "printed_by": [card.id for card in knowledge.cards.values() if name in facts_of(card)],
-        "policies": [*(computed or Uses()).policies, *([source.target] if source.kind == "policy" else [])],
+        "policies": [*(computed or Uses()).all_policies, *([source.target] if source.kind == "policy" else [])],
         "value_sets": [knowledge.value_sets[v] for v in (computed or Uses()).value_sets if v in knowledge.value_sets],
     }
 
@@ -250,8 +250,8 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
                 "kinds": kinds,
                 "decides": _decided(knowledge, name),
                 "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
-                "topics": _topics(knowledge, "policies", name),
-                "is_always": name in knowledge.computed.service.policies,
+                "topics": _topics(knowledge, "all_policies", name),
+                "is_always": name in knowledge.computed.service.all_policies,
             }
         )
     return {"policies": rows}

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import FactDefinition, Policy, Query
-from cds_service.knowledge.rule_references import POLICY_PREFIX
+from cds_service.knowledge.model import POLICY_PREFIX, FactDefinition, Policy, Query
 from cds_service.tools.export.extensions import compound
 from cds_service.tools.export.fhir import Json, canonical, definition, edition, given, overall, quantity
 
@@ -69,6 +68,9 @@ def _policy(name: str, policy: Policy, set_by_site: bool) -> Json:
         "policy",
         value=policy.value if truth else quantity(policy.value, policy.unit),
         unit=policy.unit if truth else None,
+        least=None if policy.least is None else quantity(policy.least, policy.unit),
+        most=None if policy.most is None else quantity(policy.most, policy.unit),
+        analyte=policy.analyte,
         owner=policy.owner,
         validFrom=policy.valid_from,
         reference=policy.reference,

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.knowledge import lock, trace_references
+from cds_service.knowledge import lock
+from cds_service.knowledge.checks.comparisons import misfit
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import COMPUTED, Loaded
+from cds_service.knowledge.loader import COMPUTED, POLICIES, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, Case, Catalogue, Computed, Orders, Policy, RuleDefinition
-from cds_service.knowledge.rule_references import POLICY_PREFIX, conditions, misfit
+from cds_service.knowledge.model import (
+    POLICY_PREFIX,
+    Card,
+    Case,
+    Computed,
+    Policy,
+    RuleDefinition,
+    conditions,
+)
+from cds_service.knowledge.review import traces
 
 MAX_RULE_LINES = 40
 
@@ -30,7 +39,7 @@ def check(loaded: Loaded) -> list[str]:
             found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
     for key in cases:
         found += missing(loaded.document("cases", key), (), "rule", key, rules)
-    return [*found, *trace_references.check(loaded), *lock.problems(loaded)]
+    return [*found, *traces.check(loaded), *lock.problems(loaded)]
 
 
 def warnings(loaded: Loaded) -> list[str]:
@@ -47,9 +56,9 @@ def unused(loaded: Loaded) -> list[str]:
             if key not in used[what]:
                 document = loaded.document(kind, key)
                 found.append(document.problem(("id",), f"the {what} {key} is not used by any other file"))
-    for key in loaded.singles["rules/policies.yaml"]:
+    for key in loaded.policies:
         if key not in used["policy"]:
-            document = loaded.document("rules/policies.yaml", "")
+            document = loaded.document(POLICIES, key)
             found.append(document.problem((key,), f"the policy {key} is not used by any other file"))
     return found
 
@@ -75,7 +84,7 @@ def _cases(loaded: Loaded, document: Document, rule: RuleDefinition, cases: tupl
     for result in wanted:
         if all(case.result != result for case in cases):
             yield document.problem((), f"expected at least one case with `result: {result}`")
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    catalogue = loaded.catalogue
     findings = {condition.finding for _, condition in conditions(rule) if condition.finding}
     names: set[str] = set()
     for index, case in enumerate(cases):
@@ -99,34 +108,35 @@ def _can_be_unknown(rule: RuleDefinition) -> bool:
 def _used(loaded: Loaded) -> dict[str, set[str]]:
     """What is named anywhere, by kind. What the service's own code looks up is told by `rules/computed.yaml`."""
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
-    orders: Orders = loaded.singles["rules/orders.yaml"]
+    catalogue = loaded.catalogue
+    orders = loaded.orders
     computed: Computed = loaded.singles[COMPUTED]
-    by_code = (*computed.topics.values(), computed.service)
+    by_code = [uses for _, uses in computed.users()]
     sources = {fact.source.target: fact.source.kind for fact in catalogue.facts.values()}
     value_sets = {code for query in catalogue.queries.values() for code in query.codes}
     value_sets |= {target for target, kind in sources.items() if kind not in ("topic", "policy")}
     value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
     value_sets |= {use.value_set for use in orders.uses.values()}
+    value_sets |= {f"route-{name}" for name in orders.routes}
     return {
         "value set": value_sets.union(*(uses.value_sets for uses in by_code)),
-        "policy": _used_policies(loaded).union(*(uses.policies for uses in by_code)),
+        "policy": _used_policies(loaded).union(*(uses.all_policies for uses in by_code)),
         "card": {rule.card for rule in rules.values()}.union(*(uses.cards for uses in by_code)),
         "regimen": {rule.regimen for rule in rules.values()},
     }
 
 
 def _used_policies(loaded: Loaded) -> set[str]:
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    catalogue = loaded.catalogue
     found = {query.window for query in catalogue.queries.values()}
-    found |= {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
+    found |= {fact.max_age for fact in catalogue.facts.values()}
     found |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind == "policy"}
-    for kind in loaded.singles["rules/orders.yaml"].kinds.values():
+    for kind in loaded.orders.kinds.values():
         found |= {kind.dosing.daily_maximum, kind.dosing.child_daily_maximum} if kind.dosing else set()
     for rule in loaded.table("rules").values():
         found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
         found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}
-    return found | _named_in_cards(loaded.table("cards").values(), loaded.singles["rules/policies.yaml"])
+    return found | _named_in_cards(loaded.table("cards").values(), loaded.policies)
 
 
 def _named_in_cards(cards: Iterable[Card], policies: Mapping[str, Policy]) -> set[str]:
