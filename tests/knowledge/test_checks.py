@@ -183,7 +183,7 @@ def test_a_number_needs_bounds(root: Path, problems: Problems, key: str) -> None
 def test_a_window_is_a_time(root: Path, problems: Problems) -> None:
     replace(root, POLICIES, "unit: h", "unit: kg")
     told = "expected a policy in min, h or d (laboratory-max-age is in kg)"
-    refused(problems(), FACTS, 11, "facts.neutrophil-count.maxAge", told)
+    refused(problems(), FACTS, 12, "facts.neutrophil-count.maxAge", told)
 
 
 def test_a_plausible_range_that_excludes_a_threshold(root: Path, problems: Problems) -> None:

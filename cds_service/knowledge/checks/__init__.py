@@ -34,6 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     units.analytes,
     catalogue.queries,
     catalogue.facts,
+    catalogue.opposites,
     computed.names,
     orders.kinds,
     orders.uses,

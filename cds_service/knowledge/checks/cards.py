@@ -8,7 +8,7 @@ from jinja2 import Environment, TemplateSyntaxError
 
 from cds_service.knowledge import placeholders
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card
 
@@ -16,9 +16,10 @@ SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-characte
 
 
 def cards(loaded: Loaded) -> Iterator[str]:
-    """The wording of every card, and the orders that it offers."""
-    for key, card in loaded.table("cards").items():
-        document = loaded.document("cards", key)
+    """The wording of every card, also of the site's own, and the orders that it offers."""
+    written = [(kind, key, card) for kind in ("cards", SITE_CARDS) for key, card in loaded.table(kind).items()]
+    for kind, key, card in written:
+        document = loaded.document(kind, key)
         for name in sorted(placeholders.facts_of(card)):
             yield from missing(document, ("detail",), "fact", name, loaded.catalogue.facts)
         for name in sorted(placeholders.policies_of(card)):

@@ -9,13 +9,10 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge.checks.comparisons import MAX_TEXT
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import FACTS, Loaded
+from cds_service.knowledge.loader import FACTS, OPPOSITES, Loaded
 from cds_service.knowledge.messages import missing, suggestion
-from cds_service.knowledge.model import FactDefinition, Query
+from cds_service.knowledge.model import FactDefinition, Opposites, Query
 
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-LOINC: Final = "http://loinc.org"
-OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 MOST_RESOURCES: Final = 1000
 """What one page of a search may hold: FHIR servers answer more with an error or with less."""
 
@@ -49,8 +46,7 @@ def queries(loaded: Loaded) -> Iterator[str]:
             yield document.problem((*here, "by"), f"expected {wanted} for {query.resource} (found {query.by})")
         if query.by == "patient" and query.resource in SORTS:
             yield from _paged(document, here, query)
-        for index, code in enumerate(query.codes):
-            yield from _searchable(loaded, document, (*here, "codes", index), code)
+        yield from _searched(loaded, document, here, query)
         if query.codes and query.resource != "Observation":
             yield document.problem(
                 (*here, "codes"), f"only Observations are searched by code (this is {query.resource})"
@@ -68,11 +64,17 @@ def _paged(document: Document, here: YamlPath, query: Query) -> Iterator[str]:
         yield document.problem((*here, "count"), f"expected 1 to {MOST_RESOURCES} resources (found {query.count})")
 
 
-def _searchable(loaded: Loaded, document: Document, path: YamlPath, name: str) -> Iterator[str]:
-    value_sets = loaded.table("rules/terms")
-    yield from missing(document, path, "value set", name, value_sets)
-    if name in value_sets and all(c.system not in OBSERVATION_SYSTEMS for c in value_sets[name].codes):
-        yield document.problem(path, f"expected a value set with codes of {LOINC} ({name} has none)")
+def _searched(loaded: Loaded, document: Document, here: YamlPath, query: Query) -> Iterator[str]:
+    """Value sets that no search finds. One without any code is for sites to fill, beside others that are found."""
+    value_sets, searched = loaded.table("rules/terms"), loaded.catalogue.searched_systems
+    systems = {code: {c.system for c in value_sets[code].codes} for code in query.codes if code in value_sets}
+    unsearched = [code for code, held in systems.items() if held.isdisjoint(searched)]
+    for index, code in enumerate(query.codes):
+        path = (*here, "codes", index)
+        yield from missing(document, path, "value set", code, value_sets)
+        if code in unsearched and (systems[code] or len(unsearched) == len(systems)):
+            text = " or ".join(searched) or "a system in searchedSystems"
+            yield document.problem(path, f"expected a value set with codes of {text} ({code} has none)")
 
 
 def facts(loaded: Loaded) -> Iterator[str]:
@@ -107,3 +109,13 @@ def _shape(loaded: Loaded, document: Document, here: YamlPath, fact: FactDefinit
         if not word or len(word) > MAX_TEXT or not word.isprintable():
             told = f"expected a printable word of at most {MAX_TEXT} characters"
             yield document.problem((*here, "values", index), told)
+
+
+def opposites(loaded: Loaded) -> Iterator[str]:
+    """`rules/opposites.yaml` names value sets that exist."""
+    groups: Opposites = loaded.singles[OPPOSITES]
+    for group, sides in groups.groups.items():
+        for number, side in enumerate(sides):
+            for index, name in enumerate(side):
+                path = ("groups", group, number, index)
+                yield from missing(loaded.document(OPPOSITES), path, "value set", name, loaded.table("rules/terms"))

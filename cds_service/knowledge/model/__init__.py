@@ -16,7 +16,7 @@ from cds_service.knowledge.model.base import (
     Stratum,
     Version,
 )
-from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
@@ -31,6 +31,7 @@ from cds_service.knowledge.model.rules import (
     conditions,
     flat_key,
 )
+from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.terms import (
     Analyte,
     Code,
@@ -88,8 +89,10 @@ __all__ = [
     "Issuer",
     "Language",
     "Languages",
+    "LocalCode",
     "Medication",
     "Model",
+    "Opposites",
     "OptionalDate",
     "OrderKind",
     "Orders",
@@ -102,6 +105,7 @@ __all__ = [
     "Route",
     "RuleDefinition",
     "Site",
+    "SiteTerms",
     "Source",
     "SourceAttributes",
     "Statement",

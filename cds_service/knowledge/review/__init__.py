@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.knowledge import lock
+from cds_service.knowledge import lock, sites
 from cds_service.knowledge.checks.comparisons import misfit
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import COMPUTED, POLICIES, Loaded
@@ -43,8 +43,11 @@ def check(loaded: Loaded) -> list[str]:
 
 
 def warnings(loaded: Loaded) -> list[str]:
-    """What a reviewer should know: unused files, and versions that the lock does not hold yet."""
-    return [*unused(loaded), *lock.pending(loaded)]
+    """What a reviewer should know: unused files, versions that the lock does not hold yet, rules switched off."""
+    site = loaded.site
+    assert site is not None
+    off = sites.warnings(loaded.document("rules/sites", site.id), site, loaded.table("rules"))
+    return [*unused(loaded), *lock.pending(loaded), *off]
 
 
 def unused(loaded: Loaded) -> list[str]:
