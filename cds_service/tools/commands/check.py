@@ -17,17 +17,14 @@ from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
+from cds_service.tools.options import root_option, site_option
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
 
 
 @click.command("check")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@root_option
+@site_option
 def command(root: Path | None, site: str) -> None:
     """Check rules and cards: every file, every reference, every case. Exit code 1 where anything is wrong."""
     found = inspect(root, site)

@@ -18,16 +18,13 @@ from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.mutation.criteria import Mutant
 from cds_service.tools.mutation.equivalent import read_table, stale
 from cds_service.tools.mutation.tables import Tables
+from cds_service.tools.options import root_option, site_option
 
 
 @click.command("mutants")
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@root_option
+@site_option
 @click.option(
     "--equivalent",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
