@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cds_service.tools.replay.bundles import Chart, Problem, patient_of, read, sources
+from tests.support.public_data import DATA, needs
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 PATIENT = {"resourceType": "Patient", "id": "p1"}
 
 
@@ -162,7 +162,7 @@ def test_patient_of(element: str, reference: str | None, owner: str | None) -> N
     assert patient_of({"resourceType": "Observation", element: {"reference": reference}}) == owner
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not here")
+@needs(DATA)
 def test_public_data_sets_are_read_whole() -> None:
     charts, problems = read_all(DATA)
     assert problems == []

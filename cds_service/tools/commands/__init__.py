@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 SHORT: Final[Mapping[str, str]] = {
+    "build": "Write the pages and FHIR resources that the service serves.",
     "check": "Check rules and cards: every file, every reference, every case.",
     "demo": "Ask the real service about the example patients, and show its cards.",
     "docs": "Write the knowledge as pages for reviewers, and the page of the repository.",

@@ -87,7 +87,7 @@ class LocalClient:
         from cds_service.app import create_app
         from cds_service.settings import from_environ
 
-        settings = replace(from_environ(os.environ), allow_evaluation_time=True)
+        settings = replace(from_environ(os.environ), allow_evaluation_time=True, pages=None)
         self._client = create_app(settings if site is None else replace(settings, site=site)).test_client()
 
     def services(self) -> list[dict[str, Any]]:
