@@ -15,6 +15,7 @@ from cds_service.chart import validation
 from cds_service.chart.chart import Chart, Enough, QueryKind, medications_sent, open_chart
 from cds_service.chart.client import Client
 from cds_service.chart.read import Medications, Read, ReadCache
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Asked, Source
 from cds_service.chart.units import UnitTable
@@ -36,6 +37,7 @@ from cds_service.rendering.templates import FOOTER
 Step = Callable[[str], None]
 
 _log = logging.getLogger(__name__)
+SCRIPTS = ("Latin",)
 CACHE_BYTES = 16 * 1024 * 1024  # of JSON; as objects about six times that, in each worker
 _HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0}
 DESCRIPTION = (
@@ -66,7 +68,8 @@ class Service:
     def __init__(self, knowledge: Knowledge) -> None:
         """Compile all knowledge; raises KnowledgeError where it does not hold together."""
         self.knowledge = knowledge
-        self._terms = matchers(knowledge.value_sets)
+        recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
+        self._terms = matchers(knowledge.value_sets, recogniser)
         self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}

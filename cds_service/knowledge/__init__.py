@@ -16,10 +16,12 @@ from cds_service.knowledge.model import (
     Card,
     Case,
     Catalogue,
+    CodeSystems,
     Computed,
     Condition,
     Coverage,
     Evidence,
+    Languages,
     Orders,
     Policy,
     Regimen,
@@ -49,6 +51,8 @@ class Knowledge:
     value_sets: Mapping[str, ValueSet]
     evidence: Mapping[str, Evidence]
     analytes: Mapping[str, Analyte]
+    code_systems: CodeSystems
+    languages: Languages
     catalogue: Catalogue
     orders: Orders
     rules: tuple[RuleDefinition, ...]
@@ -133,6 +137,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         value_sets=loaded.table("rules/terms"),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
+        code_systems=loaded.singles["rules/code-systems.yaml"],
+        languages=loaded.singles["rules/languages.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),

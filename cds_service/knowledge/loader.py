@@ -17,10 +17,12 @@ from cds_service.knowledge.model import (
     Card,
     Case,
     Catalogue,
+    CodeSystems,
     Computed,
     Coverage,
     Evidence,
     Id,
+    Languages,
     Orders,
     Policy,
     Regimen,
@@ -34,6 +36,8 @@ from cds_service.knowledge.model import (
 
 SINGLE: Mapping[str, Any] = {
     "rules/facts.yaml": Catalogue,
+    "rules/code-systems.yaml": CodeSystems,
+    "rules/languages.yaml": Languages,
     "rules/orders.yaml": Orders,
     "rules/policies.yaml": dict[Id, Policy],
     "rules/regions.yaml": dict[str, Region],

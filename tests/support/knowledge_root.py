@@ -55,6 +55,27 @@ laboratory-max-age:
   validFrom: 2026-01-01
   reference: Invented for tests
 """,
+    "rules/code-systems.yaml": """\
+families:
+  loinc: {title: LOINC, match: exact, systems: ["http://loinc.org"]}
+none: []
+noInformation: []
+""",
+    "rules/languages.yaml": """\
+reach: {before: 8, just-before: 1, after: 3, just-after: 0, both: 8}
+languages:
+  en:
+    title: English
+    denied: {before: ["no"]}
+    doubted: {before: [possible]}
+    past: {before: [history of]}
+    people: {both: [mother]}
+    active: []
+    turns: [but]
+    joins: [with]
+placeholders: {whole: [unknown], anywhere: [not on file]}
+abbreviations: [RA]
+""",
     "rules/regions.yaml": """\
 US: {title: United States, statement: Not authorised for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
 """,

@@ -18,9 +18,20 @@ from cds_service.knowledge.model.base import (
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
-from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.terms import (
+    Analyte,
+    Code,
+    Evidence,
+    Exclusion,
+    Policy,
+    Tree,
+    Unit,
+    UnverifiedCode,
+    ValueSet,
+)
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
     Attribute,
@@ -47,9 +58,12 @@ __all__ = [
     "Case",
     "Catalogue",
     "Code",
+    "CodeFamily",
+    "CodeSystems",
     "Computed",
     "Condition",
     "Coverage",
+    "Cues",
     "DecisionName",
     "Dose",
     "Dosing",
@@ -61,6 +75,8 @@ __all__ = [
     "Id",
     "Indicator",
     "Issuer",
+    "Language",
+    "Languages",
     "Medication",
     "Model",
     "OptionalDate",
@@ -80,6 +96,7 @@ __all__ = [
     "Statement",
     "Status",
     "Stratum",
+    "Tree",
     "Unit",
     "Until",
     "UnverifiedCode",
