@@ -1,11 +1,15 @@
-"""Options that several commands share: which knowledge and which site they look at, by default those of the service."""
+"""Options that several commands share: knowledge and site (by default those of the service), time, JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
+
+from cds_service.tools.replay.expected import parse_time
 
 ROOT_VARIABLE: Final = "CDS_KNOWLEDGE"
 SITE_VARIABLE: Final = "CDS_SITE"
@@ -13,7 +17,7 @@ SITE_VARIABLE: Final = "CDS_SITE"
 root_option = click.option(
     "--root",
     envvar=ROOT_VARIABLE,
-    type=click.Path(path_type=Path, exists=True, file_okay=False, readable=True),
+    type=click.Path(path_type=Path),  # what is wrong with it is said by whoever reads it, in one line
     help=f"Folder that holds rules/ and cards/. Default: {ROOT_VARIABLE}, else those of this checkout or installation.",
 )
 """`--root`: a Path, or None for the files that were shipped."""
@@ -28,3 +32,20 @@ site_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 """`--json`: True where the command prints JSON and nothing else to stdout."""
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Time(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return parse_time(value)
+        except ValueError as error:
+            self.fail(str(error).removeprefix("at: "), param, ctx)
+
+
+def at_option(default: str) -> Callable[[_Command], _Command]:
+    """`--at TIME`: a datetime with its zone, or None; `default` says what holds then."""
+    return click.option("--at", type=_Time(), help=f"Evaluate as of this time (RFC 3339). Default: {default}.")

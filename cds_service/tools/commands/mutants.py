@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, inspect
@@ -67,12 +66,12 @@ def _survivors(knowledge: Knowledge, rules: Sequence[RuleDefinition]) -> tuple[l
     """The mutants that no case noticed, and how many were tried."""
     tables, total = Tables(knowledge), 0
     survivors: list[Mutant] = []
-    console = Console(stderr=True)
-    for rule in track(rules, "changing rules", console=console, transient=True, disable=not console.is_terminal):
-        for mutant, killed in tables.mutants(rule):
-            total += 1
-            if not killed:
-                survivors.append(mutant)
+    with click.progressbar(rules, label="changing rules", file=sys.stderr, hidden=not sys.stderr.isatty()) as tried:
+        for rule in tried:
+            for mutant, killed in tables.mutants(rule):
+                total += 1
+                if not killed:
+                    survivors.append(mutant)
     return survivors, total
 
 

@@ -71,7 +71,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn, set up from `Settings`. Workers share the knowledge as it was loaded; each builds its own engine."""
 
-    def __init__(self, settings: Settings, loaded: Knowledge, host: str, port: int, awaited: Path | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        host: str,
+        port: int,
+        loaded: Knowledge | None = None,
+        awaited: Path | None = None,
+    ) -> None:
         self.settings = settings
         self.loaded = loaded
         self.awaited = awaited
@@ -183,4 +190,4 @@ def command(host: str, port: int, workers: int | None, threads: int | None) -> N
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
     with building(settings) if settings.pages is None else nullcontext() as awaited:
-        Server(settings, loaded, host, port, awaited).run()
+        Server(settings, host, port, loaded, awaited).run()

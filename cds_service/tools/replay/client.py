@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import requests
-
 from cds_service.errors import CdsError
 
 _TIMEOUT_SECONDS = 30.0
@@ -50,6 +48,9 @@ class HttpClient:
     """
 
     def __init__(self, base_url: str, *, trust_env: bool = True) -> None:
+        import requests  # of the extra `tools`: a replay in this process needs no HTTP
+
+        self._errors = requests.RequestException
         self._base = base_url.rstrip("/").removesuffix("/cds-services")
         self._session = requests.Session()
         self._session.trust_env = trust_env
@@ -60,7 +61,7 @@ class HttpClient:
         try:
             answer = self._session.get(where, timeout=_TIMEOUT_SECONDS)
             return _discovered(answer.status_code, answer.content, where)
-        except requests.RequestException as error:
+        except self._errors as error:
             raise ClientError(f"{where}: no answer ({type(error).__name__}); is the service running?") from error
 
     def call(self, service_id: str, request: Mapping[str, Any]) -> Reply:
@@ -71,7 +72,7 @@ class HttpClient:
             answer = self._session.post(
                 f"{self._base}/cds-services/{service_id}", data=body, headers=_JSON, timeout=_TIMEOUT_SECONDS
             )
-        except requests.RequestException as error:
+        except self._errors as error:
             return Reply(0, None, _since(start), f"no answer ({type(error).__name__})")
         return _reply(answer.status_code, answer.content, _since(start))
 
