@@ -23,6 +23,7 @@ from cds_service.tools.replay.calls import build_call
 from cds_service.web.door import read_call
 
 _SHOWN_SOURCES: Final = 3
+_DAYS_FROM_H: Final = 14 * 24  # older than this reads better in days
 
 
 class FactReport(msgspec.Struct, frozen=True, rename={"as_of": "asOf", "age_h": "ageH", "sources": "from"}):
@@ -146,10 +147,14 @@ def _told(report: ChartReport) -> Iterator[str]:
 
 def _row(fact: FactReport) -> Sequence[str]:
     value = "unknown" if fact.value is None else figure(fact.value, fact.unit)
-    age = "" if fact.age_h is None else f"{fact.age_h:.1f} h"
+    age = "" if fact.age_h is None else _age(fact.age_h)
     source = f"<- {', '.join(fact.sources[:_SHOWN_SOURCES])}" if fact.sources else ""
     known = "; ".join(words for words in (fact.why, *fact.notes) if words)
     return fact.title, value, age, f"{known} {source}".strip()
+
+
+def _age(hours: float) -> str:
+    return figure(hours, "h") if hours < _DAYS_FROM_H else figure(hours / 24, "d")
 
 
 def _step_row(step: StepReport) -> Sequence[str]:
