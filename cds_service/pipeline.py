@@ -180,7 +180,10 @@ class Service:
         prefetch = {**self._not_kept, **call.prefetch}
         chart = open_chart(prefetch, call.patient_id, self._queries, self._cache, now, second)
         _require_patient(chart)
-        return chart
+        return chart if call.evaluation_time is None else chart.at(self._horizon(now))
+
+    def _horizon(self, now: datetime) -> datetime:
+        return now + timedelta(hours=self._windows["clock-tolerance"])
 
     def _reading(self, chart: Chart, order: OrderInHand, call: HookCall, now: datetime) -> Reading:
         return Reading(
@@ -188,7 +191,7 @@ class Service:
             order=order,
             orders=self.knowledge.orders,
             now=now,
-            horizon=now + timedelta(hours=self._windows["clock-tolerance"]),
+            horizon=self._horizon(now),
             encounter_id=call.encounter_id,
             terms=self._terms,
             policies=self._policies,

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
+from cds_service.chart.as_of import resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
@@ -41,9 +42,22 @@ class Chart:
         """Why drugs that these queries name only by a reference are not known; empty where nobody looked for them."""
         return tuple(dict.fromkeys(lost for q in queries if (lost := self.reads.get(q, NOT_SENT).lost)))
 
+    def at(self, now: datetime) -> Chart:
+        """What was known at `now` (see `as_of.py`); this very chart where nothing is later."""
+        reads = {name: _read_at(read, now) for name, read in self.reads.items()}
+        same = all(read is reads[name] for name, read in self.reads.items())
+        return self if same else replace(self, reads=reads)
+
     def gaps(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why absence cannot be concluded from these queries; empty where it can."""
         return tuple(f"{q}: {gap}" for q in queries for gap in self.reads.get(q, NOT_SENT).gaps)
+
+
+def _read_at(read: Read, now: datetime) -> Read:
+    then = [resource_at(resource, now) for resource in read.resources]
+    if all(was is resource for was, resource in zip(then, read.resources, strict=True)):
+        return read
+    return replace(read, resources=tuple(was for was in then if was is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Each function takes the fact's name, its definition and the reading, and gives e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import When
-from cds_service.chart.units import Converted
+from cds_service.chart.times import When, hours_after
+from cds_service.chart.units import Converted, number_of
 from cds_service.facts.dosage import dosage_of
 from cds_service.facts.model import Fact, Reading, refs, unknown, usable
 from cds_service.knowledge.model import FactDefinition
@@ -56,7 +57,10 @@ def is_active(condition: Resource, now: datetime) -> bool:
 
 def abatement(condition: Resource) -> When | None:
     """When the condition ended, where it says a time."""
-    return condition.time("abatementDateTime") or condition.time("abatementPeriod")
+    ended = condition.time("abatementDateTime") or condition.time("abatementPeriod")
+    onset = condition.time("onsetDateTime") or condition.time("onsetPeriod")
+    # One that ended before it began did not say when it ended.
+    return None if ended is not None and onset is not None and ended.end < onset.start else ended
 
 
 def _verified(condition: Resource) -> bool:
@@ -119,26 +123,22 @@ def _over(instruction: object, request: Resource, now: datetime) -> bool:
 
 
 def _bound_end(repeat: Mapping[str, object], request: Resource) -> datetime | None:
-    period = repeat.get("boundsPeriod")
-    if isinstance(period, Mapping) and period.get("end"):
-        end = Resource({"x": {"end": period["end"]}}).time("x")
-        return end.end if end else None
+    if end := Resource(repeat).end("boundsPeriod"):
+        # An order that ends before it begins says nothing of its end.
+        return None if request.when is not None and end.end < request.when.start else end.end
     duration = repeat.get("boundsDuration")
     hours = {"h": 1.0, "d": 24.0, "wk": 168.0}
     if isinstance(duration, Mapping) and request.when is not None:
-        value, unit = duration.get("value"), str(duration.get("code") or duration.get("unit"))
-        if isinstance(value, int | float) and unit in hours:
-            return request.when.end + timedelta(hours=float(value) * hours[unit])
+        value, unit = number_of(duration.get("value")), str(duration.get("code") or duration.get("unit"))
+        if value is not None and value >= 0 and unit in hours:
+            return hours_after(request.when.end, value * hours[unit])
     return None
 
 
 def _stated_now(statement: Resource, reading: Reading) -> bool:
     if statement.status != "active":
         return False
-    period = statement.raw.get("effectivePeriod")
-    if not isinstance(period, Mapping) or not period.get("end"):
-        return True
-    return statement.when is None or statement.when.end >= reading.now
+    return statement.end("effectivePeriod") is None or statement.when is None or statement.when.end >= reading.now
 
 
 def unresolved_drugs(reading: Reading, queries: Iterable[str]) -> tuple[str, ...]:
@@ -178,8 +178,8 @@ def draft_daily_dose(name: str, definition: FactDefinition, reading: Reading) ->
     drafts = reading.order.of_kind(definition.source.target)
     sources = tuple(d.resource.ref for d in drafts)
     says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
-    if not says:
-        why = drafts[0].dosage.why if drafts else "no such draft"
+    if not says or not math.isfinite(sum(says)):
+        why = next((d.dosage.why for d in drafts if d.dosage.daily_mg is None), "no such draft")
         return unknown(name, why, sources=sources)
     return Fact(name, sum(says), definition.unit, sources=sources)
 
@@ -233,7 +233,7 @@ def newest_first(resources: Iterable[Resource]) -> list[Resource]:
         start = resource.when.start.timestamp() if resource.when else 0.0
         quantity = resource.raw.get("valueQuantity")
         value = quantity.get("value") if isinstance(quantity, Mapping) else None
-        return -start, float(value) if isinstance(value, int | float) else 0.0, resource.ref
+        return -start, number_of(value) or 0.0, resource.ref
 
     return sorted(resources, key=key)
 

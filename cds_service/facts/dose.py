@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from cds_service.facts.model import Fact, Facts, Reading, unknown
@@ -48,7 +49,8 @@ def _exceeds(reading: Reading, known: Facts, drafts: tuple[Draft, ...], sources:
     maximum = daily_maximum(KIND, reading, known)
     if bound > (fixed if maximum is None else maximum) + TOLERANCE_MG:
         limit = fixed if maximum is None else maximum
-        return Fact(name, True, sources=sources, text=f"{bound:g} mg/day > {limit:g} mg/day")
+        asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
+        return Fact(name, True, sources=sources, text=f"{asked} > {limit:g} mg/day")
     if reading.order.unresolved:
         return unknown(name, f"drug not resolved in the draft {', '.join(reading.order.unresolved)}", sources=sources)
     if maximum is None and bound > 0:

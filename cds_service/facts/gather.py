@@ -23,7 +23,7 @@ from cds_service.facts import (
 from cds_service.facts.declared import DECLARED
 from cds_service.facts.history import HISTORY
 from cds_service.facts.measured import MEASURED
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.facts.model import Fact, Facts, Reading, bounded
 from cds_service.knowledge.model import Catalogue, FactDefinition
 
 Topic = Callable[[Reading, Facts], Iterator[Fact]]
@@ -85,9 +85,9 @@ class Gatherer:
         known: dict[str, Fact] = {}
         for run in self._topics:
             for fact in run(reading, known):
-                known[fact.name] = fact
+                known[fact.name] = bounded(fact)
         for read in self._declared:
-            fact = read(reading)
+            fact = bounded(read(reading))
             known[fact.name] = fact
         return known
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.declared import FINAL, newest_first
 from cds_service.facts.model import Reading
@@ -45,10 +46,10 @@ def scored(reading: Reading, age: float | None) -> Scored:
     """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
     hours = reading.windows["icans-grade-max-age"]
     scores = ("ice-score", "capd-score", "icans-sign", *ICE_PARTS)
-    matched = reading.chart.matching(("vitals",), *(reading.terms[name] for name in scores))
+    matched = list(reading.chart.matching(("vitals",), *(reading.terms[name] for name in scores)))
     recent = [r for r in matched if r.status in FINAL and reading.past(r)]
     parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
-    bad: list[str] = []
+    bad = [f"{r.ref}: no usable time" for r in matched if r.status in FINAL and r.when is None]
     found = [*_signs(parts, reading, bad), *_score(parts, reading, age, bad)]
     if not found:
         return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))
@@ -164,9 +165,9 @@ def _points(part: _Part, most: int) -> int | str:
     if part.of.problem:
         return part.of.problem
     quantity = part.value.get("valueQuantity")
-    value = quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger")
+    value = number_of(quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger"))
     if isinstance(quantity, Mapping) and quantity.get("comparator"):
         return "the score has a comparator, it is not an exact number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if value is None or value != int(value):
         return "the score is not a whole number"
     return int(value) if 0 <= value <= most else f"implausible score {value:g} (0 to {most})"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
 from cds_service.facts.declared import FINAL, newest_first, quantity_of
 from cds_service.facts.model import Fact, Reading, unknown
 from cds_service.knowledge.model import FactDefinition
@@ -53,8 +54,8 @@ def _share(resource: Resource) -> float | str:
 
 
 def _number(quantity: Mapping[str, object]) -> float | None:
-    value = quantity.get("value")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    value = number_of(quantity.get("value"))
+    return value if value is not None and value >= 0 else None
 
 
 def quantity_rise(name: str, definition: FactDefinition, reading: Reading) -> Fact:

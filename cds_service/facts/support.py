@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.declared import FINAL, quantity_of
+from cds_service.facts.declared import FINAL, GIVEN, quantity_of
 from cds_service.facts.model import Reading
 
 _LOW, _HIGH, _PRESSURE = 2, 3, 4
@@ -203,10 +203,11 @@ def _vasopressors(moment: datetime, reading: Reading, used: list[str]) -> tuple[
     for resource in (*reading.chart.matching(("administrations",), *sets), *nameless_ones):
         is_vasopressin = resource.matches(reading.terms["vasopressin"])
         nameless = resource.concept.empty
-        if not _running(resource, moment + tolerance, recent) and not (resource.problem and resource.when is None):
+        undated = resource.when is None and (resource.problem or resource.status in GIVEN)
+        if not _running(resource, moment + tolerance, recent) and not undated:
             continue
-        if resource.problem or nameless:
-            doubts.append(f"{resource.ref}: {resource.problem or lost}")
+        if resource.problem or nameless or undated:
+            doubts.append(f"{resource.ref}: {resource.problem or (lost if nameless else 'no usable time')}")
             continue
         used.append(resource.ref)
         if is_vasopressin:
@@ -237,9 +238,7 @@ def _running(resource: Resource, latest: datetime, recent: datetime) -> bool:
     if when is None or when.start > latest:
         return False
     if resource.status == "in-progress":
-        period = resource.raw.get("effectivePeriod")
-        ended = isinstance(period, Mapping) and bool(period.get("end"))
-        return not ended or when.end >= recent
+        return resource.end("effectivePeriod") is None or when.end >= recent
     return resource.status == "completed" and when.end >= recent
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.times import hours_after
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.car_t import infused_at
 from cds_service.facts.crs import GRADES, grade_then
@@ -201,7 +202,7 @@ def _next(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
         return unknown(name, f"no further dose: {len(starts)} of {most:g} were given", sources=sources)
     moments = [reading.now]
     if doses.times:
-        moments.append(doses.times[-1][1] + timedelta(hours=reading.windows["tocilizumab-interval"]))
+        moments.append(hours_after(doses.times[-1][1], reading.windows["tocilizumab-interval"]))
     if len(starts) >= per_day:
         moments.append(starts[-per_day] + timedelta(hours=24))
     wait = (max(moments) - reading.now).total_seconds() / 3600
