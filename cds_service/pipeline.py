@@ -37,7 +37,6 @@ from cds_service.rendering.templates import FOOTER
 Step = Callable[[str], None]
 
 _log = logging.getLogger(__name__)
-SCRIPTS = ("Latin",)
 CACHE_BYTES = 16 * 1024 * 1024  # of JSON; as objects about six times that, in each worker
 _HOURS = {"min": 1 / 60, "h": 1.0, "d": 24.0}
 DESCRIPTION = (
@@ -68,13 +67,19 @@ class Service:
     def __init__(self, knowledge: Knowledge) -> None:
         """Compile all knowledge; raises KnowledgeError where it does not hold together."""
         self.knowledge = knowledge
-        recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
+        recogniser = Recogniser(
+            knowledge.value_sets, knowledge.code_systems, knowledge.languages, knowledge.site.scripts
+        )
         self._terms = matchers(knowledge.value_sets, recogniser)
         self._units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
         self._policies = {name: float(p.value) for name, p in knowledge.policies.items()}
         self._windows = {n: float(p.value) * _HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in _HOURS}
         self._queries = {
-            name: QueryKind(query.resource, self._windows[query.window] if query.window else None)
+            name: QueryKind(
+                query.resource,
+                self._windows[query.window] if query.window else None,
+                knowledge.site.empty_means.get(name) == "unknown",
+            )
             for name, query in knowledge.catalogue.queries.items()
         }
         self._cache = ReadCache(CACHE_BYTES)
@@ -83,7 +88,7 @@ class Service:
         self._templates = {name: text for name, text in templates(knowledge).items() if name not in not_kept}
         trusted = TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
         self._source = Source(trusted, Client(), self._cache)
-        self._engine = Engine(knowledge)
+        self._engine = Engine(knowledge, knowledge.site.rules_off)
         self._renderer = Renderer(knowledge)
         self._gatherers = {
             (hook, kind): Gatherer(knowledge.catalogue, _needed(self._engine.rules(hook, kind), knowledge))

@@ -62,10 +62,17 @@ def _read_at(read: Read, now: datetime) -> Read:
 
 @dataclass(frozen=True, slots=True)
 class QueryKind:
-    """What a query reads: a resource type, and how many hours back its resources matter (None: all of them)."""
+    """What a query reads: a resource type, and how many hours back its resources matter (None: all of them).
+
+    `empty_is_unknown` where an empty list does not mean, at this site, that there are none.
+    """
 
     resource: str
     window_hours: float | None
+    empty_is_unknown: bool = False
+
+
+EMPTY_IS_UNKNOWN = "empty, which at this site does not mean that there are none"
 
 
 # Whether a read of a query is all that matters of it; and a second source, asked for the queries that are not.
@@ -97,7 +104,7 @@ def open_chart(
         reads |= {name: settled(name, read) for name, read in found.items()}
         known = agreeing((*known.items(), *_medications(found.values()).items()))
         reads = {name: named(read, known) for name, read in reads.items()}
-    return Chart(patient_id, reads)
+    return Chart(patient_id, {name: _asked(read, queries[name]) for name, read in reads.items()})
 
 
 def medications_sent(
@@ -139,6 +146,13 @@ def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
     if query.window_hours is not None and times and in_order and times[-1] < now - timedelta(hours=query.window_hours):
         return read
     return replace(read, gaps=(*read.gaps, read.cut))
+
+
+def _asked(read: Read, query: QueryKind) -> Read:
+    """An empty list is a gap where the site says that nobody may have asked."""
+    if not query.empty_is_unknown or read.resources or read.gaps:
+        return read
+    return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
 
 
 def _own(read: Read, patient_id: str, kind: str) -> Read:

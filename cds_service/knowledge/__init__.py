@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import references, review, sites
+from cds_service.knowledge import references, review, site_terms, sites
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge.loader import COMPUTED, COVERAGE, SITE_CARDS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
     STRATA,
     Analyte,
     Card,
     Case,
     Catalogue,
+    Code,
     CodeSystems,
     Computed,
     Condition,
@@ -41,9 +42,10 @@ __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
-    `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
-    stratum, then id; `rule_folders` says where each lies, such as `rules/shared/allergy`. `digest` identifies the
-    files: 12 hexadecimal digits.
+    `policies` have the values of this site, `value_sets` its codes and words, `cards` its wording; `overridden`,
+    `local_codes` (by value set) and `site_cards` say what is the site's own. `rules` are sorted by stratum, then
+    id; those that the site switched off (`site.rules_off`) are among them. `rule_folders` says where each lies, such
+    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own.
     """
 
     policies: Mapping[str, Policy]
@@ -68,6 +70,9 @@ class Knowledge:
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
     computed: Computed = field(default_factory=Computed)
+    local_codes: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    site_cards: frozenset[str] = frozenset()
+    site_file: str = ""
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -80,8 +85,8 @@ class Knowledge:
 def load(root: Path | None = None, site: str = "us") -> Knowledge:
     """Load and check everything under `root` (default: the checkout's files, else the installed ones).
 
-    `site` is the id of a shipped site or the path of a `.yaml` file. Raises KnowledgeError with every problem found,
-    one line each: `file:line: key: what was expected`.
+    `site` is the id of a shipped site, or the path of a `.yaml` file or of a folder with `site.yaml`. Raises
+    KnowledgeError with every problem found, one line each: `file:line: key: what was expected`.
     """
     loaded = read_all(find_root(root), site)
     if loaded.problems:
@@ -134,7 +139,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
     return Knowledge(
         policies=policies,
         overridden=overridden,
-        value_sets=loaded.table("rules/terms"),
+        value_sets=site_terms.extended(loaded.table("rules/terms"), loaded.additions),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
         code_systems=loaded.singles["rules/code-systems.yaml"],
@@ -144,7 +149,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),
-        cards=loaded.table("cards"),
+        cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
         regions=loaded.singles["rules/regions.yaml"],
@@ -154,4 +159,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
         computed=loaded.singles[COMPUTED],
+        local_codes=site_terms.local_codes(loaded.additions),
+        site_cards=frozenset(loaded.table(SITE_CARDS)),
+        site_file=loaded.site_file,
     )

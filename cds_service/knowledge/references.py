@@ -10,13 +10,10 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge import placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import OPPOSITES, SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Orders, Regimen
+from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Opposites, Orders, Query, Regimen, ValueSet
 
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-LOINC = "http://loinc.org"
-OBSERVATION_SYSTEMS = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 AGE_UNITS = ("h", "d")
 
@@ -28,6 +25,9 @@ def check(loaded: Loaded) -> list[str]:
         found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
         found += _card(loaded, loaded.document("cards", key), card)
+    for key, card in loaded.table(SITE_CARDS).items():
+        found += _card(loaded, loaded.document(SITE_CARDS, key), card)
+    found += _opposites(loaded)
     for key, rule in loaded.table("rules").items():
         found += rule_references.check(loaded, loaded.document("rules", key), rule)
     return found
@@ -43,12 +43,23 @@ def _catalogue(loaded: Loaded) -> Iterable[str]:
                 document, ("queries", name, "window"), "policy", query.window, loaded.singles["rules/policies.yaml"]
             )
         for index, code in enumerate(query.codes):
-            path = ("queries", name, "codes", index)
-            yield from missing(document, path, "value set", code, value_sets)
-            if code in value_sets and all(c.system not in OBSERVATION_SYSTEMS for c in value_sets[code].codes):
-                yield document.problem(path, f"expected a value set with codes of {LOINC} ({code} has none)")
+            yield from missing(document, ("queries", name, "codes", index), "value set", code, value_sets)
+        yield from _searched(document, name, query, catalogue, value_sets)
     for name, fact in catalogue.facts.items():
         yield from _fact(loaded, document, name, fact, catalogue)
+
+
+def _searched(
+    document: Document, name: str, query: Query, catalogue: Catalogue, value_sets: Mapping[str, ValueSet]
+) -> Iterable[str]:
+    """Value sets that no search finds. One without any code is for sites to fill, beside others that are found."""
+    systems = {code: {c.system for c in value_sets[code].codes} for code in query.codes if code in value_sets}
+    unsearched = [code for code, held in systems.items() if held.isdisjoint(catalogue.searched_systems)]
+    for index, code in enumerate(query.codes):
+        if code in unsearched and (systems[code] or len(unsearched) == len(systems)):
+            searched = " or ".join(catalogue.searched_systems) or "a system in searchedSystems"
+            text = f"expected a value set with codes of {searched} ({code} has none)"
+            yield document.problem(("queries", name, "codes", index), text)
 
 
 def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, catalogue: Catalogue) -> Iterable[str]:
@@ -103,6 +114,15 @@ def _orders(loaded: Loaded) -> Iterable[str]:
             )
             yield from missing(document, (*here, "active"), "fact", kind.dosing.active, facts)
             yield from missing(document, (*here, "activeDailyDose"), "fact", kind.dosing.active_daily_dose, facts)
+
+
+def _opposites(loaded: Loaded) -> Iterable[str]:
+    opposites: Opposites = loaded.singles[OPPOSITES]
+    for group, sides in opposites.groups.items():
+        for number, side in enumerate(sides):
+            for index, name in enumerate(side):
+                path = ("groups", group, number, index)
+                yield from missing(loaded.document(OPPOSITES, ""), path, "value set", name, loaded.table("rules/terms"))
 
 
 def _regimen(loaded: Loaded, document: Document, regimen: Regimen) -> Iterable[str]:

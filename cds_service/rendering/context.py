@@ -71,6 +71,7 @@ def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Fact
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
+            "safety_off": _safety_off(knowledge),
         },
         "use_note": _use_note(reading, facts),
         "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
@@ -78,6 +79,13 @@ def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Fact
         "orders_unread": "; ".join(reading.chart.gaps(("service-requests",))),
         **_missing(decision, facts, titles),
     }
+
+
+def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
+    """Safety rules that this site has switched off, with its reasons."""
+    reasons = knowledge.site.rules_off
+    off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
+    return [{"title": Trusted(rule.title), "reason": reasons[rule.id]} for rule in off]
 
 
 def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:

@@ -11,6 +11,8 @@ import click
 
 from cds_service.tools.replay.expected import parse_time
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 ROOT_VARIABLE: Final = "CDS_KNOWLEDGE"
 SITE_VARIABLE: Final = "CDS_SITE"
 
@@ -26,14 +28,18 @@ site_option = click.option(
     "--site",
     envvar=SITE_VARIABLE,
     default="us",
-    help=f"Id of a shipped site, or path of a site's YAML file. Default: {SITE_VARIABLE}, else us.",
+    help=f"Id of a shipped site, or path of a site's folder or YAML file. Default: {SITE_VARIABLE}, else us.",
 )
 """`--site`: a text, as the setting of the service has it."""
 
+
+def knowledge_options(command: _Command) -> _Command:
+    """`--root` and `--site`, handed in as `root` and `site`."""
+    return root_option(site_option(command))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 """`--json`: True where the command prints JSON and nothing else to stdout."""
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _Time(click.ParamType[datetime]):

@@ -10,6 +10,7 @@ Problems = Callable[..., tuple[str, ...]]
 
 FILES = {
     "rules/facts.yaml": """\
+searchedSystems: ["http://loinc.org"]
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
   conditions: {title: Conditions, resource: Condition}

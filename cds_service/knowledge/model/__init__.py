@@ -16,11 +16,12 @@ from cds_service.knowledge.model.base import (
     Stratum,
     Version,
 )
-from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.terms import (
     Analyte,
     Code,
@@ -77,8 +78,10 @@ __all__ = [
     "Issuer",
     "Language",
     "Languages",
+    "LocalCode",
     "Medication",
     "Model",
+    "Opposites",
     "OptionalDate",
     "OrderKind",
     "Orders",
@@ -91,6 +94,7 @@ __all__ = [
     "Route",
     "RuleDefinition",
     "Site",
+    "SiteTerms",
     "Source",
     "SourceAttributes",
     "Statement",

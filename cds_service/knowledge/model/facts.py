@@ -80,7 +80,8 @@ class FactDefinition(Model):
 
 
 class Catalogue(Model):
-    """`rules/facts.yaml`: every query and every fact."""
+    """`rules/facts.yaml`: every query and every fact, and the code systems that a search by code names."""
 
+    searched_systems: tuple[str, ...] = ()
     queries: dict[str, Query]
     facts: dict[Id, FactDefinition]

@@ -181,7 +181,8 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
 
 def _cards(knowledge: Knowledge) -> dict[str, Any]:
     rules = {name: [r for r in knowledge.rules if r.card == name] for name in knowledge.cards}
-    return {"cards": [(card, rules[name]) for name, card in knowledge.cards.items()]}
+    cards = [(card, rules[name]) for name, card in knowledge.cards.items()]
+    return {"cards": cards, "own": knowledge.site_cards}
 
 
 # ---------------------------------------------------------------- value sets, facts, policies, evidence

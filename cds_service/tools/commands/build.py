@@ -9,7 +9,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.build import build
-from cds_service.tools.options import root_option, site_option
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("build")
@@ -19,8 +19,7 @@ from cds_service.tools.options import root_option, site_option
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to write; it is made where it does not exist.",
 )
-@root_option
-@site_option
+@knowledge_options
 def command(out: Path, root: Path | None, site: str) -> None:
     """Write the pages of the catalogue and the knowledge as FHIR, for CDS_PAGES.
 

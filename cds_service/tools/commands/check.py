@@ -10,21 +10,22 @@ from typing import Any
 
 import click
 
+from cds_service.chart.server import TrustedServers
 from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
-from cds_service.tools.options import json_option, root_option, site_option
+from cds_service.prefetch import templates
+from cds_service.tools.options import json_option, knowledge_options
 from cds_service.tools.printing import echo_json, table
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
 
 
 @click.command("check")
-@root_option
-@site_option
+@knowledge_options
 @click.option("-v", "--verbose", is_flag=True, help="Print every warning on a line of its own.")
 @json_option
 def command(root: Path | None, site: str, verbose: bool, as_json: bool) -> None:
@@ -91,6 +92,8 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
     """Rules that do not compile at this site, and cases with another result than they say."""
     try:
         Engine(knowledge)
+        templates(knowledge)
+        TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
     except KnowledgeError as error:
         yield from error.problems
         return

@@ -9,7 +9,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
-from cds_service.tools.options import root_option, site_option
+from cds_service.tools.options import knowledge_options
 
 _HEAD = 2048  # characters within which our pages name their generator
 _CATALOGUE = Path("docs/catalogue")
@@ -23,8 +23,7 @@ _PAGE = Path("docs/knowledge.md")
     help=f"Folder for all of it; it is made where it does not exist.  [default: {_CATALOGUE}, and {_PAGE}]",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where the page of the repository is stale.")
-@root_option
-@site_option
+@knowledge_options
 def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> None:
     """Write a page for every rule and value set, and pages of facts, policies, cards, evidence and statements.
 

@@ -16,7 +16,7 @@ from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.pipeline import SERVICES, Service
 from cds_service.tools.explaining import Criterion, OrderReport, RuleReport, asked, order_report
-from cds_service.tools.options import at_option, json_option, root_option, site_option
+from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json, figure
 from cds_service.tools.replay.bundles import parsed
 from cds_service.web.door import read_call
@@ -28,8 +28,7 @@ _COLOURS: Final = {"fires": "green", "silent": None, "unknown": "yellow"}
 @click.command("explain")
 @click.argument("request", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @at_option("the request's own, else now")
-@root_option
-@site_option
+@knowledge_options
 @click.option("--fired", "only_fired", is_flag=True, help="Leave out the rules that stayed silent.")
 @click.option("--rule", "only", metavar="ID", help="Only this rule, and the whole of it.")
 @json_option

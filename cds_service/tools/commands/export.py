@@ -12,7 +12,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.export import TYPES, bundle, canonical, checked, text
-from cds_service.tools.options import root_option, site_option
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("export")
@@ -27,8 +27,7 @@ from cds_service.tools.options import root_option, site_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for all resources as one Bundle of type collection.",
 )
-@root_option
-@site_option
+@knowledge_options
 def command(out: Path | None, bundle_file: Path | None, root: Path | None, site: str) -> None:
     """Write the knowledge as FHIR R4 resources.
 

@@ -16,7 +16,7 @@ from cds_service.facts.course import Step, course
 from cds_service.facts.model import Fact
 from cds_service.knowledge.model import FactDefinition
 from cds_service.pipeline import SERVICES, Service
-from cds_service.tools.options import at_option, json_option, root_option, site_option
+from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json, figure, table
 from cds_service.tools.replay.bundles import Chart, Problem, read, sources
 from cds_service.tools.replay.calls import build_call
@@ -63,8 +63,7 @@ class ChartReport(msgspec.Struct, frozen=True):
 @click.command("facts")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @at_option("now")
-@root_option
-@site_option
+@knowledge_options
 @click.option("--unknown", "only_unknown", is_flag=True, help="Only what is not known.")
 @json_option
 def command(

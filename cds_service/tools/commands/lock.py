@@ -13,7 +13,7 @@ from cds_service.knowledge import lock, references
 from cds_service.knowledge.files import find_root
 from cds_service.knowledge.loader import VERSIONS, read_all
 from cds_service.knowledge.model import VersionEntry
-from cds_service.tools.options import root_option, site_option
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("lock")
@@ -24,8 +24,7 @@ from cds_service.tools.options import root_option, site_option
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day of the change, such as 2026-11-22.  [default: today]",
 )
-@root_option
-@site_option
+@knowledge_options
 def command(change: str, day: datetime | None, root: Path | None, site: str) -> None:
     """Record what is new or has a raised version; nothing is written where something changed without one.
 

@@ -17,13 +17,12 @@ from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.mutation.criteria import Mutant
 from cds_service.tools.mutation.equivalent import read_table, stale
 from cds_service.tools.mutation.tables import Tables
-from cds_service.tools.options import root_option, site_option
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("mutants")
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
-@root_option
-@site_option
+@knowledge_options
 @click.option(
     "--equivalent",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

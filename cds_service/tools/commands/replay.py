@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from cds_service.tools.options import at_option, json_option
+from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json
 from cds_service.tools.replay.bundles import Source, sources
 from cds_service.tools.replay.calls import HOOKS
@@ -32,6 +33,7 @@ _NOTE_EVERY_SECONDS = 2.0
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="YAML of patient id -> {decision, indicator, dose, hook, at, withhold}: compare with it.",
 )
+@knowledge_options
 @json_option
 def command(
     *,
@@ -40,6 +42,8 @@ def command(
     at: datetime | None,
     hook: str,
     expect: Path | None,
+    root: Path | None,
+    site: str,
     as_json: bool,
 ) -> None:
     """Ask the service about every patient under PATHS.
@@ -51,9 +55,12 @@ def command(
     --json: a list of {patientId, source, hook, at, status, ms, error, differences, answer}, one for each patient; the
     answer is that of the service, whole.
     """
+    sources_of = click.get_current_context().get_parameter_source
+    if url and ParameterSource.COMMANDLINE in (sources_of("root"), sources_of("site")):
+        raise click.UsageError("--root and --site are for a service in this process, not for one at --url.")
     found, problems = sources(paths)
     replay = Replay(
-        client=HttpClient(url) if url else LocalClient(),
+        client=HttpClient(url) if url else LocalClient(site, root),
         hook=hook,
         at=at,
         expected=load_expected(expect) if expect else {},
