@@ -53,7 +53,7 @@ def prepare() -> None:
 
     No engine is started: that is each worker's own.
     """
-    from cds_service import pipeline  # noqa: F401
+    from cds_service import service  # noqa: F401
     from cds_service.chart import validation
 
     validation.warm()
@@ -62,6 +62,6 @@ def prepare() -> None:
 def start_service(settings: Settings, loaded: Knowledge | None = None) -> Answers:
     """Compile the knowledge that was loaded, else load that of the settings' site."""
     from cds_service import knowledge
-    from cds_service.pipeline import Service
+    from cds_service.service import Service
 
     return Service.start(loaded or knowledge.load(settings.knowledge, settings.site))

@@ -8,13 +8,13 @@ from typing import Any
 from jinja2 import Environment, TemplateSyntaxError
 from pydantic.alias_generators import to_camel
 
+from cds_service.contract import SUMMARY_LIMIT
 from cds_service.knowledge import placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import OPPOSITES, SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Opposites, Orders, Query, Regimen, ValueSet
 
-SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 AGE_UNITS = ("h", "d")
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from cds_service.engine import Findings, Outcome
+from cds_service.advice.model import OrderAssessment
+from cds_service.engine import Outcome
 from cds_service.facts.model import Fact
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, RuleDefinition
@@ -60,12 +61,11 @@ class OrderReport(msgspec.Struct, frozen=True, rename="camel"):
         return not self.failure and not self.disagreements
 
 
-def order_report(
-    order: str, rules: tuple[RuleDefinition, ...], facts: Mapping[str, Fact], findings: Findings, knowledge: Knowledge
-) -> OrderReport:
+def order_report(order: str, seen: OrderAssessment, knowledge: Knowledge) -> OrderReport:
     """The report of one kind of order, whose title is `order`; rules in the order in which they were evaluated."""
-    told = tuple(_rule(rule, findings.outcomes[rule.id], facts, knowledge) for rule in rules)
-    return OrderReport(order, told, findings.failure or "", tuple(findings.disagreements))
+    outcomes = seen.findings.outcomes
+    told = tuple(_rule(rule, outcomes[rule.id], seen.facts, knowledge) for rule in seen.rules if rule.id in outcomes)
+    return OrderReport(order, told, seen.trouble, tuple(seen.findings.disagreements))
 
 
 def _rule(rule: RuleDefinition, outcome: Outcome, facts: Mapping[str, Fact], knowledge: Knowledge) -> RuleReport:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from cds_service.rendering.words import number
+from cds_service.advice.words import number
 
 _TIMES: Final = frozenset({"h", "d", "min"})
 _NARROWEST: Final = 24  # columns; a last cell is not wrapped into less

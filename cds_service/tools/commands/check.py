@@ -11,13 +11,12 @@ from typing import Any
 import click
 
 from cds_service.chart.server import TrustedServers
-from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
-from cds_service.prefetch import templates
+from cds_service.program import compile_program
 from cds_service.tools.options import json_option, knowledge_options
 from cds_service.tools.printing import echo_json, table
 
@@ -89,10 +88,9 @@ def result_of(knowledge: Knowledge, rule: RuleDefinition, case: Case) -> str:
 
 
 def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
-    """Rules that do not compile at this site, and cases with another result than they say."""
+    """What does not compile at this site, and cases with another result than they say."""
     try:
-        Engine(knowledge)
-        templates(knowledge)
+        compile_program(knowledge)
         TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
     except KnowledgeError as error:
         yield from error.problems

@@ -11,10 +11,11 @@ from typing import Final
 import click
 
 from cds_service import knowledge
+from cds_service.contract import SERVICES
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import Condition, RuleDefinition
-from cds_service.pipeline import SERVICES, Service
+from cds_service.service import Service
 from cds_service.tools.explaining import Criterion, OrderReport, RuleReport, asked, order_report
 from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json, figure
@@ -67,17 +68,15 @@ def _examined(request: Path, loaded: Knowledge, at: datetime | None) -> list[Ord
     """What is found for every kind of order that the request selects."""
     content = parsed(request)
     hook = str(content.get("hook", "")) if isinstance(content, dict) else ""
-    service_id = next((name for name, (its, _) in SERVICES.items() if its == hook), None)
+    service_id = next((name for name, its in SERVICES.items() if its == hook), None)
     if service_id is None:
-        known = ", ".join(its for its, _ in SERVICES.values())
+        known = ", ".join(SERVICES.values())
         raise click.ClickException(f"{request}: hook: expected one of {known}")
     call = read_call(service_id, hook, request.read_bytes(), allow_evaluation_time=True)
     now = at or call.evaluation_time or datetime.now(UTC)
+    assessment = Service.start(loaded).assess(call, now)
     kinds = loaded.orders.kinds
-    return [
-        order_report(kinds[seen.reading.order.kind].title, seen.rules, seen.facts, seen.findings, loaded)
-        for seen in Service.start(loaded).examinations(call, now)
-    ]
+    return [order_report(kinds[seen.kind].title, seen, loaded) for seen in (assessment.orders if assessment else ())]
 
 
 def _chosen(reports: Sequence[OrderReport], *, only_fired: bool, only: str | None) -> list[OrderReport]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -11,16 +12,16 @@ import click
 import msgspec
 
 from cds_service import knowledge
+from cds_service.assess import assess
 from cds_service.chart.times import hours_between
 from cds_service.facts.course import Step, course
 from cds_service.facts.model import Fact
 from cds_service.knowledge.model import FactDefinition
-from cds_service.pipeline import SERVICES, Service
+from cds_service.program import Program, compile_program
+from cds_service.tools.charts import chart_of, question_of
 from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json, figure, table
 from cds_service.tools.replay.bundles import Chart, Problem, read, sources
-from cds_service.tools.replay.calls import build_call
-from cds_service.web.door import read_call
 
 _SHOWN_SOURCES: Final = 3
 _DAYS_FROM_H: Final = 14 * 24  # older than this reads better in days
@@ -77,13 +78,14 @@ def command(
     Exit code 1 where a source cannot be used.
     """
     found, problems = sources(paths)
-    service = Service.start(knowledge.load(root, site))
+    program = compile_program(knowledge.load(root, site))
+    program.warm()
     reports = []
     for chart in (item for source in found for item in read(source)):
         if isinstance(chart, Problem):
             problems.append(chart)
             continue
-        report = _report(chart, service, at or datetime.now(UTC), only_unknown)
+        report = _report(chart, program, at or datetime.now(UTC), only_unknown)
         if report is None:
             click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
         else:
@@ -98,16 +100,16 @@ def command(
         raise SystemExit(1)
 
 
-def _report(chart: Chart, service: Service, now: datetime, only_unknown: bool) -> ChartReport | None:
+def _report(chart: Chart, program: Program, now: datetime, only_unknown: bool) -> ChartReport | None:
     """What the rules see in one chart; None where its own draft is none of ours."""
-    templates = next(entry["prefetch"] for entry in service.discovery() if entry["hook"] == "order-select")
-    call = build_call(chart, hook="order-select", templates=templates)
-    seen = service.examine(read_call(next(iter(SERVICES)), "order-select", msgspec.json.encode(call)), now)
-    if seen is None:
+    own, question = chart_of(program, chart, now), question_of(program, chart)
+    if not question.kinds:
         return None
-    facts = _facts(seen.facts, service.knowledge.catalogue.facts, now)
+    (seen, *_) = assess(program, own, question, now).orders
+    reading = program.reading(own, replace(question.order, kind=seen.kind), question.encounter_id, now)
+    facts = _facts(seen.facts, program.knowledge.catalogue.facts, now)
     shown = tuple(fact for fact in facts if not (only_unknown and fact.value is not None))
-    return ChartReport(chart.patient_id, now, shown, tuple(_step(step) for step in course(seen.reading, seen.facts)))
+    return ChartReport(chart.patient_id, now, shown, tuple(_step(step) for step in course(reading, seen.facts)))
 
 
 def _facts(facts: Mapping[str, Fact], catalogue: Mapping[str, FactDefinition], now: datetime) -> Iterator[FactReport]:
