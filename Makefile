@@ -101,11 +101,11 @@ $(PIP) install --editable '$(1)'
 endef
 
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made-for
-	@echo "installing what the service needs ..."
-	@$(call install,.)
+	@echo "installing what the service and its tools need ..."
+	@$(call install,.[tools])
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made-for
-	@echo "installing what the service and its tests need ..."
+	@echo "installing what the service, its tools and its tests need ..."
 	@$(call install,.[dev])
 	@touch $(VENV)/.runtime $@

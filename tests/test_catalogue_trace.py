@@ -14,7 +14,6 @@ from cds_service.knowledge.source_attributes import of_rule
 from cds_service.tools.catalogue import FilePlaces, markdown, render
 from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
 from tests.support.outline import Outline, words
-from tests.support.shipped import ROOT
 
 STATEMENTS = (
     Statement(
@@ -43,11 +42,6 @@ def toy(tmp_path: Path) -> Knowledge:
     """The minimal knowledge with two statements and a history."""
     coverage = Coverage(sources={"toy-book": "A book about toys"}, statements=STATEMENTS)
     return changed(load(write_root(tmp_path / "root")), coverage=coverage, versions=HISTORY)
-
-
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import checks, review, site_terms, sites
-from cds_service.knowledge.files import find_root
+from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import COMPUTED, COVERAGE, SITE_CARDS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
     POLICY_PREFIX,
@@ -45,7 +45,8 @@ class Knowledge:
     `policies` have the values of this site, `value_sets` its codes and words, `cards` its wording; `overridden`,
     `local_codes` (by value set) and `site_cards` say what is the site's own. `rules` are sorted by stratum, then
     id; those that the site switched off (`site.rules_off`) are among them. `rule_folders` says where each lies, such
-    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own.
+    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own;
+    `documents` are the files by kind and id, for the lines of later problems.
     """
 
     policies: Mapping[str, Policy]
@@ -73,6 +74,14 @@ class Knowledge:
     local_codes: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
     site_cards: frozenset[str] = frozenset()
     site_file: str = ""
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
+
+    def problem(self, kind: str, key: str, path: YamlPath, text: str) -> str:
+        """One line `file:line: key: text` about a file: `kind` and `key` such as `cards` and its id, or
+        `rules/facts.yaml` and ""."""
+        name = f"{kind}/{key}.yaml" if key else kind
+        kind = SITE_CARDS if kind == "cards" and key in self.site_cards else kind
+        return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -159,6 +168,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
         computed=loaded.singles[COMPUTED],
+        documents=loaded.documents,
         local_codes=site_terms.local_codes(loaded.additions),
         site_cards=frozenset(loaded.table(SITE_CARDS)),
         site_file=loaded.site_file,

@@ -39,11 +39,11 @@ def answer(
 ) -> tuple[dict[str, Fact], list[Any], list[list[str]]]:
     """Every fact and the cards of a call that is evaluated at `now`."""
     call = replace(Case(chart=chart, person=person).call(), evaluation_time=now)
-    seen = observer().examine(call, now)
+    seen = observer().assess(call, now)
     assert seen is not None
     cards = service().answer(call, now)["cards"]
     labels = [[offer["label"] for offer in card.get("suggestions", ())] for card in cards]
-    return dict(seen.facts), [(c["summary"], c["detail"], explanation(c)) for c in cards], labels
+    return dict(seen.orders[0].facts), [(c["summary"], c["detail"], explanation(c)) for c in cards], labels
 
 
 def recorded(resource: Resource, moment: datetime) -> Resource:

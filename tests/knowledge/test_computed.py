@@ -10,21 +10,15 @@ from pathlib import Path
 import pytest
 
 import cds_service
+from cds_service.contract import FOOTER, OWN_CARD
 from cds_service.facts.gather import TOPICS
-from cds_service.knowledge import Knowledge, inspect, load
-from cds_service.rendering.cards import OWN_CARD
-from cds_service.rendering.templates import FOOTER
+from cds_service.knowledge import Knowledge, inspect
 from tests.support.knowledge_root import replace, write
 from tests.support.shipped import ROOT
 
 COMPUTED = "rules/computed.yaml"
 FACTS = Path(cds_service.__file__).parent / "facts"
 MODULES: Mapping[str, str] = {topic: run.__module__.rpartition(".")[2] for topic, run in TOPICS.items()}
-
-
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.chart.chart import EMPTY_IS_UNKNOWN
 from cds_service.knowledge import load
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from tests.facts.house import REFRACTORY, Case, service
 from tests.facts.notation import NOW, patient
 from tests.sites.folder import SITE, write_site

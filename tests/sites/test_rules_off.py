@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cds_service.knowledge import load
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from cds_service.tools.catalogue import FilePlaces, render
 from tests.facts.house import REFRACTORY, Case
 from tests.facts.notation import NOW

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from click.testing import CliRunner
 
+from cds_service.chart.prefetch import MAX_CHARACTERS, filled, templates
 from cds_service.cli import main
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
-from cds_service.prefetch import MAX_CHARACTERS, filled, templates
 from cds_service.tools.replay.prefetch import answer
 from tests.sites.folder import write_site
 

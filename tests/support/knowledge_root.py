@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+
 Problems = Callable[..., tuple[str, ...]]
 """Loads a root at a site (default `us`) and returns the problems."""
 
@@ -205,7 +207,28 @@ id: toy-neutropenia
 version: 1.0.0
 summary: Neutrophils are low; withhold the toy drug
 detail: |
-  The newest count is {{ facts["neutrophil-count"] }}.
+  The newest count is below {{ policy('neutropenia') }}.
+""",
+}
+_CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
+_WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
+# What any service needs beside its own content: appended to a file that is there, else a file of its own.
+SERVICE_FILES = {
+    **{f"cards/{name}.yaml": f"id: {name}\nversion: 1.0.0\nsummary: Words\ndetail: Words\n" for name in _CARDS},
+    "rules/policies/service.yaml": "".join(
+        f"{name}: {{title: A time, value: 1, unit: h, least: 1, most: 2, owner: o, validFrom: 2026-01-01,"
+        " reference: Invented}\n"
+        for name in _WINDOWS
+    ),
+    "rules/units.yaml": "drug-amount: {title: Amounts, unit: mg, units: [{code: mg}], plausible: [0, 10000]}\n",
+    "rules/facts.yaml": """\
+  age: {title: Age, type: number, unit: a, from: {topic: patient}}
+  child: {title: Child, type: boolean, from: {topic: patient}}
+  weight: {title: Weight, type: number, unit: kg, from: {topic: patient}}
+""",
+    "rules/computed.yaml": f"""\
+topics: {{patient: {{}}}}
+service: {{policies: [{", ".join(_WINDOWS)}], cards: [{", ".join(_CARDS)}], valueSets: [route-subcutaneous]}}
 """,
 }
 EXTENDING_SITE = """\
@@ -248,6 +271,15 @@ def write_dosing(folder: Path) -> None:
     replace(folder, "rules/orders.yaml", "    valueSets: [toy-drug]\n", "    valueSets: [toy-drug]\n" + _DOSING)
     replace(folder, "rules/facts.yaml", "  active-infection:\n", _DOSED_FACTS + "  active-infection:\n")
     write(folder, "rules/policies/toy-doses.yaml", _MAXIMA)
+
+
+def complete(folder: Path) -> Path:
+    """Add what any service needs beside its own content, once: a root that can be started."""
+    for name, text in SERVICE_FILES.items():
+        before = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
+        if text not in before:
+            write(folder, name, before + text)
+    return folder
 
 
 def write(folder: Path, name: str, text: str) -> Path:

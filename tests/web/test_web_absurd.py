@@ -18,7 +18,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
-from cds_service.decision.model import RANK
+from cds_service.contract import RANK
 from cds_service.settings import Settings
 from tests.support.cards import drug_orders, explanation, is_anakinra
 from tests.support.examples import example_calls

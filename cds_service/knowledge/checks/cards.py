@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from jinja2 import Environment, TemplateSyntaxError
 
+from cds_service.contract import SUMMARY_LIMIT
 from cds_service.knowledge import placeholders
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card
-
-SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 
 
 def cards(loaded: Loaded) -> Iterator[str]:
