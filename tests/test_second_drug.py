@@ -64,10 +64,10 @@ detail: "Platelets {{ fact('toydrug-count') }}, below {{ policy('toydrug-platele
 ADDED = (
     ("rules/orders.yaml", "kinds:\n", "kinds:\n  toydrug: {title: Toy drug, valueSets: [toydrug]}\n"),
     (
-        "rules/policies.yaml",
+        "rules/policies/service.yaml",
         "\nchart-window:",
-        "\ntoydrug-platelets: {title: Limit, value: 50000, unit: /uL, owner: test, validFrom: 2026-11-22, "
-        "reference: test}"
+        "\ntoydrug-platelets: {title: Limit, value: 50000, unit: /uL, least: 10000, most: 100000, owner: test, "
+        "validFrom: 2026-11-22, reference: test}"
         "\nchart-window:",
     ),
     (

@@ -32,7 +32,16 @@ from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFi
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
-from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.rules import (
+    OPERATORS,
+    Case,
+    Condition,
+    Finding,
+    RuleDefinition,
+    Until,
+    conditions,
+    flat_key,
+)
 from cds_service.knowledge.model.selection import (
     Age,
     DailyDose,
@@ -211,5 +220,7 @@ __all__ = [
     "VersionEntry",
     "Versions",
     "YoungerThan",
+    "conditions",
+    "flat_key",
     "named_in",
 ]

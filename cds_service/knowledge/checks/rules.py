@@ -1,67 +1,58 @@
-"""Cross checks of one rule: its facts, findings, policies, card, regimen, pathway and evidence."""
+"""Rules: facts, findings, policies, card, regimen, pathway and evidence that exist and fit their place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from pydantic.alias_generators import to_camel
 
+from cds_service.knowledge.checks.comparisons import ORDERINGS, misfit, operators
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import RULES, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
     POLICY_PREFIX,
     STRATA,
-    Catalogue,
     Condition,
-    Evidence,
     FactDefinition,
-    Orders,
-    Policy,
     RuleDefinition,
+    conditions,
 )
 
-ORDERINGS = ("at_least", "above", "at_most", "below")
 Scalar = bool | int | float | str
 
 
-def conditions(rule: RuleDefinition) -> Iterator[tuple[YamlPath, Condition]]:
-    """Every condition of the rule with its path in the file."""
-    for index, condition in enumerate(rule.when):
-        yield ("when", index), condition
-    for number, alternative in enumerate(rule.any):
-        for index, condition in enumerate(alternative):
-            yield ("any", number, index), condition
-    for index, condition in enumerate(rule.unless):
-        yield ("unless", index), condition
+def names(loaded: Loaded) -> Iterator[str]:
+    """Every name in a rule is one of what is there, and its finding has the parts that belong together."""
+    for key, rule in loaded.table(RULES).items():
+        document = loaded.document(RULES, key)
+        yield from _names(loaded, document, rule)
+        yield from _card(loaded, document, rule)
+        yield from _until(loaded, document, rule)
 
 
-def check(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[str]:
-    """Every reference of this rule that does not resolve or does not fit, one line each."""
-    yield from _names(loaded, document, rule)
-    yield from _card(loaded, document, rule)
-    for path, condition in conditions(rule):
-        if condition.finding:
-            yield from _finding(loaded, document, rule, path, condition)
-        else:
-            yield from _fact(loaded, document, path, condition)
+def findings(loaded: Loaded) -> Iterator[str]:
+    """A finding that is asked for belongs to a rule of an earlier stratum that runs wherever this one does."""
+    for key, rule in loaded.table(RULES).items():
+        for path, condition in conditions(rule):
+            if condition.finding:
+                yield from _finding(loaded, loaded.document(RULES, key), rule, path, condition)
 
 
-def misfit(fact: FactDefinition, value: Scalar) -> str:
-    """What was expected of a value of this fact; empty where it fits."""
-    if fact.type == "boolean":
-        return "" if isinstance(value, bool) else "true or false"
-    if fact.type == "code":
-        if isinstance(value, str) and (not fact.values or value in fact.values):
-            return ""
-        return f"one of {', '.join(fact.values)}" if fact.values else "a code"
-    wanted: type | tuple[type, ...] = int if fact.type == "integer" else (int, float)
-    is_number = isinstance(value, wanted) and not isinstance(value, bool)
-    return "" if is_number else "a whole number" if fact.type == "integer" else "a number"
+def comparisons(loaded: Loaded) -> Iterator[str]:
+    """Every comparison fits its fact: a comparison of its type, with a value of its type and unit."""
+    for key, rule in loaded.table(RULES).items():
+        document = loaded.document(RULES, key)
+        for number, alternative in enumerate(rule.any):
+            if not alternative:
+                yield document.problem(("any", number), "an empty list always holds; write a condition or remove it")
+        for path, condition in conditions(rule):
+            if condition.fact:
+                yield from _fact(loaded, document, path, condition)
 
 
 def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[str]:
-    orders: Orders = loaded.singles["rules/orders.yaml"]
+    orders = loaded.orders
     for index, kind in enumerate(rule.orders):
         yield from missing(document, ("orders", index), "order kind", kind, orders.kinds)
     if not rule.hooks:
@@ -73,10 +64,9 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
     if rule.regimen:
         yield from missing(document, ("regimen",), "regimen", rule.regimen, loaded.table("regimens"))
     for index, name in enumerate(rule.policies):
-        known = loaded.singles["rules/policies.yaml"]
-        yield from missing(document, ("policies", index), "policy", name, known)
+        yield from missing(document, ("policies", index), "policy", name, loaded.policies)
     for index, name in enumerate(rule.evidence):
-        evidence: Mapping[str, Evidence] = loaded.table("rules/evidence")
+        evidence = loaded.table("rules/evidence")
         yield from missing(document, ("evidence", index), "evidence", name, evidence)
         if name in evidence and evidence[name].status == "refuted":
             yield document.problem(("evidence", index), f"{name} is refuted; a rule must not lean on it, remove it")
@@ -88,11 +78,6 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield from missing(document, ("card",), "card", rule.card, loaded.table("cards"))
     if decision and not rule.card:
         yield document.problem(("card",), f"a rule with the decision {decision} needs a card")
-    until = rule.finding.until
-    if until:
-        here = ("finding", "until")
-        yield from missing(document, (*here, "fact"), "fact", until.fact, loaded.singles["rules/facts.yaml"].facts)
-        yield from missing(document, (*here, "policy"), "policy", until.policy, loaded.singles["rules/policies.yaml"])
     if rule.card and not decision:
         yield document.problem(("finding", "decision"), f"a rule with the card {rule.card} needs a decision")
     if decision and not indicator:
@@ -101,10 +86,23 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield document.problem(("finding", "decision"), "required beside an indicator")
 
 
+def _until(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterator[str]:
+    """Time alone changes what counts hours. That the policy is a window is looked at with all windows."""
+    if rule.finding.until is None:
+        return
+    path, name = ("finding", "until", "fact"), rule.finding.until.fact
+    yield from missing(document, path, "fact", name, loaded.catalogue.facts)
+    fact = loaded.catalogue.facts.get(name)
+    if fact and (fact.type not in ("number", "integer") or fact.unit != "h"):
+        yield document.problem(
+            path, f"expected a fact that counts hours ({name} is a {fact.type} {fact.unit})".replace(" )", ")")
+        )
+
+
 def _finding(
     loaded: Loaded, document: Document, rule: RuleDefinition, path: YamlPath, condition: Condition
 ) -> Iterable[str]:
-    rules: Mapping[str, RuleDefinition] = loaded.table("rules")
+    rules = loaded.table(RULES)
     here = (*path, "finding")
     other = rules.get(condition.finding)
     if other is None:
@@ -127,15 +125,14 @@ def _finding(
 
 
 def _fact(loaded: Loaded, document: Document, path: YamlPath, condition: Condition) -> Iterable[str]:
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
-    policies: Mapping[str, Policy] = loaded.singles["rules/policies.yaml"]
-    fact = catalogue.facts.get(condition.fact)
+    facts, policies = loaded.catalogue.facts, loaded.policies
+    fact = facts.get(condition.fact)
     if fact is None:
-        yield from missing(document, (*path, "fact"), "fact", condition.fact, catalogue.facts)
+        yield from missing(document, (*path, "fact"), "fact", condition.fact, facts)
         return
     operator, operand = condition.operator, condition.operand
     here = (*path, to_camel(operator.rstrip("_")))
-    allowed = _operators(fact)
+    allowed = operators(fact)
     if operator not in allowed:
         spelled = ", ".join(to_camel(name.rstrip("_")) for name in allowed)
         yield document.problem(here, f"{condition.fact} is a {fact.type}; expected one of {spelled}")
@@ -150,11 +147,20 @@ def _fact(loaded: Loaded, document: Document, path: YamlPath, condition: Conditi
         unit = policies[name].unit
         if _differ(unit, fact.unit):
             yield document.problem(here, f"expected a policy in {fact.unit}, as {condition.fact} ({name} is in {unit})")
-        operand = policies[name].value
+        for value in _values(loaded, name):
+            yield from _operand(document, here, fact, operator, value)
     elif isinstance(operand, str) and operator in ORDERINGS:
         yield document.problem(here, f"expected a number or policy.<name> (found {operand})")
-        return
-    yield from _operand(document, here, fact, operator, operand)
+    else:
+        yield from _operand(document, here, fact, operator, operand)
+
+
+def _values(loaded: Loaded, name: str) -> Iterator[Scalar]:
+    """What a policy is worth: as it ships, and at each site that changes it."""
+    yield loaded.policies[name].value
+    for site in loaded.table("rules/sites").values():
+        if name in site.policies:
+            yield site.policies[name]
 
 
 def _differ(unit: str, other: str) -> bool:
@@ -163,20 +169,7 @@ def _differ(unit: str, other: str) -> bool:
 
 
 def _operand(document: Document, path: YamlPath, fact: FactDefinition, operator: str, operand: Scalar) -> Iterable[str]:
-    if operator in ORDERINGS:
-        is_number = isinstance(operand, int | float) and not isinstance(operand, bool)
-        expected = "" if is_number else "a number"
-    else:
-        expected = misfit(fact, operand)
+    expected = misfit(fact, operand, is_bound=operator in ORDERINGS)
     if expected:
         shown = str(operand).lower() if isinstance(operand, bool) else operand
         yield document.problem(path, f"expected {expected} (found {shown})")
-
-
-def _operators(fact: FactDefinition) -> tuple[str, ...]:
-    """The comparisons that fit a fact. Numbers are never compared for equality: they are measured and rounded."""
-    if fact.type == "boolean":
-        return ("is_", "known")
-    if fact.type == "code":
-        return ("is_", "is_not", "known")
-    return (*(("is_",) if fact.type == "integer" else ()), *ORDERINGS, "known")
