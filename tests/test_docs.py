@@ -12,7 +12,8 @@ from urllib.parse import unquote
 import pytest
 
 from cds_service import knowledge
-from cds_service.knowledge.model import Condition, DecisionName, RuleDefinition
+from cds_service.contract import DecisionName
+from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.settings import TABLE
 
 ROOT = Path(__file__).parents[1]

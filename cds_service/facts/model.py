@@ -1,18 +1,22 @@
-"""A fact, and what a topic may look at to find one."""
+"""A fact, and what may be looked at to find one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.order import OrderInHand
+from cds_service.knowledge.checks.comparisons import MAX_NUMBER
 from cds_service.knowledge.model import Orders, Site
+
+if TYPE_CHECKING:
+    from cds_service.facts.select import Selections
 
 Scalar = bool | int | float | str
 T = TypeVar("T")
@@ -24,7 +28,8 @@ class Fact:
 
     `text` is what a person should read beside the value (may hold chart text: escape it when rendering),
     `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
-    when time alone ends it, where its topic knows better than the catalogue's `maxAge`.
+    when time alone ends it, where its computation knows better than the policy of its age. `left_out` says what a count
+    did not count, and why; `not_understood` names records that are neither one of ours nor recognisably something else.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Fact:
     notes: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     until: datetime | None = None
+    left_out: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()
 
 
 Facts = Mapping[str, Fact]
@@ -44,12 +51,28 @@ Facts = Mapping[str, Fact]
 
 def unknown(name: str, why: str, **more: object) -> Fact:
     """A fact that is not known, with the reason."""
-    return replace(Fact(name, None, why=why), **more)  # type: ignore[arg-type]
+    return Fact(name, None, why=why, **more)  # type: ignore[arg-type]
+
+
+def renamed(fact: Fact, name: str) -> Fact:
+    """The same fact under another name."""
+    return Fact(
+        name, fact.value, fact.unit, fact.as_of, fact.sources, fact.why, fact.text, fact.notes, fact.unusable,
+        fact.until, fact.left_out, fact.not_understood,
+    )  # fmt: skip
+
+
+def bounded(fact: Fact) -> Fact:
+    """The fact; unknown where its number is beyond any that a chart can mean."""
+    value = fact.value
+    if not isinstance(value, int | float) or -MAX_NUMBER < value < MAX_NUMBER:
+        return fact
+    return replace(fact, value=None, why="its number is beyond any that can be meant")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything that a topic may look at. Nothing here reads the clock, the environment or the network.
+    """Everything that a fact may look at. Nothing here reads the clock, the environment or the network.
 
     `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `horizon` is the
     latest moment that still counts as now: clocks differ by a few minutes.
@@ -67,14 +90,24 @@ class Reading:
     site: Site
     one_click: bool
     horizon: datetime
+    select: Selections
     _found: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: object, find: Callable[[], T]) -> T:
-        """What several topics ask for, found once a reading. The key names what is found."""
+        """What several facts ask for, found once a reading. The key names what is found."""
         if key not in self._found:
             self._found[key] = find()
         found: T = self._found[key]
         return found
+
+    @property
+    def condition_refs(self) -> frozenset[str]:
+        """The references of all Conditions of the chart."""
+        return self.once("condition refs", lambda: frozenset(r.ref for r in self.chart.of("conditions")))
+
+    def is_(self, status: str, resource: Resource) -> bool:
+        """Whether a resource is in a named status of the catalogue now."""
+        return self.select.statuses[status](resource, self.now)
 
     def hours_since(self, moment: datetime) -> float:
         """Hours from a moment until now."""

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import references, review, sites
-from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge import checks, review, site_terms, sites
+from cds_service.knowledge.files import Document, YamlPath, find_root
+from cds_service.knowledge.loader import COVERAGE, SITE_CARDS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     STRATA,
     Analyte,
     Card,
     Case,
     Catalogue,
+    Code,
     CodeSystems,
-    Computed,
     Condition,
     Coverage,
     Evidence,
@@ -32,7 +33,6 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
-from cds_service.knowledge.rule_references import POLICY_PREFIX
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -41,9 +41,11 @@ __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
-    `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
-    stratum, then id; `rule_folders` says where each lies, such as `rules/shared/allergy`. `digest` identifies the
-    files: 12 hexadecimal digits.
+    `policies` have the values of this site, `value_sets` its codes and words, `cards` its wording; `overridden`,
+    `local_codes` (by value set) and `site_cards` say what is the site's own. `rules` are sorted by stratum, then
+    id; those that the site switched off (`site.rules_off`) are among them. `rule_folders` says where each lies, such
+    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own;
+    `documents` are the files by kind and id, for the lines of later problems.
     """
 
     policies: Mapping[str, Policy]
@@ -67,7 +69,17 @@ class Knowledge:
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
-    computed: Computed = field(default_factory=Computed)
+    local_codes: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    site_cards: frozenset[str] = frozenset()
+    site_file: str = ""
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
+
+    def problem(self, kind: str, key: str, path: YamlPath, text: str) -> str:
+        """One line `file:line: key: text` about a file: `kind` and `key` such as `cards` and its id, or
+        `rules/facts.yaml` and ""."""
+        name = f"{kind}/{key}.yaml" if key else kind
+        kind = SITE_CARDS if kind == "cards" and key in self.site_cards else kind
+        return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -80,13 +92,13 @@ class Knowledge:
 def load(root: Path | None = None, site: str = "us") -> Knowledge:
     """Load and check everything under `root` (default: the checkout's files, else the installed ones).
 
-    `site` is the id of a shipped site or the path of a `.yaml` file. Raises KnowledgeError with every problem found,
-    one line each: `file:line: key: what was expected`.
+    `site` is the id of a shipped site, or the path of a `.yaml` file or of a folder with `site.yaml`. Raises
+    KnowledgeError with every problem found, one line each: `file:line: key: what was expected`.
     """
     loaded = read_all(find_root(root), site)
     if loaded.problems:
         raise KnowledgeError(loaded.problems)
-    problems = references.check(loaded)
+    problems = checks.problems(loaded)
     if problems:
         raise KnowledgeError(problems)
     return _knowledge(loaded)
@@ -113,7 +125,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         loaded = read_all(find_root(root), site)
     except KnowledgeError as error:
         return Inspection(None, error.problems)
-    problems = loaded.problems or references.check(loaded)
+    problems = loaded.problems or checks.problems(loaded)
     if problems:
         # What follows from the files as models cannot be said of files that are not understood.
         reviewed = [] if loaded.problems else review.check(loaded)
@@ -123,35 +135,38 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         problems=tuple(review.check(loaded)),
         warnings=tuple(review.warnings(loaded)),
         places=review.places(loaded),
-        shipped_policies=loaded.singles["rules/policies.yaml"],
+        shipped_policies=loaded.policies,
     )
 
 
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
-    policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
+    policies, overridden = sites.effective(loaded.policies, loaded.site)
     rules = loaded.table("rules").values()
     return Knowledge(
         policies=policies,
         overridden=overridden,
-        value_sets=loaded.table("rules/terms"),
+        value_sets=site_terms.extended(loaded.table("rules/terms"), loaded.additions),
         evidence=loaded.table("rules/evidence"),
-        analytes=loaded.singles["rules/units.yaml"],
+        analytes=loaded.analytes,
         code_systems=loaded.singles["rules/code-systems.yaml"],
         languages=loaded.singles["rules/languages.yaml"],
-        catalogue=loaded.singles["rules/facts.yaml"],
-        orders=loaded.singles["rules/orders.yaml"],
+        catalogue=loaded.catalogue,
+        orders=loaded.orders,
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),
-        cards=loaded.table("cards"),
+        cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
-        regions=loaded.singles["rules/regions.yaml"],
+        regions=loaded.regions,
         sites=loaded.table("rules/sites"),
         rule_folders={key: loaded.document("rules", key).name.rpartition("/")[0] for key in loaded.table("rules")},
         coverage=loaded.singles[COVERAGE],
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
-        computed=loaded.singles[COMPUTED],
+        documents=loaded.documents,
+        local_codes=site_terms.local_codes(loaded.additions),
+        site_cards=frozenset(loaded.table(SITE_CARDS)),
+        site_file=loaded.site_file,
     )

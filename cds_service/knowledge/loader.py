@@ -7,50 +7,59 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from cds_service.knowledge import sites
-from cds_service.knowledge.files import Document, read
-from cds_service.knowledge.messages import suggestion, validated
+from cds_service.knowledge import site_files, site_terms, sites
+from cds_service.knowledge.files import Document, YamlPath, read
+from cds_service.knowledge.messages import missing, suggestion, validated
 from cds_service.knowledge.model import (
     Analyte,
     Card,
     Case,
     Catalogue,
     CodeSystems,
-    Computed,
     Coverage,
     Evidence,
+    FactsFile,
     Id,
     Languages,
+    Opposites,
     Orders,
     Policy,
     Regimen,
     Region,
     RuleDefinition,
     Site,
+    SiteTerms,
     SourceAttributes,
+    StatusSet,
     ValueSet,
     Versions,
 )
+from cds_service.knowledge.tree import yaml_files
 
+FACTS = "rules/facts.yaml"
+STATUSES = "rules/statuses.yaml"
+ORDERS = "rules/orders.yaml"
+REGIONS = "rules/regions.yaml"
+UNITS = "rules/units.yaml"
 SINGLE: Mapping[str, Any] = {
-    "rules/facts.yaml": Catalogue,
+    FACTS: FactsFile,
+    STATUSES: dict[Id, StatusSet],
     "rules/code-systems.yaml": CodeSystems,
     "rules/languages.yaml": Languages,
-    "rules/orders.yaml": Orders,
-    "rules/policies.yaml": dict[Id, Policy],
-    "rules/regions.yaml": dict[str, Region],
-    "rules/units.yaml": dict[Id, Analyte],
+    ORDERS: Orders,
+    REGIONS: dict[str, Region],
+    UNITS: dict[Id, Analyte],
 }
-COMPUTED = "rules/computed.yaml"
 COVERAGE = "rules/coverage.yaml"
+OPPOSITES = "rules/opposites.yaml"
 SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
 VERSIONS = "rules/versions.yaml"
-# What traces the others: knowledge of another origin may lack it.
+# What traces or guards the others: knowledge of another origin may lack it.
 OPTIONAL: Mapping[str, Any] = {
-    COMPUTED: Computed,
     COVERAGE: Coverage,
+    OPPOSITES: Opposites,
     SOURCE_ATTRIBUTES: SourceAttributes,
     VERSIONS: Versions,
 }
@@ -58,11 +67,14 @@ FOLDERS: Mapping[str, Any] = {
     "rules/terms": ValueSet,
     "rules/evidence": Evidence,
     "rules/sites": Site,
+    "rules/policies": dict[Id, Policy],
     "cards": Card,
 }
+SITE_CARDS = "site cards"
 CASES = "cases"
 RULES = "rules"
 REGIMENS = "regimens"
+POLICIES = "rules/policies"
 # What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
 GROUPS = ("drugs", "toxicities", "shared")
 _RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(GROUPS)})/[a-z0-9-]+")
@@ -73,8 +85,10 @@ _REGIMEN_FOLDER = re.compile(r"rules/drugs/[a-z0-9-]+/regimens")
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind: `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one for each file
-    of SINGLE and OPTIONAL, empty where such a file is not there.
+    `tables` has one entry per kind, as shipped: `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one
+    for each file of SINGLE and OPTIONAL, empty where such a file is not there. A file of policies holds many of them:
+    each has an entry of its own, and shares the document. What the chosen site lays over them: `additions` to value
+    sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its file.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -82,19 +96,51 @@ class Loaded:
     singles: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     site: Site | None = None
+    site_file: str = ""
+    additions: list[site_terms.Addition] = field(default_factory=list)
     digest: str = ""
+    whole: Catalogue | None = None
 
     def table(self, kind: str) -> dict[str, Any]:
         """id -> model of this kind, sorted by id; empty where the folder is."""
         return self.tables.get(kind, {})
 
-    def document(self, kind: str, key: str) -> Document:
-        """The document that this model was read from."""
+    def document(self, kind: str, key: str = "") -> Document:
+        """The document that this model was read from; without a key, that of a file of SINGLE or OPTIONAL."""
         return self.documents[kind, key]
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """Every policy with the value that ships."""
+        return self.table(POLICIES)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """`rules/facts.yaml` and `rules/statuses.yaml` as one, put together once."""
+        if self.whole is None:
+            found = self.singles[FACTS]
+            parts = {name: getattr(found, name) for name in FactsFile.model_fields}
+            self.whole = Catalogue(**parts, statuses=self.singles[STATUSES])
+        return self.whole
+
+    @property
+    def orders(self) -> Orders:
+        """`rules/orders.yaml`."""
+        return cast(Orders, self.singles[ORDERS])
+
+    @property
+    def analytes(self) -> Mapping[str, Analyte]:
+        """`rules/units.yaml`."""
+        return cast(Mapping[str, Analyte], self.singles[UNITS])
+
+    @property
+    def regions(self) -> Mapping[str, Region]:
+        """`rules/regions.yaml`."""
+        return cast(Mapping[str, Region], self.singles[REGIONS])
 
 
 def read_all(root: Path, site: str) -> Loaded:
-    """Everything under `root`, and the site of that id or path. Problems are collected, never raised."""
+    """Everything under `root`, and the site of that id, file or folder. Problems are collected, never raised."""
     loaded = Loaded()
     documents = [read(path, name) for name, path in _files(root, loaded.problems)]
     by_name = {document.name: document for document in documents}
@@ -107,22 +153,18 @@ def read_all(root: Path, site: str) -> Loaded:
     for document in documents:
         if document.name not in SINGLE and document.name not in OPTIONAL:
             _one_of_many(loaded, document)
-    outside = sites.outside_document(site)
+    outside = site_files.outside(site, _shipped_sites(loaded))
     _sites(loaded, site, outside)
+    if outside is not None:
+        _own(loaded, outside)
     loaded.digest = _digest(documents, outside)
     return loaded
 
 
 def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
-    """(name below the root, path) of every YAML file, sorted by name; other kinds of file are a problem."""
-    found = [path for folder in ("rules", "cards") for path in (root / folder).rglob("*") if path.is_file()]
-    named = sorted((path.relative_to(root).as_posix(), path) for path in found)
-    for name, path in named:
-        if path.name.startswith(".") or path.name.endswith("~") or path.suffix == ".md":
-            continue
-        if path.suffix != ".yaml":
-            problems.append(f"{name}:1: (file name): expected a name that ends in .yaml (or .md for reading)")
-        elif _kind(name) is None and name not in SINGLE and name not in OPTIONAL:
+    """(name below the root, path) of every file that has its place, sorted by name; any other is a problem."""
+    for name, path in yaml_files(root, problems):
+        if _kind(name) is None and name not in SINGLE and name not in OPTIONAL:
             problems.append(f"{name}:1: (file name): not a place for knowledge; expected {_places()}")
         else:
             yield name, path
@@ -161,6 +203,9 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
         return  # a site may extend another: read when all are there
     shape = {RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}.get(kind) or FOLDERS[kind]
     model = _model(loaded, document, shape)
+    if kind == POLICIES:
+        _policies(loaded, document, model or {})
+        return
     if (kind, document.stem) in loaded.documents:
         other = loaded.documents[kind, document.stem].name
         loaded.problems.append(document.problem(("id",), f"the id {document.stem} is already used by {other}"))
@@ -168,6 +213,18 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
     loaded.documents[kind, document.stem] = document
     if model is not None:
         loaded.tables.setdefault(kind, {})[document.stem] = model
+
+
+def _policies(loaded: Loaded, document: Document, policies: Mapping[str, Policy]) -> None:
+    """The policies of one file, each under its own name."""
+    for name, policy in policies.items():
+        if (POLICIES, name) in loaded.documents:
+            other = loaded.documents[POLICIES, name]
+            where = f"{other.name}:{other.line((name,))}"
+            loaded.problems.append(document.problem((name,), f"the policy {name} is already written in {where}"))
+            continue
+        loaded.documents[POLICIES, name] = document
+        loaded.tables.setdefault(POLICIES, {})[name] = policy
 
 
 def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
@@ -183,34 +240,63 @@ def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
     return model
 
 
-def _sites(loaded: Loaded, chosen: str, outside: Document | None) -> None:
+def _shipped_sites(loaded: Loaded) -> dict[str, Document]:
+    return {key: document for (kind, key), document in loaded.documents.items() if kind == "rules/sites"}
+
+
+def _sites(loaded: Loaded, chosen: str, outside: site_files.SiteFiles | None) -> None:
     """Every shipped site, so that a broken one is seen before a hospital picks it, and the chosen one."""
-    shipped = {key: document for (kind, key), document in loaded.documents.items() if kind == "rules/sites"}
-    wanted = {**shipped, **({outside.stem: outside} if outside else {})}
+    shipped = _shipped_sites(loaded)
+    wanted = {**shipped, **({outside.key: outside.site} if outside else {})}
     for key, document in wanted.items():
-        merged, problems = sites.merged(document, shipped)
+        merged, problems = sites.merged(document, key, shipped)
         if not problems:
             model, problems = validated(document, Site, merged)
             if model is not None:
-                problems = sites.problems(document, model, loaded.singles)
+                if outside is not None and document is outside.site:
+                    model, unread = sites.located(document, model, outside.folder)
+                    problems += unread
                 loaded.tables.setdefault("rules/sites", {})[key] = model
         loaded.problems.extend(problem for problem in problems if problem not in loaded.problems)
     if outside is not None:
-        loaded.documents["rules/sites", outside.stem] = outside
+        loaded.documents["rules/sites", outside.key] = outside.site
     elif chosen not in shipped:
         loaded.problems.append(f"rules/sites/{chosen}.yaml:1: id: no such site{suggestion(chosen, shipped)}")
-    loaded.site = loaded.table("rules/sites").get(outside.stem if outside else chosen)
+    key = outside.key if outside else chosen
+    loaded.site = loaded.table("rules/sites").get(key)
+    loaded.site_file = loaded.documents["rules/sites", key].name if key in wanted else ""
 
 
-def _digest(documents: Iterable[Document], outside: Document | None) -> str:
+def _own(loaded: Loaded, outside: site_files.SiteFiles) -> None:
+    """The terms and cards of a site's folder, and what of them does not fit what is shipped."""
+    loaded.problems.extend(outside.problems)
+    for document in outside.terms:
+        several = isinstance(document.data, list)
+        shape = tuple[SiteTerms, ...] if several else SiteTerms
+        entries = _model(loaded, document, shape)
+        paths: list[YamlPath] = [(index,) for index in range(len(document.data))] if several else [()]
+        read_ = () if entries is None else entries if several else (entries,)
+        loaded.additions += [site_terms.Addition(e, document, p) for e, p in zip(read_, paths, strict=False)]
+    opposites = loaded.singles.get(OPPOSITES, Opposites())
+    loaded.problems.extend(site_terms.problems(loaded.additions, loaded.table("rules/terms"), opposites))
+    for document in outside.cards:
+        card = _model(loaded, document, Card)
+        if card is None:
+            continue
+        loaded.problems.extend(missing(document, ("id",), "shipped card", document.stem, loaded.table("cards")))
+        loaded.tables.setdefault(SITE_CARDS, {})[document.stem] = card
+        loaded.documents[SITE_CARDS, document.stem] = document
+
+
+def _digest(documents: Iterable[Document], outside: site_files.SiteFiles | None) -> str:
     """The first 12 hex digits of a SHA-256 over names and contents, the same whatever the line ends are.
 
-    Of a site file from elsewhere only the id counts, not the folder it lies in.
+    Of a site from elsewhere all files count, by the site's id: not the folder that they lie in.
     """
     total = hashlib.sha256()
-    named = [(document.name, document.content) for document in documents]
-    for name, content in [*named, *([(outside.stem, outside.content)] if outside else [])]:
-        text = content.replace(b"\r\n", b"\n")
+    named = [(document.name, document) for document in documents]
+    for name, document in [*named, *(outside.documents if outside else ())]:
+        text = document.content.replace(b"\r\n", b"\n")
         total.update(f"{name}\0{len(text)}\0".encode())
         total.update(text)
     return total.hexdigest()[:12]

@@ -23,20 +23,21 @@ import requests
 import yaml
 
 from cds_service import knowledge
+from cds_service.chart.prefetch import templates
+from cds_service.contract import SERVICES
 from cds_service.errors import CallError
 from cds_service.facts.model import Fact
-from cds_service.pipeline import SERVICES, Service
-from cds_service.prefetch import templates
+from cds_service.service import Service
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY, offering, plain
 from tests.fhir_server.references import referring
+from tests.support.public_data import SYNTHEA, needs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-SYNTHEA = ROOT.parent / "shared" / "data" / "synthea-r4"
 PACKAGE = "sekmet-fhir==0.1.1"
 PATIENCE_S = 60
 PAGE = 4
@@ -194,13 +195,12 @@ def synthea(name: str) -> Case:
 
 def asked(service: Service, body: Mapping[str, Any]) -> tuple[Any, Any]:
     """(facts, cards) for a call."""
-    service_id = next(name for name, (hook, _) in SERVICES.items() if hook == body["hook"])
+    service_id = next(name for name, hook in SERVICES.items() if hook == body["hook"])
     call = read_call(service_id, body["hook"], json.dumps(body).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None
-    seen = service.examine(call, call.evaluation_time)
+    seen = service.assess(call, call.evaluation_time)
     assert seen is not None
-    facts = seen.facts
-    return _comparable(facts), plain(service.answer(call, call.evaluation_time)["cards"])
+    return _comparable(seen.orders[0].facts), plain(service.cards(seen))
 
 
 def served(call: Mapping[str, Any], base: str, token: str = CANARY) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def test_examples(name: str, real: Real, service: Service) -> None:
     assert found[1] == sent[1]
 
 
-@pytest.mark.skipif(not SYNTHEA.is_dir(), reason="there are no Synthea bundles beside this checkout")
+@needs(SYNTHEA)
 @pytest.mark.parametrize("name", sorted(path.stem[:8] for path in SYNTHEA.glob("*.json")))
 def test_synthea(name: str, real: Real, service: Service, paged: Service) -> None:
     """Charts of a whole life; also page by page of the server's own, whose links lead on."""

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from cds_service.knowledge import load
-from tests.support.knowledge_root import FILES, Problems, replace, write
+from tests.support.knowledge_root import FILES, Problems, replace, write, write_dosing
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 FACTS = "rules/facts.yaml"
 ORDERS = "rules/orders.yaml"
 CARD = "cards/toy-neutropenia.yaml"
 REGIMEN = "rules/drugs/toy/regimens/toy-dose.yaml"
+INFECTION = "{exists: [{from: conditions, in: infection, status: active}]}"
 SECOND = "rules/toxicities/pathway/toy-second.yaml"
 
 REGIMEN_TEXT = """\
@@ -147,34 +148,10 @@ WHEN = "{fact: neutrophil-count, below: policy.neutropenia}"
         (FACTS, "codes: [anc]", "codes: [infection]", "queries.neutrophils.codes[0]", "with codes of http://loinc.org"),
         (
             FACTS,
-            "reads: [neutrophils]",
-            "reads: [neutrophil]",
-            "facts.neutrophil-count.reads[0]",
-            "no such query neutrophil;",
-        ),
-        (FACTS, "newestQuantity: anc", "newestQuantity: abc", "facts.neutrophil-count.from", "no such value set abc"),
-        (FACTS, "analyte: cell-count", "analyte: cells", "facts.neutrophil-count.analyte", "no such analyte cells"),
-        (
-            FACTS,
             "unit: 10*9/L",
             "unit: 10*6/L",
             "facts.neutrophil-count.unit",
             "expected 10*9/L, as the analyte cell-count",
-        ),
-        (
-            FACTS,
-            "laboratory-max-age",
-            "lab-max-age",
-            "facts.neutrophil-count.maxAge",
-            "no such policy lab-max-age; did you",
-        ),
-        (FACTS, "laboratory-max-age", "neutropenia", "facts.neutrophil-count.maxAge", "expected a policy in h or d"),
-        (
-            FACTS,
-            "type: boolean",
-            "values: [a]\n    type: boolean",
-            "facts.active-infection.values",
-            "only a fact of type code",
         ),
         (ORDERS, "valueSets: [toy-drug]", "valueSets: [toy]", "kinds.toy-drug.valueSets[0]", "no such value set toy;"),
         (
@@ -203,12 +180,6 @@ def test_dangling_or_unfitting(
     assert expected in matching[0]
 
 
-def test_analyte_is_required_for_a_quantity(root: Path, problems: Problems) -> None:
-    line = replace(root, FACTS, "    analyte: cell-count\n", "", marker="neutrophil-count:")
-    expected = "facts.neutrophil-count.analyte: required for a fact from newestQuantity"
-    assert problems() == (f"{FACTS}:{line}: {expected}",)
-
-
 def test_refuted_evidence(root: Path, problems: Problems) -> None:
     replace(root, "rules/evidence/toy-trial.yaml", "status: unverified", "status: refuted")
     line = FILES[RULE][: FILES[RULE].index("evidence:")].count("\n") + 1
@@ -216,7 +187,7 @@ def test_refuted_evidence(root: Path, problems: Problems) -> None:
 
 
 def test_template_in_the_detail_and_orders(root: Path, problems: Problems) -> None:
-    replace(root, CARD, '{{ facts["neutrophil-count"] }}', "{% if %}")
+    replace(root, CARD, "{{ policy('neutropenia') }}", "{% if %}")
     order = "orders:\n  - {label: Count, text: '{% for', everyHours: 24, reason: Because}\n"
     write(root, CARD, (root / CARD).read_text(encoding="utf-8") + order)
     found = problems()
@@ -244,6 +215,7 @@ def test_long_summary_with_placeholders_is_judged_when_rendered(root: Path, prob
     ],
 )
 def test_regimen(*, root: Path, problems: Problems, old: str, new: str, key: str, expected: str) -> None:
+    write_dosing(root)
     write(root, REGIMEN, REGIMEN_TEXT)
     assert problems() == ()
     line = replace(root, REGIMEN, old, new)
@@ -287,6 +259,7 @@ def test_finding_of_a_retired_rule(root: Path, problems: Problems) -> None:
 
 def test_codes_are_compared_with_the_facts_values(root: Path, problems: Problems) -> None:
     replace(root, FACTS, "type: boolean", "type: code\n    values: [none, mild]")
+    replace(root, FACTS, INFECTION, "{computed: toy-use, give: use}")
     replace(root, RULE, "is: true", "is: mild")
     assert load(root).operand(load(root).rules[0].unless[0]) == "mild"
     line = replace(root, RULE, "is: mild", "isNot: severe")
@@ -295,6 +268,8 @@ def test_codes_are_compared_with_the_facts_values(root: Path, problems: Problems
 
 def test_whole_numbers(root: Path, problems: Problems) -> None:
     replace(root, FACTS, "type: boolean", "type: integer")
+    integer = "{documented: {from: conditions, scale: toy, within: policy.laboratory-max-age}}"
+    replace(root, FACTS, INFECTION, integer)
     replace(root, RULE, "is: true", "is: 2")
     assert problems() == ()
     line = replace(root, RULE, "is: 2", "is: 2.5")
@@ -302,5 +277,6 @@ def test_whole_numbers(root: Path, problems: Problems) -> None:
 
 
 def test_annotations_have_no_dimension(root: Path, problems: Problems) -> None:
-    replace(root, "rules/policies.yaml", "unit: 10*9/L", 'unit: "{count}"')
+    whole = 'value: 1\n  unit: "{count}"\n  least: 1\n'
+    replace(root, "rules/policies/toy.yaml", "value: 0.5\n  unit: 10*9/L\n  least: 0.1\n", whole)
     assert problems() == ()

@@ -5,29 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+
 Problems = Callable[..., tuple[str, ...]]
 """Loads a root at a site (default `us`) and returns the problems."""
 
 FILES = {
     "rules/facts.yaml": """\
+searchedSystems: ["http://loinc.org"]
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
-  conditions: {title: Conditions, resource: Condition}
+  conditions: {title: Conditions, resource: Condition, sort: -recorded-date, count: 10}
+
+scales:
+  toy:
+    title: Toy grade
+    grades: [{grade: 1, in: infection}]
+    ungraded: infection
+    disproven: ended
+    ended: ended
+    active: active
+computed:
+  toy-use: {by: order-use, conditions: conditions, toxicities: [infection], active: active, unconfirmed: ended}
+
 facts:
   neutrophil-count:
     title: Newest absolute neutrophil count
     type: number
     unit: 10*9/L
-    from: {newestQuantity: anc}
-    reads: [neutrophils]
-    maxAge: laboratory-max-age
-    analyte: cell-count
+    from: {newest: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age, analyte: cell-count}}
   active-infection:
     title: An infection that is active
     type: boolean
-    from: {activeCondition: infection}
-    reads: [conditions]
-    emptyMeans: "no"
+    from: {exists: [{from: conditions, in: infection, status: active}]}
+""",
+    "rules/statuses.yaml": """\
+final: {title: A final result, of: [Observation], element: status, codes: [final]}
+ended: {title: Over, of: [Condition], element: clinicalStatus, codes: [resolved], orAbated: true}
+active: {title: Not over, of: [Condition], noneOf: [ended]}
 """,
     "rules/orders.yaml": """\
 kinds:
@@ -38,11 +53,13 @@ pathways: [neutropenia]
 routes:
   subcutaneous: {system: "http://snomed.info/sct", code: "34206005", display: Subcutaneous route, short: SC}
 """,
-    "rules/policies.yaml": """\
+    "rules/policies/toy.yaml": """\
 neutropenia:
   title: Neutrophils below which the toy drug is withheld
   value: 0.5
   unit: 10*9/L
+  least: 0.1
+  most: 2
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -51,6 +68,8 @@ laboratory-max-age:
   title: Oldest laboratory result that counts
   value: 48
   unit: h
+  least: 1
+  most: 168
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -110,6 +129,19 @@ purpose: Infections, by words only.
 method: Invented for tests.
 codes: []
 text: [infection]
+exclusions: []
+unverified: []
+""",
+    "rules/terms/route-subcutaneous.yaml": """\
+id: route-subcutaneous
+title: Under the skin
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: The route under the skin, by words only.
+method: Invented for tests.
+codes: []
+text: [subcutaneous]
 exclusions: []
 unverified: []
 """,
@@ -187,7 +219,32 @@ id: toy-neutropenia
 version: 1.0.0
 summary: Neutrophils are low; withhold the toy drug
 detail: |
-  The newest count is {{ facts["neutrophil-count"] }}.
+  The newest count is below {{ policy('neutropenia') }}.
+""",
+}
+_CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
+_WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
+# What any service needs beside its own content: appended to a file that is there, else a file of its own.
+SERVICE_FILES = {
+    **{f"cards/{name}.yaml": f"id: {name}\nversion: 1.0.0\nsummary: Words\ndetail: Words\n" for name in _CARDS},
+    "rules/policies/service.yaml": "".join(
+        f"{name}: {{title: A time, value: 1, unit: h, least: 1, most: 2, owner: o, validFrom: 2026-01-01,"
+        " reference: Invented}\n"
+        for name in _WINDOWS
+    ),
+    "rules/units.yaml": "drug-amount: {title: Amounts, unit: mg, units: [{code: mg}], plausible: [0, 10000]}\n",
+    "rules/facts.yaml": """\
+  age:
+    title: Age
+    type: number
+    unit: a
+    from: {timesUpperLimit: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age}}
+  child: {title: Child, type: boolean, from: {exists: [{from: conditions, in: infection, status: active}]}}
+  weight:
+    title: Weight
+    type: number
+    unit: kg
+    from: {timesUpperLimit: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age}}
 """,
 }
 EXTENDING_SITE = """\
@@ -197,11 +254,47 @@ title: Toy hospital
 policies: {neutropenia: 1.0}
 """
 
+_DOSING = """\
+    dosing:
+      medication: {system: "http://example.org", code: "toy", display: toy}
+      pack: {mg: 100, unit: "{vial}", display: vial, source: Invented}
+      dailyMaximum: toy-maximum
+      childDailyMaximum: toy-child-maximum
+      active: active-toy
+      activeDailyDose: active-toy-dose
+"""
+_DOSED_FACTS = """\
+  active-toy: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
+  active-toy-dose: {title: Daily dose of the toy drug, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
+"""
+_MAXIMA = """\
+toy-maximum:
+  {title: A day, value: 400, unit: mg/d, least: 100, most: 400, owner: o, validFrom: 2026-01-01, reference: r}
+toy-child-maximum:
+  {title: By weight, value: 8, unit: mg/kg/d, least: 1, most: 8, owner: o, validFrom: 2026-01-01, reference: r}
+"""
+
 
 def write_root(folder: Path) -> Path:
     """Write the files below `folder` and return it: a root for `knowledge.load`."""
     for name, text in FILES.items():
         write(folder, name, text)
+    return folder
+
+
+def write_dosing(folder: Path) -> None:
+    """Let the service order the toy drug itself: what a regimen needs."""
+    replace(folder, "rules/orders.yaml", "    valueSets: [toy-drug]\n", "    valueSets: [toy-drug]\n" + _DOSING)
+    replace(folder, "rules/facts.yaml", "  active-infection:\n", _DOSED_FACTS + "  active-infection:\n")
+    write(folder, "rules/policies/toy-doses.yaml", _MAXIMA)
+
+
+def complete(folder: Path) -> Path:
+    """Add what any service needs beside its own content, once: a root that can be started."""
+    for name, text in SERVICE_FILES.items():
+        before = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
+        if text not in before:
+            write(folder, name, before + text)
     return folder
 
 
@@ -227,3 +320,10 @@ def replace(folder: Path, name: str, old: str, new: str, marker: str = "") -> in
         return text[: text.index(old)].count("\n") + 1
     assert changed.count(marker) == 1, f"{marker!r} occurs {changed.count(marker)} times in the changed {name}"
     return changed[: changed.index(marker)].count("\n") + 1
+
+
+def refused(problems: tuple[str, ...], file: str, line: int, key: str, expected: str) -> None:
+    """Exactly one problem, with this file, line, key and words."""
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{file}:{line}: {key}: "), problems
+    assert expected in problems[0]

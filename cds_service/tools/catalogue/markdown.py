@@ -72,13 +72,14 @@ def _policies(knowledge: Knowledge) -> Iterator[str]:
             f"`{name}`",
             policy.title,
             f"{shown(policy.value)} {unit(policy.unit)}".strip(),
+            "" if policy.least is None or policy.most is None else f"{shown(policy.least)} to {shown(policy.most)}",
             policy.owner,
             str(policy.valid_from),
             policy.reference,
         )
         for name, policy in sorted(knowledge.policies.items())
     )
-    yield from _table(("policy", "title", "value", "owner", "valid from", "source"), rows)
+    yield from _table(("policy", "title", "value", "bounds", "owner", "valid from", "source"), rows)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

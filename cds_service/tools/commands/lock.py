@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import lock, references
+from cds_service.knowledge import checks, lock
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import VERSIONS, read_all
+from cds_service.knowledge.loader import VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import VersionEntry
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("lock")
@@ -23,12 +24,8 @@ from cds_service.knowledge.model import VersionEntry
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day of the change, such as 2026-11-22.  [default: today]",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-def command(change: str, day: datetime | None, root: Path | None) -> None:
+@knowledge_options
+def command(change: str, day: datetime | None, root: Path | None, site: str) -> None:
     """Record what is new or has a raised version; nothing is written where something changed without one.
 
     A second run records nothing. Without rules/versions.yaml everything is recorded anew.
@@ -37,8 +34,8 @@ def command(change: str, day: datetime | None, root: Path | None) -> None:
         raise click.BadParameter("expected the reason of the change, in one printable line", param_hint="--change")
     today = day.date() if day else date.today()  # noqa: DTZ011 - the day where the reviewer is
     folder = find_root(root)
-    loaded = read_all(folder, "us")
-    problems = loaded.problems or references.check(loaded) or lock.refusals(loaded, today)
+    loaded = read_all(folder, site)
+    problems = loaded.problems or _others(loaded) or lock.refusals(loaded, today)
     problems = problems or lock.backdated(loaded, today)
     if problems:
         raise KnowledgeError(["nothing is recorded; mend these first:", *problems])
@@ -55,6 +52,12 @@ def command(change: str, day: datetime | None, root: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
     click.echo(f"{path}: recorded {_counted(added)}")
+
+
+def _others(loaded: Loaded) -> list[str]:
+    """Everything that keeps these files from being used, but what is gone: that may be recorded as removed."""
+    gone = lock.gone(loaded)
+    return [problem for problem in checks.problems(loaded) if problem not in gone]
 
 
 def _counted(added: list[VersionEntry]) -> str:

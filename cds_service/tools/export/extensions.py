@@ -87,6 +87,9 @@ DECLARED: Final = (
         parts=(
             Part("value", ("Quantity", "boolean"), "The value that conditions compare with"),
             Part("unit", _CODE, "Unit, where the value is no quantity"),
+            Part("least", ("Quantity",), "The lowest value that anybody may set"),
+            Part("most", ("Quantity",), "The highest value that anybody may set"),
+            Part("analyte", _CODE, "The table of units of the measurement that it is compared with"),
             Part("owner", _TEXT, "Who answers for the value; `unassigned` where nobody does"),
             Part("validFrom", ("date",), "From when the value holds"),
             Part("reference", _TEXT, "Where the value comes from"),
@@ -98,9 +101,9 @@ DECLARED: Final = (
         "fact", "Where a fact comes from, and when it is known", ("ParameterDefinition",),
         parts=(
             Part("source", _CODE, "How it is found in the chart"),
-            Part("valueSet", ("canonical",), "The value set that its source names"),
-            Part("target", _CODE, "What else its source names: a topic of the service, or a policy"),
-            Part("reads", _CODE, "A query without which it cannot be denied", repeats=True),
+            Part("valueSet", ("canonical",), "A value set that its source names", repeats=True),
+            Part("target", _CODE, "The computation of the service that it comes from"),
+            Part("reads", _CODE, "A query that it looks at", repeats=True),
             Part("emptyMeans", _CODE, "Whether a successful read without a match means no, or unknown"),
             Part("maxAge", _CODE, "The policy beyond which it is no longer known"),
             Part("unit", _CODE, "Unit of its value"),

@@ -1,0 +1,274 @@
+"""One decision from the findings of all strata, by the order of the public contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cds_service.advice import doses, orders
+from cds_service.advice.carrying import because, carrying, lacking
+from cds_service.advice.model import Answer, DosePlan, Missing, Offer, OrderAssessment
+from cds_service.advice.together import rank
+from cds_service.advice.unevaluated import RULE as UNEVALUATED
+from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
+from cds_service.engine import Findings
+from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.model import Facts, Reading
+from cds_service.facts.order_use import is_other, use_of
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Regimen, RuleDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything that the steps of one decision look at."""
+
+    knowledge: Knowledge
+    rules: Sequence[RuleDefinition]
+    findings: Findings
+    facts: Facts
+    reading: Reading
+
+    @property
+    def kind(self) -> str:
+        return self.reading.order.kind
+
+    def holds(self, rule: RuleDefinition) -> bool:
+        return self.findings.outcomes[rule.id].truth is True
+
+
+def decide(
+    knowledge: Knowledge, rules: Sequence[RuleDefinition], findings: Findings, reading: Reading, facts: Facts
+) -> OrderAssessment:
+    """The answers to one kind of order, ranked. `rules` are those that were evaluated, in order."""
+    case = _Case(knowledge, rules, findings, facts, reading)
+    flags, trouble = tuple(r.id for r in rules if case.holds(r)), _trouble(findings)
+    found = OrderAssessment(case.kind, tuple(rules), facts, findings, flags=flags, trouble=trouble)
+    if not _concerns_us(case):
+        return found
+    missing = tuple(_missing(case))
+    answers, pathway = _answers(case, missing, trouble)
+    stated = [name for m in missing for name in m.facts]
+    # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
+    quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
+    return replace(
+        found,
+        answers=_complete(case, answers),
+        pathway=pathway,
+        missing=missing,
+        unknown=lacking(findings, facts, stated, findings.outcomes),
+        printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
+        maximum=_maximum(case),
+        orders_unread=reading.chart.gaps(("service-requests",)),
+    )
+
+
+def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[list[Answer], str]:
+    """All answers in their order, and the pathway that answers."""
+    hard = list(_hard(case, missing, trouble))
+    answer, pathway = _pathway(case)
+    precluded = any(a.decision in PRECLUDES for a in (*hard, *([answer] if answer else [])))
+    if answer is not None and answer.decision in SUGGESTS:
+        answer = None if precluded else _with_offers(case, answer)
+    hard = [_offer_lower(case, a, answer) for a in hard]
+    if answer is not None and any(a.offers for a in hard):
+        answer = replace(answer, offers=())  # One card offers; two would order twice.
+    middle = [answer] if answer else []
+    advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
+    return sorted((*hard, *middle, *advice), key=rank), pathway
+
+
+def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The answers with what each rests on, and with the orders that would stand beside what is ordered already."""
+    days = next((a.plan.duration_days for a in answers if a.plan is not None), 0)
+    listed = [() if a.offers else case.knowledge.cards[orders.card_of(a)].orders for a in answers]
+    present = orders.ordered_already(case.reading) if any(listed) else ()
+    return tuple(
+        replace(
+            answer,
+            monitoring=orders.not_ordered_yet(of_card, present),
+            days=days,
+            other_route=_other_route(case, answer),
+            because=because(answer, case.findings, case.facts),
+            leads=place == 0,
+        )
+        for place, (answer, of_card) in enumerate(zip(answers, listed, strict=True))
+    )
+
+
+def _other_route(case: _Case, answer: Answer) -> str:
+    """The route of the draft, where it is another one of ours than the regimen's."""
+    drafts = case.reading.order.of_kind(answer.regimen.order_kind) if answer.regimen else ()
+    route = doses.drafted_route(drafts[0], case.reading) if drafts else None
+    return "" if route is None or answer.regimen is None or route == answer.regimen.route else route
+
+
+def _maximum(case: _Case) -> float | None:
+    """The daily maximum of the drug that the service doses, for this patient."""
+    dosed = next((name for name, kind in case.knowledge.orders.kinds.items() if kind.dosing), "")
+    return daily_maximum(dosed, case.reading, case.facts) if dosed else None
+
+
+def _concerns_us(case: _Case) -> bool:
+    """Some kinds of order are answered only where a finding holds, or cannot be excluded."""
+    gate = case.knowledge.orders.kinds[case.kind].only_if
+    outcome = case.findings.outcomes.get(gate) if gate else None
+    return outcome is None or outcome.truth is not False
+
+
+def _trouble(findings: Findings) -> str:
+    if findings.failure:
+        return "the rules engine failed"
+    if findings.disagreements:
+        return f"two evaluations differ on {', '.join(findings.disagreements)}"
+    return ""
+
+
+def _missing(case: _Case) -> Iterator[Missing]:
+    """Rules that say what is missing, and rules that are unknown and must not be."""
+    for rule in case.rules:
+        outcome = case.findings.outcomes[rule.id]
+        if case.holds(rule) and rule.finding.decision == INSUFFICIENT:
+            unknown = tuple(_fact_names(case, outcome.holds))
+            # What is missing may itself be a known fact: "cannot be computed" is an answer, with its reason as text.
+            yield Missing(rule, unknown or tuple(n for n in outcome.holds if n in case.facts and case.facts[n].text))
+        elif outcome.truth is None and rule.if_unknown == INSUFFICIENT:
+            yield Missing(rule, tuple(_fact_names(case, outcome.missing)))
+
+
+def _fact_names(case: _Case, names: Iterable[str]) -> Iterator[str]:
+    """The unknown facts behind some names; a finding stands for the unknown facts behind it."""
+    for name in dict.fromkeys(names):
+        fact = case.facts.get(name)
+        if fact is not None and fact.value is None:
+            yield name
+        elif name in case.findings.outcomes:
+            yield from _fact_names(case, case.findings.outcomes[name].missing)
+
+
+def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Answer]:
+    """Everything that ranks before the pathway's answer, and holds whatever the pathway."""
+    if trouble:
+        yield Answer(INSUFFICIENT, "warning", UNEVALUATED, case.kind)
+    elif missing:
+        # One card says all that is missing; it comes from the rule that says so itself, where there is one.
+        stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
+        yield Answer(INSUFFICIENT, "warning", stated, case.kind)
+    for rule in case.rules:
+        decision, indicator = rule.finding.decision, rule.finding.indicator
+        if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
+            continue
+        if rule.pathway and decision == "review":
+            continue
+        either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
+        if either:
+            yield Answer(decision, indicator, rule, case.kind)
+
+
+def _pathway(case: _Case) -> tuple[Answer | None, str]:
+    """The answer of the first pathway that has one, with its dose plan; and that pathway's name."""
+    for name in case.knowledge.orders.pathways:
+        for rule in case.rules:
+            decision, indicator = rule.finding.decision, rule.finding.indicator
+            if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
+                continue
+            if decision in PATHWAY or decision == "review":
+                return _planned(case, Answer(decision, indicator, rule, case.kind)), name
+    return None, ""
+
+
+def _planned(case: _Case, answer: Answer) -> Answer:
+    answer = replace(answer, reevaluate_at=_sooner(_until(case, answer.rule), _stale_at(case, answer.rule)))
+    if not answer.rule.regimen:
+        return answer
+    regimen = case.knowledge.regimens[answer.rule.regimen]
+    maximum = daily_maximum(regimen.order_kind, case.reading, case.facts)
+    made = doses.plans((regimen.dose, *regimen.alternatives), regimen, case.facts, maximum)
+    return replace(answer, regimen=regimen, plan=made[0] if made else None, alternatives=made[1:])
+
+
+def _until(case: _Case, rule: RuleDefinition) -> datetime | None:
+    """When time alone will change the answer, where the rule says how."""
+    until = rule.finding.until
+    passed = case.facts[until.fact].value if until else None
+    if until is None or passed is None:
+        return None
+    left = case.reading.windows[until.policy] - float(passed)
+    return case.reading.now + timedelta(hours=left) if left > 0 else None
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
+    """When the first of the measured facts that carry the answer will be too old to count."""
+    moments = []
+    for name in carrying(rule.id, case.findings, case.facts):
+        fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
+        max_age = definition.source.max_age
+        if max_age and definition.type != "boolean" and fact.as_of is not None:
+            moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
+        if fact.until is not None:
+            moments.append(fact.until)
+    return min((m for m in moments if m > case.reading.now), default=None)
+
+
+def _with_offers(case: _Case, answer: Answer) -> Answer:
+    """A suggestion with its one-click orders; `order-ok` where the draft is already right; restricted by region."""
+    withheld = any(case.holds(r) and r.finding.withholds_order for r in case.rules)
+    if withheld:
+        return replace(answer, decision="suggest-restricted", indicator="warning")
+    if answer.regimen is None or answer.plan is None:
+        return answer
+    drafts = case.reading.order.of_kind(answer.regimen.order_kind)
+    if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts, case.reading):
+        return replace(answer, decision="order-ok", indicator="info")
+    return replace(answer, offers=_within_active(case, answer.regimen, (answer.plan, *answer.alternatives)))
+
+
+def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -> tuple[Offer, ...]:
+    """Only what stays within the daily maximum together with what is active and with the other drafts of the drug.
+
+    Nothing where one of those doses is unknown, or where the draft to change has no id to change it by.
+    """
+    dosing = case.reading.orders.kinds[regimen.order_kind].dosing
+    maximum = daily_maximum(regimen.order_kind, case.reading, case.facts)
+    if dosing is None or maximum is None:
+        return ()
+    running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
+    drafts = case.reading.order.of_kind(regimen.order_kind)
+    # The first draft is the one that would change; the others stay in the session whatever is offered for it.
+    beside = [draft.dosage.daily_mg for draft in drafts[1:]]
+    # A draft whose drug is not known may be the same drug.
+    unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
+    # A draft for another use is not ours to change.
+    unclear = unclear or any(is_other(use_of(d.resource, case.reading), case.reading) for d in drafts)
+    if unclear or (drafts and not drafts[0].resource.id):
+        return ()
+    already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
+    fitting = [p for p in plans if p.daily_mg + already <= maximum + TOLERANCE_MG]
+    return orders.offers(fitting, regimen.order_kind, case.reading.order)
+
+
+def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
+    """An order above the maximum is offered the highest permitted doses, where a suggestion would be possible."""
+    if hard.decision != "order-exceeds-max" or answer is None or answer.regimen is None:
+        return hard
+    maximum = daily_maximum(answer.regimen.order_kind, case.reading, case.facts)
+    lower = doses.highest(doses.plans(answer.regimen.permitted, answer.regimen, case.facts, maximum))
+    offers = _within_active(case, answer.regimen, lower) if answer.decision in ("suggest", "suggest-reduced") else ()
+    return replace(
+        hard, regimen=answer.regimen, plan=lower[0] if lower else None, alternatives=lower[1:], offers=offers
+    )
+
+
+def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
+    for rule in case.rules:
+        decision, indicator = rule.finding.decision, rule.finding.indicator
+        if decision not in ("caution", "monitoring") or indicator is None or not case.holds(rule):
+            continue
+        if decision == "monitoring" and not suggested:
+            continue
+        yield Answer(decision, indicator, rule, case.kind)

@@ -1,0 +1,66 @@
+"""Regimens as doses for this patient, and whether a draft is one that the pathway permits."""
+
+from __future__ import annotations
+
+import math
+
+from cds_service.advice.model import DosePlan
+from cds_service.chart.vocabulary import concept
+from cds_service.facts.dose import TOLERANCE_MG
+from cds_service.facts.model import Facts, Reading
+from cds_service.facts.order import Draft
+from cds_service.knowledge.model import Dose, Pack, Regimen
+
+
+def plan(dose: Dose, regimen: Regimen, facts: Facts) -> DosePlan | None:
+    """The dose for this patient; None where it needs a weight that is not known."""
+    if dose.mg is not None:
+        return DosePlan(dose.mg, dose.interval_hours, regimen.route, regimen.duration_days)
+    weight = facts["weight"].value
+    if weight is None or dose.mg_per_kg is None or dose.cap_mg is None:
+        return None
+    # Down to a whole milligram, and never above the cap: rounding must not add drug.
+    mg = min(math.floor(dose.mg_per_kg * float(weight) + TOLERANCE_MG), math.floor(dose.cap_mg))
+    return DosePlan(float(mg), dose.interval_hours, regimen.route, regimen.duration_days, dose.mg_per_kg, float(weight))
+
+
+def plans(doses: tuple[Dose, ...], regimen: Regimen, facts: Facts, maximum: float | None) -> tuple[DosePlan, ...]:
+    """Those doses that can be computed and stay within the daily maximum."""
+    made = (plan(d, regimen, facts) for d in doses)
+    return tuple(p for p in made if p is not None and maximum is not None and p.daily_mg <= maximum + TOLERANCE_MG)
+
+
+def highest(offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
+    """The offers with the highest daily dose: what comes nearest to an order that exceeded the maximum."""
+    top = max((p.daily_mg for p in offers), default=0.0)
+    return tuple(p for p in offers if p.daily_mg >= top - TOLERANCE_MG)
+
+
+def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) -> bool:
+    """Whether a complete draft is one of the regimen's permitted pairs (or less, where the regimen says so).
+
+    A route that it names must be one of ours; which of them fits better is said on the card.
+    """
+    if draft.dosage.route and drafted_route(draft, reading) is None:
+        return False
+    dose, interval = draft.dosage.dose_mg, draft.dosage.interval_h
+    if dose is None or interval is None or draft.dosage.daily_mg is None:
+        return False
+    made = [p for p in (plan(d, regimen, facts) for d in regimen.permitted) if p is not None]
+    if regimen.permitted_up_to and made:
+        # Its dose or less, at any interval between the shortest and the longest of the pairs.
+        intervals = [p.interval_h for p in made]
+        return 0 < dose <= max(p.dose_mg for p in made) and min(intervals) <= interval <= max(intervals)
+    return any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
+
+
+def packs(plan: DosePlan, pack: Pack) -> int:
+    """How many single-use units the whole course needs: what is left in one after a dose is thrown away."""
+    doses = math.ceil(plan.duration_days * 24 / plan.interval_h)
+    return doses * math.ceil(plan.dose_mg / pack.mg)
+
+
+def drafted_route(draft: Draft, reading: Reading) -> str | None:
+    """The id of the route that a draft names; None where it names none of ours."""
+    said = concept(draft.dosage.route)
+    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)

@@ -1,0 +1,70 @@
+"""Numbers, doses and chart text as a clinician reads them.
+
+Whatever comes from a chart is escaped: cards are Markdown, and clients differ in the raw HTML that they let through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cds_service.advice.model import DosePlan
+from cds_service.knowledge.model import Route
+
+# What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
+_MARKUP = re.compile(r"([\\`*_\[\]#|~@]|:(?=//)|(?<=www)\.)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
+
+
+class Trusted(str):
+    """Text of our own files: its Markdown is meant."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> object:
+    """For Jinja2's `finalize`: strings that are not our own lose their markup; numbers print short."""
+    if isinstance(value, Trusted):
+        return value
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return number(value)
+    return _escaped(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    plain_ = _CONTROL.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(r"\\\1", plain_)
+
+
+def plain(value: object) -> object:
+    """For summaries, which are plain text: one line, and no tag even where a client takes it for HTML."""
+    if isinstance(value, Trusted):
+        return value
+    if isinstance(value, str):
+        return _CONTROL.sub(" ", value).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
+    return escape(value)
+
+
+def number(value: float) -> str:
+    """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85, 499.96 as 499.96; never so far that a value
+    seems to stand on the other side of a threshold that it was compared with."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def moment(value: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def dose(plan: DosePlan, routes: Mapping[str, Route]) -> str:
+    """ "100 mg SC q12h (200 mg/day)", with the weight it comes from where it does."""
+    words = f"{number(plan.dose_mg)} mg {routes[plan.route].short} q{plan.interval_h}h ({number(plan.daily_mg)} mg/day"
+    if plan.mg_per_kg is not None and plan.weight_kg is not None:
+        per_day = plan.daily_mg / plan.weight_kg
+        words += f"; {number(plan.mg_per_kg)} mg/kg/dose for {plan.weight_kg:.1f} kg, {per_day:.1f} mg/kg/day"
+    return words + ")"

@@ -1,0 +1,86 @@
+"""Yes-or-no facts: whether a record fits one of some selections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from cds_service.facts.growth import named
+from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
+from cds_service.facts.select import Drawn, Selections
+from cds_service.knowledge.model import Exists, Selection
+
+Find = Callable[[Reading, Facts], Fact]
+_DRUGS = ("MedicationRequest", "MedicationAdministration", "MedicationStatement")
+# FHIR R4: statuses under which a drug that nothing names may be any drug.
+_LIVE = frozenset({"active", "completed", "in-progress"})
+
+
+def exists(name: str, source: Exists, select: Selections) -> Find:
+    """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
+    draws = tuple(select.draw(selection) for selection in source.exists)
+    told = tuple(selection.tell == "result" for selection in source.exists)
+    queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
+    live = _live(source.exists, select)
+    certain = select.records[source.certain_beside] if source.certain_beside else None
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        drawn = [draw(reading, known) for draw in draws]
+        if any(each.found for each in drawn):
+            return _yes(name, drawn, told)
+        unclear = _lines(each.not_understood for each in drawn)
+        if certain is not None and certain(reading, known).found:
+            return Fact(name, False, not_understood=unclear)
+        if bad := _lines(each.unusable for each in drawn):
+            return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
+        gaps = reading.chart.gaps(queries)
+        lost = unresolved_drugs(reading, drugs, live) if drugs else ()
+        if doubts := (*gaps, *lost, *_lines(each.doubts for each in drawn)):
+            return unknown(name, "; ".join(doubts), not_understood=unclear)
+        return Fact(name, False, not_understood=unclear)
+
+    return find
+
+
+def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Each line once, in order."""
+    return tuple(dict.fromkeys(line for group in groups for line in group))
+
+
+def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool]) -> Fact:
+    found = [r for each in drawn for r in each.found]
+    dates = [r.when.start for r in found if r.when]
+    words = (named(r) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found)
+    text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
+    return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
+
+
+def queries_of(sources: Iterable[str], select: Selections) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The queries behind some queries and named sets of records, each once, in order; and those of drugs among them."""
+    queries = tuple(dict.fromkeys(q for source in sources for q in _queries(source, select)))
+    return queries, tuple(q for q in queries if select.catalogue.queries[q].resource in _DRUGS)
+
+
+def _queries(source: str, select: Selections) -> tuple[str, ...]:
+    if source in select.catalogue.queries:
+        return (source,)
+    return tuple(dict.fromkeys(q for s in select.catalogue.records[source] for q in _queries(s.from_, select)))
+
+
+def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]:
+    """The statuses under which an unnamed drug may be the one that is looked for: those of the selections' own where
+    none of them is among the usual ones."""
+    sets = (select.catalogue.statuses[name] for s in selections for name in s.status or ())
+    wanted = frozenset(code for found in sets if found.element == "status" for code in found.codes)
+    return _LIVE if not wanted or wanted & _LIVE else wanted
+
+
+def unresolved_drugs(reading: Reading, queries: Sequence[str], live: frozenset[str] = _LIVE) -> tuple[str, ...]:
+    """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
+
+    def find() -> tuple[str, ...]:
+        lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
+        if not lost:
+            return ()
+        return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
+
+    return reading.once(("unresolved", tuple(queries), live), find)

@@ -1,0 +1,11 @@
+"""What every answer looks up by name, whichever rules run: files and policies that no other knowledge names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+
+POLICIES: Final = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
+VALUE_SETS: Final = ("route-intravenous", "route-subcutaneous")
+CARDS: Final = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
