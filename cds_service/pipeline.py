@@ -26,7 +26,7 @@ from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Fact, Reading
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, about
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.prefetch import filled, templates
@@ -192,8 +192,7 @@ class Service:
             windows=self._windows,
             units=self._units,
             site=self.knowledge.site,
-            one_click=not self.knowledge.regions[self.knowledge.site.region].needs_supply_route
-            or bool(self.knowledge.site.supply_route),
+            one_click=self.knowledge.one_click(about(self.knowledge, order.kind)),
         )
 
     def _count_disagreement(self, failure: str, disagreements: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import references, review, sites
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge.loader import COMPUTED, COVERAGE, DRUGS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
     STRATA,
     Analyte,
@@ -19,11 +19,14 @@ from cds_service.knowledge.model import (
     Computed,
     Condition,
     Coverage,
+    Drug,
     Evidence,
+    Group,
     Orders,
     Policy,
     Regimen,
     Region,
+    RegionStatement,
     RuleDefinition,
     Site,
     SourceAttributes,
@@ -32,7 +35,7 @@ from cds_service.knowledge.model import (
 )
 from cds_service.knowledge.rule_references import POLICY_PREFIX
 
-__all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
+__all__ = ["Inspection", "Knowledge", "KnowledgeError", "about", "inspect", "load"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Knowledge:
     analytes: Mapping[str, Analyte]
     catalogue: Catalogue
     orders: Orders
+    drugs: Mapping[str, Drug]
+    groups: Mapping[str, Group]
     rules: tuple[RuleDefinition, ...]
     cases: Mapping[str, tuple[Case, ...]]
     regimens: Mapping[str, Regimen]
@@ -65,12 +70,26 @@ class Knowledge:
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
     computed: Computed = field(default_factory=Computed)
 
+    def status_here(self, drug: str) -> RegionStatement | None:
+        """What is known of a drug where this site is; None for what is no drug, or where it says nothing."""
+        return self.drugs[drug].regions.get(self.site.region) if drug in self.drugs else None
+
+    def one_click(self, drug: str) -> bool:
+        """Whether the site's region lets a drug be ordered with one click: a supply route that is needed is named."""
+        status = self.status_here(drug)
+        return status is not None and (not status.needs_supply_route or bool(self.site.supply_route))
+
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
         written = condition.operand
         if isinstance(written, str) and written.startswith(POLICY_PREFIX):
             return self.policies[written.removeprefix(POLICY_PREFIX)].value
         return written
+
+
+def about(knowledge: Knowledge, kind: str) -> str:
+    """The drug that advice on a kind of order is about: itself, else the first drug that the service doses."""
+    return kind if kind in knowledge.drugs else next(iter(knowledge.drugs), "")
 
 
 def load(root: Path | None = None, site: str = "us") -> Knowledge:
@@ -135,6 +154,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         analytes=loaded.singles["rules/units.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
+        drugs=loaded.table(DRUGS),
+        groups=loaded.singles["rules/groups.yaml"],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),

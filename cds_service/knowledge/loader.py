@@ -19,9 +19,11 @@ from cds_service.knowledge.model import (
     Catalogue,
     Computed,
     Coverage,
+    Drug,
     Evidence,
+    Group,
     Id,
-    Orders,
+    OrdersFile,
     Policy,
     Regimen,
     Region,
@@ -30,11 +32,13 @@ from cds_service.knowledge.model import (
     SourceAttributes,
     ValueSet,
     Versions,
+    assembled,
 )
 
 SINGLE: Mapping[str, Any] = {
     "rules/facts.yaml": Catalogue,
-    "rules/orders.yaml": Orders,
+    "rules/groups.yaml": dict[Id, Group],
+    "rules/orders.yaml": OrdersFile,
     "rules/policies.yaml": dict[Id, Policy],
     "rules/regions.yaml": dict[str, Region],
     "rules/units.yaml": dict[Id, Analyte],
@@ -59,18 +63,22 @@ FOLDERS: Mapping[str, Any] = {
 CASES = "cases"
 RULES = "rules"
 REGIMENS = "regimens"
+DRUGS = "drugs"
 # What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
 GROUPS = ("drugs", "toxicities", "shared")
 _RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(GROUPS)})/[a-z0-9-]+")
+_DRUG_FILE = re.compile(r"rules/drugs/([a-z0-9-]+)/drug\.yaml")
 _REGIMEN_FOLDER = re.compile(r"rules/drugs/[a-z0-9-]+/regimens")
+
+_OF_MANY: Mapping[str, Any] = {DRUGS: Drug, RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}
 
 
 @dataclass(slots=True)
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind: `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one for each file
-    of SINGLE and OPTIONAL, empty where such a file is not there.
+    `tables` has one entry per kind: `drugs`, `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one for
+    each file of SINGLE and OPTIONAL, empty where such a file is not there.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -103,6 +111,8 @@ def read_all(root: Path, site: str) -> Loaded:
     for document in documents:
         if document.name not in SINGLE and document.name not in OPTIONAL:
             _one_of_many(loaded, document)
+    if "rules/orders.yaml" in loaded.singles:
+        loaded.singles["rules/orders.yaml"] = assembled(loaded.singles["rules/orders.yaml"], loaded.table(DRUGS))
     outside = sites.outside_document(site)
     _sites(loaded, site, outside)
     loaded.digest = _digest(documents, outside)
@@ -126,7 +136,8 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
 
 def _places() -> str:
     folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
-    rules = f"rules/<{'|'.join(GROUPS)}>/<topic>/<rule-id>.yaml or rules/drugs/<drug>/regimens/<id>.yaml"
+    drug = "rules/drugs/<drug>"
+    rules = f"rules/<{'|'.join(GROUPS)}>/<topic>/<rule-id>.yaml, {drug}/drug.yaml or {drug}/regimens/<id>.yaml"
     return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}"
 
 
@@ -135,6 +146,8 @@ def _kind(name: str) -> str | None:
     folder, _, file = name.rpartition("/")
     if folder in FOLDERS:
         return folder
+    if _DRUG_FILE.fullmatch(name):
+        return DRUGS
     if _RULE_FOLDER.fullmatch(folder):
         return CASES if file.endswith(".cases.yaml") else RULES
     return REGIMENS if _REGIMEN_FOLDER.fullmatch(folder) else None
@@ -155,15 +168,22 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
     if kind == "rules/sites":
         loaded.documents[kind, document.stem] = document
         return  # a site may extend another: read when all are there
-    shape = {RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}.get(kind) or FOLDERS[kind]
+    shape = _OF_MANY.get(kind) or FOLDERS[kind]
+    key = _key(document)
     model = _model(loaded, document, shape)
-    if (kind, document.stem) in loaded.documents:
-        other = loaded.documents[kind, document.stem].name
-        loaded.problems.append(document.problem(("id",), f"the id {document.stem} is already used by {other}"))
+    if (kind, key) in loaded.documents:
+        other = loaded.documents[kind, key].name
+        loaded.problems.append(document.problem(("id",), f"the id {key} is already used by {other}"))
         return
-    loaded.documents[kind, document.stem] = document
+    loaded.documents[kind, key] = document
     if model is not None:
-        loaded.tables.setdefault(kind, {})[document.stem] = model
+        loaded.tables.setdefault(kind, {})[key] = model
+
+
+def _key(document: Document) -> str:
+    """The id that a file must carry: its name, and of a drug that of its folder."""
+    drug = _DRUG_FILE.fullmatch(document.name)
+    return drug[1] if drug else document.stem
 
 
 def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
@@ -173,9 +193,11 @@ def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
         return None
     model, problems = validated(document, shape, document.data)
     loaded.problems.extend(problems)
-    named = getattr(model, "id", document.stem)
-    if named != document.stem:
-        loaded.problems.append(document.problem(("id",), f"expected {document.stem}, as the file name (found {named})"))
+    key = _key(document)
+    named = getattr(model, "id", key)
+    if named != key:
+        what = "file name" if key == document.stem else "folder"
+        loaded.problems.append(document.problem(("id",), f"expected {key}, as the {what} (found {named})"))
     return model
 
 

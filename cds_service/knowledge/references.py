@@ -8,9 +8,9 @@ from typing import Any
 from jinja2 import Environment, TemplateSyntaxError
 from pydantic.alias_generators import to_camel
 
-from cds_service.knowledge import placeholders, rule_references
+from cds_service.knowledge import drug_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import DRUGS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Orders, Regimen
 
@@ -23,7 +23,7 @@ AGE_UNITS = ("h", "d")
 
 def check(loaded: Loaded) -> list[str]:
     """Every dangling or unfitting reference, one line each. Expects files that were read without problems."""
-    found = [*_catalogue(loaded), *_orders(loaded)]
+    found = [*_catalogue(loaded), *_orders(loaded), *drug_references.check(loaded)]
     for key, regimen in loaded.table("regimens").items():
         found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
@@ -87,22 +87,10 @@ def _max_age(document: Document, path: YamlPath, written: str, policies: Mapping
 def _orders(loaded: Loaded) -> Iterable[str]:
     orders: Orders = loaded.singles["rules/orders.yaml"]
     document = loaded.document("rules/orders.yaml", "")
-    for name, use in orders.uses.items():
-        known = loaded.table("rules/terms")
-        yield from missing(document, ("uses", name, "valueSet"), "value set", use.value_set, known)
     for name, kind in orders.kinds.items():
-        for index, value_set in enumerate(kind.value_sets):
+        for index, value_set in enumerate(kind.value_sets if name not in loaded.table(DRUGS) else ()):
             path = ("kinds", name, "valueSets", index)
             yield from missing(document, path, "value set", value_set, loaded.table("rules/terms"))
-        if kind.dosing:
-            here = ("kinds", name, "dosing")
-            policies, facts = loaded.singles["rules/policies.yaml"], loaded.singles["rules/facts.yaml"].facts
-            yield from missing(document, (*here, "dailyMaximum"), "policy", kind.dosing.daily_maximum, policies)
-            yield from missing(
-                document, (*here, "childDailyMaximum"), "policy", kind.dosing.child_daily_maximum, policies
-            )
-            yield from missing(document, (*here, "active"), "fact", kind.dosing.active, facts)
-            yield from missing(document, (*here, "activeDailyDose"), "fact", kind.dosing.active_daily_dose, facts)
 
 
 def _regimen(loaded: Loaded, document: Document, regimen: Regimen) -> Iterable[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.knowledge import lock, trace_references
+from cds_service.knowledge import drug_references, lock, trace_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import COMPUTED, Loaded
+from cds_service.knowledge.loader import COMPUTED, DRUGS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Case, Catalogue, Computed, Orders, Policy, RuleDefinition
 from cds_service.knowledge.rule_references import POLICY_PREFIX, conditions, misfit
@@ -121,8 +121,7 @@ def _used_policies(loaded: Loaded) -> set[str]:
     found = {query.window for query in catalogue.queries.values()}
     found |= {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
     found |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind == "policy"}
-    for kind in loaded.singles["rules/orders.yaml"].kinds.values():
-        found |= {kind.dosing.daily_maximum, kind.dosing.child_daily_maximum} if kind.dosing else set()
+    found |= {policy for drug in loaded.table(DRUGS).values() for _, policy in drug_references.policies_of(drug)}
     for rule in loaded.table("rules").values():
         found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
         found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}

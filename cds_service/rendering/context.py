@@ -11,7 +11,7 @@ from cds_service.decision.doses import drafted_route, packs, plan
 from cds_service.decision.model import Answer, Decision
 from cds_service.facts.dose import daily_maximum
 from cds_service.facts.model import Fact, Facts, Reading
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, about
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.rendering import words
 from cds_service.rendering.words import Trusted, number
@@ -59,14 +59,13 @@ def standing(knowledge: Knowledge) -> dict[str, Any]:
 
 def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Facts) -> dict[str, Any]:
     """What is the same for every card of one answer."""
-    region = knowledge.regions[knowledge.site.region]
     titles = {name: definition.title for name, definition in knowledge.catalogue.facts.items()}
     return {
         "fact": _facts(facts, titles),
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, facts),
         "maximum": _maximum(reading, facts),
-        "region": {n: Trusted(getattr(region, n)) for n in ("title", "statement", "as_of", "source")},
+        "region": _region(knowledge, about(knowledge, reading.order.kind)),
         "site": {
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
@@ -78,6 +77,13 @@ def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Fact
         "orders_unread": "; ".join(reading.chart.gaps(("service-requests",))),
         **_missing(decision, facts, titles),
     }
+
+
+def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
+    """The site's region and what is known of the drug there."""
+    status = knowledge.status_here(drug)
+    said = {n: Trusted(getattr(status, n) if status else "") for n in ("statement", "as_of", "source")}
+    return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
 def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:

@@ -17,8 +17,9 @@ from cds_service.knowledge.model.base import (
     Version,
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.drugs import Drug, Group, Medication, Pack, RegionStatement, Route, Use
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
-from cds_service.knowledge.model.orders import Dosing, Medication, OrderKind, Orders, Pack, Route, Use
+from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
 from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
 from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
 from cds_service.knowledge.model.trace import (
@@ -52,11 +53,14 @@ __all__ = [
     "Coverage",
     "DecisionName",
     "Dose",
+    "DosedKind",
     "Dosing",
+    "Drug",
     "Evidence",
     "Exclusion",
     "FactDefinition",
     "Finding",
+    "Group",
     "Hook",
     "Id",
     "Indicator",
@@ -66,12 +70,14 @@ __all__ = [
     "OptionalDate",
     "OrderKind",
     "Orders",
+    "OrdersFile",
     "OverrideReason",
     "Pack",
     "Policy",
     "Query",
     "Regimen",
     "Region",
+    "RegionStatement",
     "Route",
     "RuleDefinition",
     "Site",
@@ -90,4 +96,5 @@ __all__ = [
     "Version",
     "VersionEntry",
     "Versions",
+    "assembled",
 ]

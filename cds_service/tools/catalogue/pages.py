@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cds_service.knowledge import Knowledge, source_attributes
-from cds_service.knowledge.model import STRATA, FactDefinition, OrderKind, Regimen, RuleDefinition, Uses, ValueSet
+from cds_service.knowledge.model import STRATA, DosedKind, FactDefinition, Regimen, RuleDefinition, Uses, ValueSet
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.tools.catalogue import evidence, sentences, sites, trace
 from cds_service.tools.catalogue.links import INDEX
@@ -263,7 +263,7 @@ def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
     return {n: f for n, f in facts if f.source.kind == "policy" and f.source.target == policy}
 
 
-def _maxima(kind: OrderKind) -> tuple[str, ...]:
+def _maxima(kind: DosedKind) -> tuple[str, ...]:
     """The policies that hold the daily maximum of this kind of order."""
     if kind.dosing is None:
         return ()
