@@ -37,7 +37,8 @@ _KEPT: Final = ("rules", "value_sets", "regimens", "drugs", "evidence")
 _COMMAND: Final = "anakinra-cds lock --change '...'"
 _HEAD: Final = """\
 # Every recorded version of every rule, value set, regimen, card, drug, policy (version: its validFrom) and piece of
-# evidence (its checkedOn), with a hash of its content. `anakinra-cds lock --change "why"` writes this file; nobody else does.
+# evidence (its checkedOn), with a hash of its content. `anakinra-cds lock --change "why"` writes this file; nobody else
+# does.
 """
 
 
