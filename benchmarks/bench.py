@@ -21,7 +21,7 @@ from benchmarks.process import require_proc
 from benchmarks.servers import LIMIT, SERVICE, BenchError, Cell, Duel, Target, server
 from benchmarks.steps import STEPS, check, measure
 from cds_service import knowledge
-from cds_service.pipeline import Service
+from cds_service.service import Service
 
 SIZES = (60, 600)
 # Size -> how many times the CPU of the limit a repeated call may cost.

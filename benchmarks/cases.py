@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.charts import EXAMPLES
-from cds_service import prefetch
+from cds_service.chart import prefetch
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.tools.replay.bundles import Chart, read, sources

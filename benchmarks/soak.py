@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from unittest.mock import patch
 
 import click
 from rich.console import Console
@@ -20,10 +19,12 @@ from rich.text import Text
 
 from benchmarks.cases import DEFAULT_SITE, Case, canonical, cases, differences, sites
 from benchmarks.process import open_files, require_proc, resident_mb
-from cds_service import knowledge, pipeline
+from cds_service import knowledge
+from cds_service.chart.read import ReadCache
+from cds_service.contract import SERVICES
 from cds_service.engine import Engine, Scalar
 from cds_service.knowledge import Knowledge
-from cds_service.pipeline import Service
+from cds_service.service import Service
 
 MOST_GROWTH_MB = 10.0
 _UNSEEN = 0.1
@@ -93,7 +94,7 @@ class RandomFacts:
 
     def __init__(self, loaded: Knowledge, engine: Engine, draw: random.Random) -> None:
         self._random = draw
-        kinds = [(hook, kind) for hook, _ in pipeline.SERVICES.values() for kind in loaded.orders.kinds]
+        kinds = [(hook, kind) for hook in SERVICES.values() for kind in loaded.orders.kinds]
         self._kinds = [kind for kind in kinds if engine.rules(*kind)]
         bounds: dict[str, set[float]] = {}
         for rule in loaded.rules:
@@ -152,8 +153,7 @@ def prepare(seed: int, progress: Progress, each: int = 1) -> Soak:
 
 
 def _services(loaded: list[Knowledge]) -> dict[str, Service]:
-    with patch.object(pipeline, "CACHE_BYTES", _CACHE_BYTES):
-        return {each.site.id: Service.start(each) for each in loaded}
+    return {each.site.id: Service.start(each, ReadCache(_CACHE_BYTES)) for each in loaded}
 
 
 @dataclass(frozen=True, slots=True)

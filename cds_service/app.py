@@ -43,6 +43,6 @@ def create_app(settings: Settings | None = None, service: Answers | None = None)
 def start_service(settings: Settings) -> Answers:
     """Load the knowledge of the settings' site and compile it."""
     from cds_service import knowledge
-    from cds_service.pipeline import Service
+    from cds_service.service import Service
 
     return Service.start(knowledge.load(settings.knowledge, settings.site))

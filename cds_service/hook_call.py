@@ -1,4 +1,4 @@
-"""One checked CDS Hooks call: what `web` hands to the pipeline, and all that the pipeline knows of the request."""
+"""One checked CDS Hooks call: what `web` hands to the service, and all that the service knows of the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ class HookCall:
     - `fhir_authorization`: as sent (it holds a token: never log it, never put it into an answer).
     - `evaluation_time`: with zone, only where the settings allow a call to choose it.
     - `draft_urls`: the `fullUrl` of each of `draft_orders`, "" where it has none: drafts may name a Medication by it.
-    - `public_url`: where browsers reach this service, for links on cards, without `/` at its end; empty where unknown.
     """
 
     service_id: str
@@ -36,5 +35,4 @@ class HookCall:
     fhir_server: str | None
     fhir_authorization: Mapping[str, Any] | None
     evaluation_time: datetime | None
-    public_url: str = ""
     draft_urls: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.errors import SettingsError
 from cds_service.knowledge import load
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from cds_service.settings import Settings, from_environ, public_url
 from tests.facts.house import REFRACTORY, Case
 from tests.support.cards import explanation
@@ -71,7 +71,7 @@ def test_the_public_address_comes_before_the_one_that_was_called() -> None:
     service = StubService()
     assert post(client_of(service, public_url=PUBLIC), call_body()).status_code == 200
     assert post(client_of(service), call_body()).status_code == 200
-    assert [call.public_url for call, _ in service.calls] == [PUBLIC, "http://localhost"]
+    assert service.addresses == [PUBLIC, "http://localhost"]
 
 
 def test_without_an_address_no_card_links_and_nothing_else_differs(client: FlaskClient) -> None:
@@ -86,8 +86,9 @@ def test_without_an_address_no_card_links_and_nothing_else_differs(client: Flask
 
 def test_what_could_not_be_evaluated_links_to_the_first_page() -> None:
     service = Service.start(load(ROOT))
-    honest = service._engine.run
-    service._engine.run = lambda *asked: replace(honest(*asked), failure="broken")  # type: ignore[method-assign]
+    engine = service.program.engine
+    honest = engine.run
+    engine.run = lambda *asked: replace(honest(*asked), failure="broken")  # type: ignore[method-assign]
     client = create_app(Settings(allow_evaluation_time=True), service).test_client()
     (card,) = [c for c in cards_of(client) if explanation(c)["rule"] == "system-unevaluated"]
     assert card["links"][0]["url"] == card["source"]["url"] == "http://cds.local:8080/knowledge"

@@ -14,12 +14,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from cds_service.chart.prefetch import templates
+from cds_service.contract import SERVICES
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.review import MAX_RULE_LINES
 from cds_service.knowledge.rule_references import ORDERINGS, conditions
-from cds_service.pipeline import SERVICES
-from cds_service.prefetch import templates
 from cds_service.tools.commands.check import command
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import HOOKS, build_call

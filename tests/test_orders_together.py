@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.support.cards import drug_orders
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cds_service import knowledge
-from cds_service.pipeline import Service
+from cds_service.program import compile_program
 from cds_service.settings import TABLE
 
 CHECKOUT = Path(__file__).parents[1]
@@ -30,5 +30,5 @@ def test_every_setting_is_documented(setting: object) -> None:
 
 def test_the_request_answers_todays_templates() -> None:
     request = json.loads((CHECKOUT / "examples/requests/refractory-grade-2.json").read_text(encoding="utf-8"))
-    advertised = Service(knowledge.load()).discovery()[0]["prefetch"]
+    advertised = compile_program(knowledge.load()).templates
     assert sorted(request["prefetch"]) == sorted(advertised)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from cds_service.web.door import read_call
 
 CHECKOUT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import pytest
 
 from cds_service import knowledge
 from cds_service.errors import KnowledgeError
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from tests.facts.house import REFRACTORY, Case, service
 from tests.facts.notation import NOW
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import references, review, sites
-from cds_service.knowledge.files import find_root
+from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import COMPUTED, COVERAGE, DRUGS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import (
     STRATA,
@@ -44,7 +44,7 @@ class Knowledge:
 
     `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
     stratum, then id; `rule_folders` says where each lies, such as `rules/shared/allergy`. `digest` identifies the
-    files: 12 hexadecimal digits.
+    files: 12 hexadecimal digits. `documents` are the files by kind and id, for the lines of later problems.
     """
 
     policies: Mapping[str, Policy]
@@ -69,6 +69,13 @@ class Knowledge:
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
     computed: Computed = field(default_factory=Computed)
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
+
+    def problem(self, kind: str, key: str, path: YamlPath, text: str) -> str:
+        """One line `file:line: key: text` about a file: `kind` and `key` such as `cards` and its id, or
+        `rules/facts.yaml` and ""."""
+        name = f"{kind}/{key}.yaml" if key else kind
+        return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
 
     def status_here(self, drug: str) -> RegionStatement | None:
         """What is known of a drug where this site is; None for what is no drug, or where it says nothing."""
@@ -169,4 +176,5 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
         computed=loaded.singles[COMPUTED],
+        documents=loaded.documents,
     )

@@ -19,7 +19,7 @@ from cds_service.knowledge.model import Drug
 TEMPLATES = "drugs"
 ALIASES = "ofDrug"
 _PLACEHOLDER = re.compile(r"<([A-Za-z][A-Za-z-]*)>")
-_ANY = {"Drug": "The drug in hand", "name": "the drug in hand", "allergies": "what the drug in hand must not meet"}
+_ANY = {"Drug": "The drug in hand", "name": "the drug in hand"}
 
 
 def words_of(drug: Drug) -> Mapping[str, Any]:
@@ -31,8 +31,6 @@ def words_of(drug: Drug) -> Mapping[str, Any]:
         "value-set": drug.value_sets[0],
         "within": drug.active.within,
         "course-gap": drug.active.course_gap,
-        "allergies": drug.allergies.title,
-        "own-allergies": list(drug.allergies.value_sets),
     }
 
 

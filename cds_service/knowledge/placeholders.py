@@ -1,26 +1,61 @@
-"""What a card's wording asks for: `fact('name')` and `policy('name')` in its templates."""
+"""What a card's wording asks for: `fact('name')`, `policy('name')` and `regimen_dose('name')` in its templates."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from cds_service.knowledge.model import Card
 
-_FACT = re.compile(r"\bfact\('([^']*)'\)")
-_POLICY = re.compile(r"\bpolicy\('([^']*)'\)")
-_BY_WEIGHT = re.compile(r"\{\{ *(maximum|regimen_dose)\b")
+_ENVIRONMENT = Environment(autoescape=False)  # parses only, renders nothing
+_BY_WEIGHT = frozenset({"maximum", "regimen_dose"})
+
+
+@lru_cache(maxsize=1024)
+def parsed(text: str) -> nodes.Template:
+    """A template's syntax tree. Raises TemplateSyntaxError."""
+    return _ENVIRONMENT.parse(text)
 
 
 def facts_of(card: Card) -> frozenset[str]:
     """Names of the facts that a card prints or asks about."""
-    return frozenset(_FACT.findall(card.summary + card.detail))
+    return frozenset(_named(card, "fact"))
 
 
 def policies_of(card: Card) -> frozenset[str]:
     """Names of the policies that a card prints."""
-    return frozenset(_POLICY.findall(card.summary + card.detail))
+    return frozenset(_named(card, "policy"))
+
+
+def regimens_of(card: Card) -> frozenset[str]:
+    """Names of the regimens whose dose a card prints."""
+    return frozenset(_named(card, "regimen_dose"))
 
 
 def prints_dose_by_weight(card: Card) -> bool:
     """Whether it prints a dose or a maximum that goes by the patient's age and weight."""
-    return bool(_BY_WEIGHT.search(card.detail))
+    return any(name.name in _BY_WEIGHT for tree in _trees(card) for name in tree.find_all(nodes.Name))
+
+
+def named(call: nodes.Call) -> str | None:
+    """The one name between quotes that such a call has; None where it is written in another way."""
+    argument = call.args[0] if len(call.args) == 1 and not (call.kwargs or call.dyn_args or call.dyn_kwargs) else None
+    return argument.value if isinstance(argument, nodes.Const) and isinstance(argument.value, str) else None
+
+
+def _named(card: Card, function: str) -> Iterator[str]:
+    for tree in _trees(card):
+        for call in tree.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == function and (name := named(call)) is not None:
+                yield name
+
+
+def _trees(card: Card) -> Iterator[nodes.Template]:
+    """The templates that can be parsed: the others are refused elsewhere."""
+    for text in (card.summary, card.detail):
+        try:
+            yield parsed(text)
+        except TemplateSyntaxError:
+            continue

@@ -8,16 +8,13 @@ from typing import Any
 from jinja2 import Environment, TemplateSyntaxError
 from pydantic.alias_generators import to_camel
 
+from cds_service.contract import LOINC, OBSERVATION_SYSTEMS, SUMMARY_LIMIT
 from cds_service.knowledge import drug_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import DRUGS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Orders, Regimen
 
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-LOINC = "http://loinc.org"
-OBSERVATION_SYSTEMS = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
-SUMMARY_LIMIT = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
 AGE_UNITS = ("h", "d")
 
 

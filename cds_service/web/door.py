@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cds_service.contract import EVALUATION_TIME
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.web import strict_json
 from cds_service.web.strict_json import Member
 
-EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
 HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
 
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")

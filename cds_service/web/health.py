@@ -10,10 +10,9 @@ from typing import Any, Final
 from flask import Blueprint, Response
 
 from cds_service import __version__
+from cds_service.contract import EXPLANATION, UNEVALUATED
 from cds_service.web.outcome import answer
 
-UNEVALUATED: Final = "system-unevaluated"
-_EXPLANATION: Final = "org.anakinra-cds.explanation"
 _HELP: Final = {
     "calls": "Calls by service and HTTP status.",
     "cards": "Cards by decision.",
@@ -52,7 +51,7 @@ class Metrics:
 
 def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a card says of itself to machines; empty where it says nothing."""
-    found: Mapping[str, Any] = card.get("extension", {}).get(_EXPLANATION, {})
+    found: Mapping[str, Any] = card.get("extension", {}).get(EXPLANATION, {})
     return found
 
 

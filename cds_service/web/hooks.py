@@ -1,4 +1,4 @@
-"""Discovery and hook calls: from HTTP to the pipeline and back, with one log line a call."""
+"""Discovery and hook calls: from HTTP to the service and back, with one log line a call."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from cds_service.advice.model import Assessment
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
+from cds_service.program import Program
 from cds_service.settings import Settings
 from cds_service.web.address import called_url
 from cds_service.web.door import read_call
@@ -32,18 +33,26 @@ _CONTENT_TYPES: Final = frozenset({"application/json", "application/fhir+json"})
 
 
 class Answers(Protocol):
-    """What the web layer needs of the pipeline's `Service`."""
+    """What the web layer needs of `Service`."""
 
-    knowledge: Knowledge
+    @property
+    def program(self) -> Program:
+        """What is asked."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the program was compiled from."""
 
     def discovery(self) -> list[dict[str, Any]]:
         """The CDS Hooks service entries, in order."""
 
-    def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
-        """The CDS Hooks response; raises CallError(412) where the patient is unobtainable."""
+    def assess(self, call: HookCall, now: datetime) -> Assessment | None:
+        """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""
 
-    def brief(self, cards: list[dict[str, Any]], since: datetime) -> list[dict[str, Any]]:
-        """The cards of an answer that was shown whole at `since`, said briefly."""
+    def cards(
+        self, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The cards; said briefly where the whole was shown at `since`."""
 
 
 class HookPages:
@@ -57,7 +66,7 @@ class HookPages:
         self._discovery = {"services": entries}
         self._hooks: Mapping[str, str] = {entry["id"]: entry["hook"] for entry in entries}
         self._hashed = _keyed_hash()
-        self._repeats = _repeats(service.knowledge) if settings.quiet_repeats else None
+        self._repeats = Repeats(service.program.quiet_repeat) if settings.quiet_repeats else None
 
     def blueprint(self) -> Blueprint:
         """`GET /cds-services` and `POST /cds-services/<id>`."""
@@ -83,12 +92,11 @@ class HookPages:
         body = _body(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         g.call = call
-        call = replace(call, public_url=self._settings.public_url or called_url())
         now = call.evaluation_time or datetime.now(UTC)
-        response = self._service.answer(call, now)
-        g.cards = response["cards"]
-        since = self._repeats.shown_at(call, response["cards"], now) if self._repeats else None
-        return answer({"cards": self._service.brief(response["cards"], since)} if since else response)
+        assessment = self._service.assess(call, now)
+        since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
+        g.cards = self._service.cards(assessment, self._settings.public_url or called_url(), since)
+        return answer({"cards": g.cards})
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
@@ -111,10 +119,6 @@ class HookPages:
             self._hashed(call.patient_id) if call else "-",
         )
         return response
-
-
-def _repeats(knowledge: Knowledge) -> Repeats:
-    return Repeats(timedelta(minutes=float(knowledge.policies["quiet-repeat-window"].value)))
 
 
 def _start_clock() -> None:

@@ -11,17 +11,14 @@ import json
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cds_service.advice.model import Answer, Assessment, OrderAssessment
 from cds_service.hook_call import HookCall
-from cds_service.web.health import explanation
 
 _MOST = 4096
-# What must be the same for an answer to be the same, besides every fact that does not merely grow older.
-_COMPARED = ("decision", "rule", "ruleVersion", "pathway", "dosePlan", "unknown", "flags")
 _AGES = frozenset({"h", "d", "a"})
 
 
@@ -40,14 +37,15 @@ class Repeats:
         self._shown: OrderedDict[bytes, _Shown] = OrderedDict()
         self._lock = threading.Lock()
 
-    def shown_at(self, call: HookCall, cards: Sequence[Mapping[str, Any]], now: datetime) -> datetime | None:
+    def shown_at(self, call: HookCall, assessment: Assessment) -> datetime | None:
         """When the whole of this very answer was shown to this clinician; None where it is to be shown whole now.
 
         A call sent again with the same `hookInstance` is the same call, and gets the same whole answer.
         """
-        if not cards:
+        if not assessment.answers:
             return None
-        key, answer = _key(call), _digest([_compared(card) for card in cards])
+        key, now = _key(call), assessment.now
+        answer = _digest([_compared(answer, assessment.of(answer.kind)) for answer in assessment.answers])
         instance = _digest(call.hook_instance)
         with self._lock:
             before = self._shown.get(key)
@@ -67,13 +65,13 @@ def _key(call: HookCall) -> bytes:
     return _digest([*where, call.hook, call.user_id, call.patient_id, call.selections, call.draft_orders])
 
 
-def _compared(card: Mapping[str, Any]) -> list[Any]:
-    said = explanation(card)
-    facts = [
-        [fact["name"], None if fact.get("unit") in _AGES else fact.get("value"), fact.get("from")]
-        for fact in said.get("facts", ())
-    ]
-    return [card["indicator"], facts, *(said.get(name) for name in _COMPARED)]
+def _compared(answer: Answer, order: OrderAssessment) -> list[Any]:
+    """What must be the same for an answer to be the same; a fact that merely grew older is."""
+    rule = answer.rule
+    facts = [[f.name, None if f.unit in _AGES else f.value, f.sources] for f in answer.because]
+    unknown = [[f.name, f.why] for f in order.unknown]
+    said = [answer.decision, answer.indicator, rule.id, rule.version, order.pathway or rule.pathway, order.flags]
+    return [*said, asdict(answer.plan) if answer.plan else None, facts, unknown]
 
 
 # What is remembered of patients cannot be guessed back without this process's own key.

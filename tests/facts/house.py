@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import load
-from cds_service.pipeline import Service
+from cds_service.service import Service
 from tests.facts.notation import NOW, PATIENT, Item, Resource, patient, resources
 from tests.support.cards import explanation
 from tests.support.shipped import ROOT
@@ -42,10 +41,9 @@ def service(site: str = "us") -> Service:
 @functools.cache
 def observer(site: str = "us") -> Service:
     """The same, gathering every fact of the catalogue whichever rules run."""
-    house = Service.start(load(ROOT, site))
-    catalogue = house.knowledge.catalogue
-    house._gatherers = dict.fromkeys(house._gatherers, Gatherer(catalogue, catalogue.facts))
-    return house
+    program = service(site).program
+    plans = {key: replace(plan, gatherer=program.every_fact) for key, plan in program.plans.items()}
+    return Service(replace(program, plans=plans))
 
 
 @functools.cache
@@ -112,8 +110,8 @@ class Case:
 
     def facts(self, now: datetime = NOW) -> dict[str, Fact]:
         """Every fact of the catalogue."""
-        seen = observer(self.site).examine(self.call(), now)
-        return {} if seen is None else seen.facts
+        seen = observer(self.site).assess(self.call(), now)
+        return {} if seen is None else dict(seen.orders[0].facts)
 
     def cards(self, now: datetime = NOW) -> list[dict[str, Any]]:
         """The cards of the answer."""

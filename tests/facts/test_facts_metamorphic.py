@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds_service.decision.model import RANK, SEVERITY
+from cds_service.contract import RANK, SEVERITY
 from tests.facts.house import REFRACTORY, Case
 from tests.facts.notation import NOW, Item, Resource, patient, resources
 from tests.facts.pool import BOUNDED, CONTRAINDICATIONS, EXAMPLES, IRRELEVANT, SPLITS, charts, persons

@@ -210,8 +210,8 @@ def draft(reference: str, **more: Any) -> dict[str, Any]:
 
 def kinds(order: Mapping[str, Any], drugs: Medications) -> tuple[str, ...]:
     """What the service takes the draft for."""
-    house = service()
-    return order_in_hand([order], None, house.knowledge.orders, house._terms, house._units["drug-amount"], drugs).kinds
+    program = service().program
+    return order_in_hand([order], None, program.knowledge.orders, program.terms, program.amounts, drugs).kinds
 
 
 def nothing() -> dict[str, Any]:

@@ -11,14 +11,15 @@ import pytest
 
 from cds_service.chart.chart import Chart, Enough, QueryKind, open_chart
 from cds_service.chart.client import Client
+from cds_service.chart.prefetch import filled, templates
 from cds_service.chart.read import NOT_SENT, Read, ReadCache, joined, parse_read
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import MAX_DEPTH, Source, too_deep
+from cds_service.contract import SERVICES
 from cds_service.facts.gather import Gatherer
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import load
-from cds_service.pipeline import SERVICES, Service
-from cds_service.prefetch import filled, templates
+from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY
 from tests.fhir_server.good import GoodServer, outcome, running
@@ -226,10 +227,10 @@ def test_all_that_facts_and_cards_look_at_is_asked_for(monkeypatch: pytest.Monke
         opened.append(_Recorded(chart.reads))
         return Chart(chart.patient_id, opened[-1])
 
-    monkeypatch.setattr("cds_service.pipeline.open_chart", recorded)
+    monkeypatch.setattr("cds_service.chart.reader.open_chart", recorded)
     looked = 0
     for case in vignettes():
-        for name, (hook, _) in SERVICES.items():
+        for name, hook in SERVICES.items():
             body = {**case.call(templates(service.knowledge)), "hook": hook}
             call = read_call(name, hook, json.dumps(body).encode()) if "selections" in body["context"] else None
             if call is None:
@@ -237,8 +238,8 @@ def test_all_that_facts_and_cards_look_at_is_asked_for(monkeypatch: pytest.Monke
             opened.clear()
             service.answer(call, AT)
             if opened:
-                order = service._order(call, service._source.of(call))
-                assert opened[0].looked <= set(service._gatherers[hook, order.kind].queries)
+                question, _ = service.read(call, AT)
+                assert opened[0].looked <= service.program.wanted(hook, question.kinds[:1])
                 looked += 1
     assert looked > 50
 

@@ -23,10 +23,11 @@ import requests
 import yaml
 
 from cds_service import knowledge
+from cds_service.chart.prefetch import templates
+from cds_service.contract import SERVICES
 from cds_service.errors import CallError
 from cds_service.facts.model import Fact
-from cds_service.pipeline import SERVICES, Service
-from cds_service.prefetch import templates
+from cds_service.service import Service
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.expected import parse_time
@@ -194,13 +195,12 @@ def synthea(name: str) -> Case:
 
 def asked(service: Service, body: Mapping[str, Any]) -> tuple[Any, Any]:
     """(facts, cards) for a call."""
-    service_id = next(name for name, (hook, _) in SERVICES.items() if hook == body["hook"])
+    service_id = next(name for name, hook in SERVICES.items() if hook == body["hook"])
     call = read_call(service_id, body["hook"], json.dumps(body).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None
-    seen = service.examine(call, call.evaluation_time)
+    seen = service.assess(call, call.evaluation_time)
     assert seen is not None
-    facts = seen.facts
-    return _comparable(facts), plain(service.answer(call, call.evaluation_time)["cards"])
+    return _comparable(seen.orders[0].facts), plain(service.cards(seen))
 
 
 def served(call: Mapping[str, Any], base: str, token: str = CANARY) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from cds_service.chart.prefetch import templates
 from cds_service.knowledge import load
-from cds_service.prefetch import templates
 from tests.fhir_server.asking import Answer, Asker, lacking, offering
 from tests.fhir_server.good import GoodServer, outcome
 from tests.fhir_server.misbehaving import FaultServer

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 import cds_service
+from cds_service.contract import FOOTER, OWN_CARD
 from cds_service.facts.gather import TOPICS
 from cds_service.knowledge import Knowledge, inspect, load
-from cds_service.rendering.cards import OWN_CARD
-from cds_service.rendering.templates import FOOTER
 from tests.support.knowledge_root import replace, write
 from tests.support.shipped import ROOT
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from cds_service.chart.prefetch import templates
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge, load
-from cds_service.prefetch import templates
 from cds_service.web.door import read_call
 from tests.facts import test_facts_data as facts_data
 from tests.facts.notation import NOW

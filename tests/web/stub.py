@@ -24,12 +24,14 @@ CARD = {
 
 
 class StubService:
-    """Answers with `response`, or raises it; remembers the last call."""
+    """Answers with `response`, or raises it; remembers the calls, and the addresses that cards would link to."""
 
     def __init__(self, response: Any = None) -> None:
         self.knowledge: Any = SimpleNamespace(digest="0123456789ab", site=SimpleNamespace(id="us", cors_origins=()))
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
+        self.addresses: list[str] = []
+        self.program: Any = None
 
     def discovery(self) -> list[dict[str, Any]]:
         return [
@@ -38,11 +40,15 @@ class StubService:
             {"id": "car-t-toxicity-patient-view", "hook": "patient-view", "title": "t", "description": "d"},
         ]
 
-    def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
+    def assess(self, call: HookCall, now: datetime) -> None:
         self.calls.append((call, now))
         if isinstance(self.response, Exception):
             raise self.response
-        found: dict[str, Any] = self.response
+
+    def cards(self, assessment: None, public_url: str = "", since: datetime | None = None) -> list[dict[str, Any]]:
+        assert (assessment, since) == (None, None)
+        self.addresses.append(public_url)
+        found: list[dict[str, Any]] = self.response["cards"]
         return found
 
 

@@ -12,7 +12,14 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.advice.context import standing
+from cds_service.advice.model import Answer, Assessment, DosePlan, OrderAssessment
+from cds_service.advice.repeated import brief
+from cds_service.advice.templates import compile_cards
+from cds_service.advice.unevaluated import NOTHING_FOUND, RULE
 from cds_service.app import create_app
+from cds_service.contract import REPEATED
+from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
 from cds_service.settings import Settings
 from cds_service.web.repeats import Repeats
@@ -152,7 +159,17 @@ def call(**more: Any) -> HookCall:
     return replace(Case(given=REFRACTORY).call(), **more)
 
 
-CARDS = [{"indicator": "info", "extension": {"org.anakinra-cds.explanation": {"decision": "wait", "rule": "r"}}}]
+def assessed(*kinds: tuple[str, str], now: datetime = AT) -> Assessment:
+    """An assessment with these answers: (decision, indicator)."""
+    answers = tuple(
+        Answer(decision, indicator, RULE.model_copy(update={"id": f"r-{place}"}), "anakinra")  # type: ignore[arg-type]
+        for place, (decision, indicator) in enumerate(kinds)
+    )
+    order = OrderAssessment("anakinra", (), {}, NOTHING_FOUND, answers)
+    return Assessment("0123456789ab us", "order-select", now, "p1", None, (order,), answers)
+
+
+WAIT = assessed(("wait", "info"))
 
 
 @pytest.mark.parametrize(
@@ -169,35 +186,78 @@ CARDS = [{"indicator": "info", "extension": {"org.anakinra-cds.explanation": {"d
 )
 def test_what_is_remembered_is_of_one_step_of_one_clinician(other: dict[str, Any]) -> None:
     memory = Repeats(timedelta(minutes=30))
-    assert memory.shown_at(call(), CARDS, AT) is None
-    assert memory.shown_at(call(hook_instance="another", **other), CARDS, AT) is None
-    assert memory.shown_at(call(hook_instance="another"), CARDS, AT) == AT
+    assert memory.shown_at(call(), WAIT) is None
+    assert memory.shown_at(call(hook_instance="another", **other), WAIT) is None
+    assert memory.shown_at(call(hook_instance="another"), WAIT) == AT
 
 
 def test_time_that_runs_backwards_shows_the_whole() -> None:
     memory = Repeats(timedelta(minutes=30))
-    assert memory.shown_at(call(), CARDS, AT) is None
-    assert memory.shown_at(call(hook_instance="another"), CARDS, AT - timedelta(minutes=1)) is None
+    assert memory.shown_at(call(), WAIT) is None
+    assert memory.shown_at(call(hook_instance="another"), replace(WAIT, now=AT - timedelta(minutes=1))) is None
 
 
 def test_the_memory_is_bounded() -> None:
     memory = Repeats(timedelta(minutes=30))
     for number in range(5000):
-        memory.shown_at(call(patient_id=f"p{number}"), CARDS, AT)
+        memory.shown_at(call(patient_id=f"p{number}"), WAIT)
     assert len(memory._shown) == 4096
-    assert memory.shown_at(call(patient_id="p0", hook_instance="another"), CARDS, AT) is None
+    assert memory.shown_at(call(patient_id="p0", hook_instance="another"), WAIT) is None
 
 
 def test_hard_cards_behind_the_first_stay_whole() -> None:
-    def card(decision: str, indicator: str) -> dict[str, Any]:
-        said = {"org.anakinra-cds.explanation": {"decision": decision, "rule": decision}}
-        return {"summary": decision, "detail": f"Why {decision}.", "indicator": indicator, "extension": said}
-
     kinds = [("block", "critical"), ("block", "warning"), ("insufficient-data", "warning"), ("caution", "critical")]
-    whole = [card(*kind) for kind in (*kinds, ("caution", "warning"))]
-    again = service().brief(whole, AT)
+    again = said_again(*kinds, ("caution", "warning"))
     assert [c["summary"] for c in again[1:]] == ["block", "insufficient-data", "caution"]
-    assert again[1:] == whole[1:4]
+    assert [c["detail"] for c in again[1:]] == ["Why block.", "Why insufficient-data.", "Why caution."]
     assert "Why block." in again[0]["detail"]
-    first = service().brief([card("insufficient-data", "warning")], AT)[0]
+    (first,) = said_again(("insufficient-data", "warning"))
     assert "Why insufficient-data." in first["detail"]
+
+
+def said_again(*kinds: tuple[str, str]) -> list[dict[str, Any]]:
+    """The brief form of cards for these answers, whose texts are their decisions."""
+    cards = [{"summary": decision, "detail": f"Why {decision}."} for decision, _ in kinds]
+    knowledge = service().knowledge
+    templates = compile_cards(knowledge.cards, lambda *told: " ".join(told))
+    return brief(assessed(*kinds).answers, cards, "10:00", standing(knowledge), templates[REPEATED])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"decision": "not-indicated"},
+        {"indicator": "warning"},
+        {"rule": RULE},
+        {"plan": DosePlan(100, 12, "subcutaneous", 3)},
+        {"because": (Fact("crs-grade", 2, "{grade}"),)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_answer_is_shown_whole(other: dict[str, Any]) -> None:
+    memory = Repeats(timedelta(minutes=30))
+    assert memory.shown_at(call(), WAIT) is None
+    changed = replace(WAIT, answers=(replace(WAIT.answers[0], **other),))
+    assert memory.shown_at(call(hook_instance="another"), changed) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"unknown": (Fact("age", None, why="not recorded"),)}, {"flags": ("in-scope",)}, {"pathway": "crs"}],
+    ids=lambda other: next(iter(other)),
+)
+def test_another_finding_is_shown_whole(other: dict[str, Any]) -> None:
+    memory = Repeats(timedelta(minutes=30))
+    assert memory.shown_at(call(), WAIT) is None
+    changed = replace(WAIT, orders=(replace(WAIT.orders[0], **other),))
+    assert memory.shown_at(call(hook_instance="another"), changed) is None
+
+
+def test_a_fact_that_only_grew_older_is_the_same() -> None:
+    memory = Repeats(timedelta(minutes=30))
+    first, later = (
+        replace(WAIT, answers=(replace(WAIT.answers[0], because=(Fact("hours-since", hours, "h"),)),))
+        for hours in (7.0, 7.1)
+    )
+    assert memory.shown_at(call(), first) is None
+    assert memory.shown_at(call(hook_instance="another"), later) == AT

@@ -14,7 +14,7 @@ import pytest
 from tests.web.stub import SELECT, call_body
 
 CANARY = "Zq7-canary"
-# The command with the stub in place of the pipeline.
+# The command with the stub in place of the service.
 PROGRAM = """
 import sys
 from cds_service import knowledge

@@ -6,10 +6,7 @@ in Python they are snake_case. Thresholds, codes, doses and wording live in thos
 
 from cds_service.knowledge.model.base import (
     STRATA,
-    DecisionName,
-    Hook,
     Id,
-    Indicator,
     Model,
     OptionalDate,
     Status,
@@ -51,7 +48,6 @@ __all__ = [
     "Computed",
     "Condition",
     "Coverage",
-    "DecisionName",
     "Dose",
     "DosedKind",
     "Dosing",
@@ -61,9 +57,7 @@ __all__ = [
     "FactDefinition",
     "Finding",
     "Group",
-    "Hook",
     "Id",
-    "Indicator",
     "Issuer",
     "Medication",
     "Model",

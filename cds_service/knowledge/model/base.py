@@ -11,14 +11,7 @@ from pydantic.alias_generators import to_camel
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
 Version = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
 Status = Literal["draft", "active", "retired"]
-Hook = Literal["order-select", "order-sign", "patient-view"]
 Stratum = Literal["safety", "pathway", "regimen", "advice"]
-Indicator = Literal["info", "warning", "critical"]
-DecisionName = Literal[
-    "block", "order-exceeds-max", "duplicate", "vaccine-warning", "insufficient-data", "review",
-    "suggest", "suggest-reduced", "suggest-restricted", "wait", "not-indicated", "investigational",
-    "not-recommended", "order-ok", "caution", "monitoring",
-]  # fmt: skip
 STRATA: tuple[Stratum, ...] = ("safety", "pathway", "regimen", "advice")
 
 

@@ -7,17 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from cds_service.knowledge.model.base import (
-    DecisionName,
-    Hook,
-    Id,
-    Indicator,
-    Model,
-    OptionalDate,
-    Status,
-    Stratum,
-    Version,
-)
+from cds_service.contract import DecisionName, Hook, Indicator
+from cds_service.knowledge.model.base import Id, Model, OptionalDate, Status, Stratum, Version
 
 
 class Condition(Model):

@@ -11,12 +11,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cds_service.engine import Engine
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
+from cds_service.program import compile_program
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
 
@@ -57,9 +57,9 @@ def result_of(knowledge: Knowledge, rule: RuleDefinition, case: Case) -> str:
 
 
 def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
-    """Rules that do not compile at this site, and cases with another result than they say."""
+    """What does not compile at this site, and cases with another result than they say."""
     try:
-        Engine(knowledge)
+        compile_program(knowledge)
     except KnowledgeError as error:
         yield from error.problems
         return

@@ -14,11 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from cds_service import knowledge
+from cds_service.advice.context import shown
+from cds_service.advice.model import OrderAssessment
+from cds_service.contract import SERVICES
 from cds_service.engine import Findings, Outcome
 from cds_service.facts.model import Fact
 from cds_service.knowledge.model import Condition, RuleDefinition
-from cds_service.pipeline import SERVICES, Examination, Service
-from cds_service.rendering.context import shown
+from cds_service.service import Service
 from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 
@@ -39,29 +41,30 @@ def command(*, request: Path, at: str | None, site: str, root: Path | None, only
     """
     body = request.read_bytes()
     hook = _hook(body)
-    service_id = next((name for name, (its, _) in SERVICES.items() if its == hook), None)
+    service_id = next((name for name, its in SERVICES.items() if its == hook), None)
     if service_id is None:
-        known = ", ".join(its for its, _ in SERVICES.values())
+        known = ", ".join(SERVICES.values())
         raise click.ClickException(f"{request}: hook: expected one of {known}")
     call = read_call(service_id, hook, body, allow_evaluation_time=True)
     now = parse_time(at) if at else call.evaluation_time or datetime.now(UTC)
     loaded = knowledge.load(root, site)
-    found = list(Service.start(loaded).examinations(call, now))
+    assessment = Service.start(loaded).assess(call, now)
     console = Console()
-    if not found:
+    if assessment is None:
         console.print("The selected order is none of this service's: no rule is evaluated, the answer is no card.")
         return
-    for seen in found:
-        kind = loaded.orders.kinds[seen.reading.order.kind].title
-        console.rule(f"{kind} order", align="left")
+    for seen in assessment.orders:
+        console.rule(f"{loaded.orders.kinds[seen.kind].title} order", align="left")
         _print_examination(console, seen, loaded, only_fired)
-    if any(seen.findings.failure or seen.findings.disagreements for seen in found):
+    if assessment.failed:
         raise SystemExit(1)
 
 
-def _print_examination(console: Console, seen: Examination, loaded: knowledge.Knowledge, only_fired: bool) -> None:
+def _print_examination(console: Console, seen: OrderAssessment, loaded: knowledge.Knowledge, only_fired: bool) -> None:
     titles = {name: definition.title for name, definition in loaded.catalogue.facts.items()}
-    for rule in seen.rules:
+    if seen.trouble:
+        console.print(f"[bold red]could not be evaluated[/]: {escape(seen.trouble)}")
+    for rule in (each for each in seen.rules if each.id in seen.findings.outcomes):
         if not (only_fired and seen.findings.outcomes[rule.id].truth is False):
             _print_rule(console, rule, seen.findings.outcomes[rule.id], seen.facts, loaded, titles)
     _print_summary(console, seen.rules, seen.findings)
@@ -125,7 +128,7 @@ def _asked(condition: Condition, loaded: knowledge.Knowledge) -> str:
 
 def _print_summary(console: Console, rules: tuple[RuleDefinition, ...], findings: Findings) -> None:
     table = Table("fires", "silent", "unknown", "evaluators")
-    truths = [findings.outcomes[rule.id].truth for rule in rules]
+    truths = [findings.outcomes[rule.id].truth for rule in rules if rule.id in findings.outcomes]
     agree = findings.failure or ", ".join(findings.disagreements) or "agree"
     table.add_row(*(str(truths.count(t)) for t in (True, False, None)), agree)
     console.print(table)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cds_service import knowledge
+from cds_service.advice.context import shown
+from cds_service.assess import assess
 from cds_service.chart.times import hours_between
 from cds_service.facts.course import course
 from cds_service.facts.model import Fact, Facts, Reading
-from cds_service.pipeline import SERVICES, Service
-from cds_service.rendering.context import shown
+from cds_service.program import Program, compile_program
+from cds_service.tools.charts import chart_of, question_of
 from cds_service.tools.replay.bundles import Problem, read, sources
-from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.expected import parse_time
-from cds_service.web.door import read_call
 
 _NARROWEST = 120
 
@@ -37,8 +37,8 @@ def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown:
     Exit code 1 where a source cannot be used.
     """
     now = parse_time(at) if at else datetime.now(UTC)
-    service = Service.start(knowledge.load(site=site))
-    templates = {entry["hook"]: entry["prefetch"] for entry in service.discovery()}
+    program = compile_program(knowledge.load(site=site))
+    program.warm()
     found, problems = sources(paths)
     console = Console()
     console.width = max(console.width, _NARROWEST)
@@ -46,15 +46,15 @@ def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown:
         if isinstance(chart, Problem):
             problems.append(chart)
         else:
-            call = build_call(chart, hook="order-select", templates=templates["order-select"])
-            checked = read_call(next(iter(SERVICES)), "order-select", msgspec.json.encode(call))
-            seen = service.examine(checked, now)
-            if seen is None:
+            own, question = chart_of(program, chart, now), question_of(program, chart)
+            if not question.kinds:
                 click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
                 continue
+            (seen, *_) = assess(program, own, question, now).orders
             console.print(f"[bold]{escape(chart.patient_id)}[/] as of {now.isoformat(timespec='minutes')}")
-            console.print(_table(seen.facts, service, now, only_unknown))
-            console.print(_course(seen.reading, seen.facts))
+            console.print(_table(seen.facts, program, now, only_unknown))
+            reading = program.reading(own, replace(question.order, kind=seen.kind), question.encounter_id, now)
+            console.print(_course(reading, seen.facts))
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
@@ -71,9 +71,9 @@ def _course(reading: Reading, facts: Facts) -> Table:
     return table
 
 
-def _table(facts: Mapping[str, Fact], service: Service, now: datetime, only_unknown: bool) -> Table:
+def _table(facts: Mapping[str, Fact], program: Program, now: datetime, only_unknown: bool) -> Table:
     table = Table("fact", "value", "age", "from", "what to know")
-    for name, definition in service.knowledge.catalogue.facts.items():
+    for name, definition in program.knowledge.catalogue.facts.items():
         fact = facts.get(name)
         if fact is None or (only_unknown and fact.value is not None):
             continue

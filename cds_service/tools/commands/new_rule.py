@@ -10,12 +10,13 @@ from typing import get_args
 
 import click
 
+from cds_service.contract import DecisionName, Indicator
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, inspect
 from cds_service.knowledge.files import find_root
 from cds_service.knowledge.loader import GROUPS
 from cds_service.knowledge.messages import suggestion
-from cds_service.knowledge.model import STRATA, DecisionName, FactDefinition, Indicator
+from cds_service.knowledge.model import STRATA, FactDefinition
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_ID = 64

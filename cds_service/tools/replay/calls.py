@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cds_service.contract import EVALUATION_TIME
 from cds_service.tools.replay.bundles import Chart, Resource
 from cds_service.tools.replay.prefetch import answer, moment
 
-EVALUATION_TIME = "org.anakinra-cds.evaluation-time"
 USER_ID = "Practitioner/replay"
 HOOKS = ("order-select", "order-sign")
 
@@ -37,10 +37,10 @@ def build_call(
     """
     if hook not in HOOKS:
         raise ValueError(f"hook {hook!r}: expected one of {', '.join(HOOKS)}")
-    drafts = tuple(draft) if draft is not None else _drafts_of(chart)
+    drafts = tuple(draft) if draft is not None else drafts_of(chart)
     drafts = drafts or (anakinra_draft(chart.patient_id, hook=hook),)
     context: dict[str, Any] = {"userId": USER_ID, "patientId": chart.patient_id}
-    encounter = _encounter(chart)
+    encounter = encounter_of(chart)
     if encounter:
         context["encounterId"] = encounter
     if hook == "order-select":
@@ -48,13 +48,11 @@ def build_call(
     entries = [{"resource": order} for order in drafts]
     context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     tokens = {f"context.{name}": value for name, value in context.items() if isinstance(value, str)}
-    # Unsigned orders live in the session; the client's FHIR server does not have them yet.
-    signed = [resource for resource in chart.resources if not _is_draft(resource)]
     call: dict[str, Any] = {
         "hook": hook,
         "hookInstance": str(uuid.uuid4()),
         "context": context,
-        "prefetch": answer(templates, signed, chart.patient_id, withhold=withhold, context=tokens),
+        "prefetch": answer(templates, signed(chart), chart.patient_id, withhold=withhold, context=tokens),
     }
     if at is not None:
         call["extension"] = {EVALUATION_TIME: at.isoformat()}
@@ -111,11 +109,17 @@ def _is_draft(resource: Resource) -> bool:
     return resource["resourceType"] == "MedicationRequest" and resource.get("status") == "draft"
 
 
-def _drafts_of(chart: Chart) -> tuple[Resource, ...]:
+def signed(chart: Chart) -> list[Resource]:
+    """What the client's FHIR server has: unsigned orders live in the session only."""
+    return [resource for resource in chart.resources if not _is_draft(resource)]
+
+
+def drafts_of(chart: Chart) -> tuple[Resource, ...]:
+    """The chart's own draft MedicationRequests."""
     return tuple(resource for resource in chart.resources if _is_draft(resource) and "id" in resource)
 
 
-def _encounter(chart: Chart) -> str:
+def encounter_of(chart: Chart) -> str:
     """The id of the newest encounter in progress, or nothing."""
     running = [
         resource

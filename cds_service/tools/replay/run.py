@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cds_service.contract import EXPLANATION
 from cds_service.errors import CdsError
 from cds_service.tools.replay.bundles import Chart, Problem, Source, read
 from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.client import Client, ClientError, Reply
 from cds_service.tools.replay.expected import NO_CARD, Expectation
 
-EXPLANATION = "org.anakinra-cds.explanation"
 _ROUTES = {"subcutaneous": "SC", "intravenous": "IV"}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cds_service.advice.model import DosePlan
 from cds_service.chart.units import UCUM
 from cds_service.chart.validation import problem_of
-from cds_service.decision.model import DosePlan
 from cds_service.knowledge.model import CardOrder, Medication, Pack, Route
 
 Json = dict[str, Any]

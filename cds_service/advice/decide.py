@@ -6,33 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cds_service.decision import doses
-from cds_service.decision.carrying import carrying
-from cds_service.decision.model import (
-    PATHWAY,
-    PRECLUDES,
-    RANK,
-    SEVERITY,
-    SUGGESTS,
-    Answer,
-    Decision,
-    DosePlan,
-    Missing,
-)
+from cds_service.advice import doses, orders
+from cds_service.advice.carrying import because, carrying, lacking
+from cds_service.advice.model import Answer, DosePlan, Missing, Offer, OrderAssessment
+from cds_service.advice.together import rank
+from cds_service.advice.unevaluated import RULE as UNEVALUATED
+from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
 from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import DecisionName, Regimen, RuleDefinition
-
-INSUFFICIENT: DecisionName = "insufficient-data"
-# A rule of the service itself, for when evaluation failed. It has no file: no content is left to trust.
-UNEVALUATED = RuleDefinition.model_construct(
-    id="system-unevaluated", title="The rules could not be evaluated", version="1.0.0", status="active",
-    stratum="safety", hooks=("order-select", "order-sign"), orders=(), rationale="", card="system-unevaluated",
-    evidence=(), policies=(), limits=(), pathway="", regimen="", when=(), any=(), unless=(),
-)  # fmt: skip
+from cds_service.knowledge.model import Regimen, RuleDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +30,42 @@ class _Case:
     facts: Facts
     reading: Reading
 
+    @property
+    def kind(self) -> str:
+        return self.reading.order.kind
+
     def holds(self, rule: RuleDefinition) -> bool:
         return self.findings.outcomes[rule.id].truth is True
 
 
 def decide(
     knowledge: Knowledge, rules: Sequence[RuleDefinition], findings: Findings, reading: Reading, facts: Facts
-) -> Decision:
-    """The answers for one call. `rules` are those that were evaluated, in order."""
+) -> OrderAssessment:
+    """The answers to one kind of order, ranked. `rules` are those that were evaluated, in order."""
     case = _Case(knowledge, rules, findings, facts, reading)
-    flags = tuple(r.id for r in rules if case.holds(r))
+    flags, trouble = tuple(r.id for r in rules if case.holds(r)), _trouble(findings)
+    found = OrderAssessment(case.kind, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     if not _concerns_us(case):
-        return Decision((), "", flags, ())
-    trouble = _trouble(findings)
+        return found
     missing = tuple(_missing(case))
+    answers, pathway = _answers(case, missing, trouble)
+    stated = [name for m in missing for name in m.facts]
+    # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
+    quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
+    return replace(
+        found,
+        answers=_complete(case, answers),
+        pathway=pathway,
+        missing=missing,
+        unknown=lacking(findings, facts, stated, findings.outcomes),
+        printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
+        maximum=_maximum(case),
+        orders_unread=reading.chart.gaps(("service-requests",)),
+    )
+
+
+def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[list[Answer], str]:
+    """All answers in their order, and the pathway that answers."""
     hard = list(_hard(case, missing, trouble))
     answer, pathway = _pathway(case)
     precluded = any(a.decision in PRECLUDES for a in (*hard, *([answer] if answer else [])))
@@ -69,17 +76,43 @@ def decide(
         answer = replace(answer, offers=())  # One card offers; two would order twice.
     middle = [answer] if answer else []
     advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
-    ordered = sorted((*hard, *middle, *advice), key=_key)
-    return Decision(tuple(ordered), pathway, flags, missing, trouble)
+    return sorted((*hard, *middle, *advice), key=rank), pathway
 
 
-def _key(answer: Answer) -> tuple[int, int]:
-    return RANK[answer.decision], SEVERITY[answer.indicator]
+def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The answers with what each rests on, and with the orders that would stand beside what is ordered already."""
+    days = next((a.plan.duration_days for a in answers if a.plan is not None), 0)
+    listed = [() if a.offers else case.knowledge.cards[orders.card_of(a)].orders for a in answers]
+    present = orders.ordered_already(case.reading) if any(listed) else ()
+    return tuple(
+        replace(
+            answer,
+            monitoring=orders.not_ordered_yet(of_card, present),
+            days=days,
+            other_route=_other_route(case, answer),
+            because=because(answer, case.findings, case.facts),
+            leads=place == 0,
+        )
+        for place, (answer, of_card) in enumerate(zip(answers, listed, strict=True))
+    )
+
+
+def _other_route(case: _Case, answer: Answer) -> str:
+    """The route of the draft, where it is another one of ours than the regimen's."""
+    drafts = case.reading.order.of_kind(answer.regimen.order_kind) if answer.regimen else ()
+    route = doses.drafted_route(drafts[0], case.reading) if drafts else None
+    return "" if route is None or answer.regimen is None or route == answer.regimen.route else route
+
+
+def _maximum(case: _Case) -> float | None:
+    """The daily maximum of the drug that the service doses, for this patient."""
+    dosed = next((name for name, kind in case.knowledge.orders.kinds.items() if kind.dosing), "")
+    return daily_maximum(dosed, case.reading, case.facts) if dosed else None
 
 
 def _concerns_us(case: _Case) -> bool:
     """Some kinds of order are answered only where a finding holds, or cannot be excluded."""
-    gate = case.knowledge.orders.kinds[case.reading.order.kind].only_if
+    gate = case.knowledge.orders.kinds[case.kind].only_if
     outcome = case.findings.outcomes.get(gate) if gate else None
     return outcome is None or outcome.truth is not False
 
@@ -117,11 +150,11 @@ def _fact_names(case: _Case, names: Iterable[str]) -> Iterator[str]:
 def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Answer]:
     """Everything that ranks before the pathway's answer, and holds whatever the pathway."""
     if trouble:
-        yield Answer(INSUFFICIENT, "warning", UNEVALUATED)
+        yield Answer(INSUFFICIENT, "warning", UNEVALUATED, case.kind)
     elif missing:
         # One card says all that is missing; it comes from the rule that says so itself, where there is one.
         stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
-        yield Answer(INSUFFICIENT, "warning", stated)
+        yield Answer(INSUFFICIENT, "warning", stated, case.kind)
     for rule in case.rules:
         decision, indicator = rule.finding.decision, rule.finding.indicator
         if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
@@ -130,7 +163,7 @@ def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Ans
             continue
         either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
         if either:
-            yield Answer(decision, indicator, rule)
+            yield Answer(decision, indicator, rule, case.kind)
 
 
 def _pathway(case: _Case) -> tuple[Answer | None, str]:
@@ -141,7 +174,7 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
             if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
                 continue
             if decision in PATHWAY or decision == "review":
-                return _planned(case, Answer(decision, indicator, rule)), name
+                return _planned(case, Answer(decision, indicator, rule, case.kind)), name
     return None, ""
 
 
@@ -194,7 +227,7 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
     return replace(answer, offers=_within_active(case, answer.regimen, (answer.plan, *answer.alternatives)))
 
 
-def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
+def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -> tuple[Offer, ...]:
     """Only what stays within the daily maximum together with what is active and with the other drafts of the drug.
 
     Nothing where one of those doses is unknown, or where the draft to change has no id to change it by.
@@ -214,7 +247,8 @@ def _within_active(case: _Case, regimen: Regimen, offers: tuple[DosePlan, ...]) 
     if unclear or (drafts and not drafts[0].resource.id):
         return ()
     already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
-    return tuple(p for p in offers if p.daily_mg + already <= maximum + TOLERANCE_MG)
+    fitting = [p for p in plans if p.daily_mg + already <= maximum + TOLERANCE_MG]
+    return orders.offers(fitting, regimen.order_kind, case.reading.order)
 
 
 def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
@@ -236,4 +270,4 @@ def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
             continue
         if decision == "monitoring" and not suggested:
             continue
-        yield Answer(decision, indicator, rule)
+        yield Answer(decision, indicator, rule, case.kind)

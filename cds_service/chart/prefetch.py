@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from cds_service.contract import OBSERVATION_SYSTEMS
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Query, ValueSet
 
 PATIENT = "{{context.patientId}}"
-# Code systems that a search names: LOINC, and our own where LOINC has no code.
-SEARCHED = ("http://loinc.org", "https://anakinra-cds.org/CodeSystem/observation")
 
 
 def templates(knowledge: Knowledge) -> dict[str, str]:
@@ -29,7 +28,7 @@ def template(query: Query, value_sets: Mapping[str, ValueSet]) -> str:
         return f"{query.resource}/{PATIENT}"
     parts = [f"patient={PATIENT}"]
     if query.codes:
-        used = [c for name in query.codes for c in value_sets[name].codes if c.system in SEARCHED]
+        used = [c for name in query.codes for c in value_sets[name].codes if c.system in OBSERVATION_SYSTEMS]
         codes = [f"{c.system}|{c.code}" for c in used]
         parts.append(f"code={','.join(codes)}")
     if query.sort:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from cds_service.decision.model import DosePlan
+from cds_service.advice.model import DosePlan
 from cds_service.knowledge.model import Route
 
 # What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cds_service.decision.decide import INSUFFICIENT
-from cds_service.decision.doses import drafted_route, packs, plan
-from cds_service.decision.model import Answer, Decision
-from cds_service.facts.dose import daily_maximum
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.advice import words
+from cds_service.advice.doses import packs, plan
+from cds_service.advice.model import Answer, OrderAssessment
+from cds_service.advice.words import Trusted, number
+from cds_service.contract import INSUFFICIENT
+from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge, about
 from cds_service.knowledge.model import RuleDefinition
-from cds_service.rendering import words
-from cds_service.rendering.words import Trusted, number
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """The facts that carry an answer, those that are missing for it, and the missing ones that a card prints."""
-
-    facts: tuple[Fact, ...]
-    unknown: tuple[Fact, ...]
-    printed: tuple[Fact, ...]
 
 
 class FactView:
@@ -57,25 +46,25 @@ def standing(knowledge: Knowledge) -> dict[str, Any]:
     return {"policy": _policies(knowledge)}
 
 
-def base(knowledge: Knowledge, decision: Decision, reading: Reading, facts: Facts) -> dict[str, Any]:
-    """What is the same for every card of one answer."""
+def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
+    """What is the same for every card about one kind of order."""
     titles = {name: definition.title for name, definition in knowledge.catalogue.facts.items()}
     return {
-        "fact": _facts(facts, titles),
+        "fact": _facts(order.facts, titles),
         **standing(knowledge),
-        "regimen_dose": _regimen_doses(knowledge, facts),
-        "maximum": _maximum(reading, facts),
-        "region": _region(knowledge, about(knowledge, reading.order.kind)),
+        "regimen_dose": _regimen_doses(knowledge, order.facts),
+        "maximum": _maximum(order.maximum),
+        "region": _region(knowledge, about(knowledge, order.kind)),
         "site": {
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
         },
-        "use_note": _use_note(reading, facts),
-        "kind": Trusted(knowledge.orders.kinds[reading.order.kind].title.lower()),
-        "trouble": decision.trouble,
-        "orders_unread": "; ".join(reading.chart.gaps(("service-requests",))),
-        **_missing(decision, facts, titles),
+        "use_note": _use_note(knowledge, order.facts),
+        "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
+        "trouble": order.trouble,
+        "orders_unread": "; ".join(order.orders_unread),
+        **_missing(order, titles),
     }
 
 
@@ -97,33 +86,31 @@ def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Truste
     return regimen_dose
 
 
-def _use_note(reading: Reading, facts: Facts) -> Trusted:
+def _use_note(knowledge: Knowledge, facts: Facts) -> Trusted:
     """What the sources say of the use that the order states; empty where it states none."""
-    use = reading.orders.uses.get(str(facts["order-use"].value)) if "order-use" in facts else None
+    use = knowledge.orders.uses.get(str(facts["order-use"].value)) if "order-use" in facts else None
     return Trusted(use.note if use else "")
 
 
-def _maximum(reading: Reading, facts: Facts) -> Trusted:
+def _maximum(found: float | None) -> Trusted:
     """The daily maximum of the drug that the service doses, for this patient."""
-    dosed = next((name for name, kind in reading.orders.kinds.items() if kind.dosing), "")
-    found = daily_maximum(dosed, reading, facts) if dosed else None
     return Trusted(f"{number(found)} mg/day" if found is not None else "not known without age and weight")
 
 
-def _missing(decision: Decision, facts: Facts, titles: Mapping[str, str]) -> dict[str, Any]:
+def _missing(order: OrderAssessment, titles: Mapping[str, str]) -> dict[str, Any]:
     """`stated`: what rules say is missing, in their own words. `unread`: unknown facts that kept other rules open.
 
     The title of a rule that could not be evaluated is no statement about the patient, so it is never printed as one.
     """
-    stated = [m for m in decision.missing if m.rule.finding.decision == INSUFFICIENT]
+    stated = [m for m in order.missing if m.rule.finding.decision == INSUFFICIENT]
     said = {n for m in stated for n in m.facts}
-    open_ = dict.fromkeys(n for m in decision.missing for n in m.facts if n not in said)
+    open_ = dict.fromkeys(n for m in order.missing for n in m.facts if n not in said)
     return {
         "stated": [
-            {"title": Trusted(m.rule.title), "facts": [_why(facts[n], titles) for n in dict.fromkeys(m.facts)]}
+            {"title": Trusted(m.rule.title), "facts": [_why(order.facts[n], titles) for n in dict.fromkeys(m.facts)]}
             for m in stated
         ],
-        "unread": [_why(facts[n], titles) for n in open_],
+        "unread": [_why(order.facts[n], titles) for n in open_],
     }
 
 
@@ -145,7 +132,7 @@ def _policies(knowledge: Knowledge) -> Callable[[str], Trusted]:
     return policy
 
 
-def of_answer(answer: Answer, knowledge: Knowledge, reading: Reading) -> dict[str, Any]:
+def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     """What differs from card to card."""
     routes = knowledge.orders.routes
     plan, regimen = answer.plan, answer.regimen
@@ -161,7 +148,7 @@ def of_answer(answer: Answer, knowledge: Knowledge, reading: Reading) -> dict[st
         "days": plan.duration_days if plan else None,
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
         "offered": bool(answer.offers),
-        "other_route": _other_route(answer, knowledge, reading),
+        "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
         "review": Trusted(regimen.review) if regimen else None,
         "stop": Trusted(regimen.stop) if regimen else None,
         "taper": Trusted(regimen.taper) if regimen else None,
@@ -170,24 +157,15 @@ def of_answer(answer: Answer, knowledge: Knowledge, reading: Reading) -> dict[st
     }
 
 
-def _other_route(answer: Answer, knowledge: Knowledge, reading: Reading) -> Trusted | None:
-    """The route of the draft, where it is another one of ours than the regimen's."""
-    drafts = reading.order.of_kind(answer.regimen.order_kind) if answer.regimen else ()
-    route = drafted_route(drafts[0], reading) if drafts else None
-    if route is None or answer.regimen is None or route == answer.regimen.route:
-        return None
-    return Trusted(knowledge.orders.routes[route].short)
-
-
-def of_footer(answer: Answer, knowledge: Knowledge, explained: Explained, facts: Facts) -> dict[str, Any]:
+def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
     """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence.
 
     Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
     """
     return {
-        "because": [_because(f, knowledge) for f in explained.facts],
-        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in explained.printed],
-        "unusable": list(dict.fromkeys(line for f in facts.values() for line in f.unusable)),
+        "because": [_because(f, knowledge) for f in answer.because],
+        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in order.printed],
+        "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [
             {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from cds_service.advice.model import DosePlan
 from cds_service.chart.vocabulary import concept
-from cds_service.decision.model import DosePlan
 from cds_service.facts.dose import TOLERANCE_MG
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft

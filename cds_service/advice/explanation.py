@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from cds_service.decision.carrying import carrying
-from cds_service.decision.model import Answer, Decision, DosePlan
-from cds_service.engine import Findings
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.advice.context import policies_of
+from cds_service.advice.model import Answer, DosePlan, OrderAssessment
+from cds_service.advice.words import moment
+from cds_service.contract import EXPLANATION
+from cds_service.facts.model import Fact
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
-from cds_service.rendering.context import Explained, policies_of
-from cds_service.rendering.words import moment
-
-EXTENSION = "org.anakinra-cds.explanation"
-
-
-def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Iterable[str]) -> tuple[Fact, ...]:
-    """The unknown facts among `names`, and those that could change the result of one of the rules, each once."""
-    wanted = dict.fromkeys(names)
-    for rule in rules:
-        wanted.update(dict.fromkeys(findings.outcomes[rule].missing))
-    return tuple(facts[n] for n in wanted if n in facts and facts[n].value is None)
-
-
-def explain(
-    answer: Answer, findings: Findings, facts: Facts, unknown: tuple[Fact, ...], printed: tuple[Fact, ...]
-) -> Explained:
-    """The facts behind an answer: those that made its rule hold, through the findings it rests on."""
-    names = dict.fromkeys(carrying(answer.rule.id, findings, facts))
-    if answer.plan is not None and answer.plan.weight_kg is not None:
-        names["weight"] = None
-    return Explained(tuple(facts[n] for n in names if facts[n].value is not None), unknown, printed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +33,24 @@ def standing(rule: RuleDefinition, knowledge: Knowledge) -> Standing:
 
 
 def extension(
-    answer: Answer, explained: Explained, decision: Decision, knowledge: Knowledge, reading: Reading, rule: Standing
+    answer: Answer, order: OrderAssessment, now: datetime, knowledge: Knowledge, rule: Standing
 ) -> dict[str, Any]:
     """The member `extension` of a card; members with nothing in them are left out."""
     body: dict[str, Any] = {
         "decision": answer.decision,
-        "pathway": decision.pathway or answer.rule.pathway,
+        "pathway": order.pathway or answer.rule.pathway,
         "rule": answer.rule.id,
         "ruleVersion": answer.rule.version,
-        "facts": [_fact(f) for f in explained.facts],
-        "unknown": [{"name": f.name, "why": f.why} for f in explained.unknown],
-        "flags": list(decision.flags),
+        "facts": [_fact(f) for f in answer.because],
+        "unknown": [{"name": f.name, "why": f.why} for f in order.unknown],
+        "flags": list(order.flags),
         "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
         "policy": rule.policy,
         "evidence": rule.evidence,
-        "evaluatedAt": moment(reading.now),
+        "evaluatedAt": moment(now),
         "reevaluateAt": moment(answer.reevaluate_at) if answer.reevaluate_at else None,
     }
-    return {EXTENSION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
+    return {EXPLANATION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""Words an assessment: one card for each answer, with its suggestions as FHIR. Decides nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cds_service.advice import context, fhir, words
+from cds_service.advice.doses import packs
+from cds_service.advice.explanation import extension, standing
+from cds_service.advice.model import Answer, Assessment, Offer
+from cds_service.advice.orders import card_of
+from cds_service.advice.repeated import brief
+from cds_service.advice.templates import CardTemplate
+from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
+from cds_service.contract import CATALOGUE, FOOTER, INSUFFICIENT, REPEATED, RULE_SYSTEM, SOURCE_LABEL, UNEVALUATED
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import RuleDefinition
+
+Json = dict[str, Any]
+
+
+class Wording:
+    """All wording compiled; safe to use from several threads."""
+
+    def __init__(self, knowledge: Knowledge, templates: Mapping[str, CardTemplate]) -> None:
+        self._knowledge = knowledge
+        self._cards = templates
+        self._standing = {rule.id: standing(rule, knowledge) for rule in (*knowledge.rules, UNEVALUATED_RULE)}
+        self._reasons = {n: [r.model_dump() for r in card.override_reasons] for n, card in knowledge.cards.items()}
+
+    def cards(self, assessment: Assessment, public_url: str = "", since: datetime | None = None) -> list[Json]:
+        """One card for each answer, in order; with links to the rules' pages where the service's address is known.
+
+        `since`: when the whole of this very answer was shown; then it is said briefly.
+        """
+        shared = {order.kind: context.base(self._knowledge, order) for order in assessment.orders}
+        made = [self._card(answer, assessment, shared[answer.kind], public_url) for answer in assessment.answers]
+        if since is None or not made:
+            return made
+        shown_at = since.astimezone(UTC).strftime("%H:%M")
+        return brief(assessment.answers, made, shown_at, context.standing(self._knowledge), self._cards[REPEATED])
+
+    def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:
+        order, template = assessment.of(answer.kind), self._cards[card_of(answer)]
+        own = {**shared, **context.of_answer(answer, self._knowledge)}
+        summary, detail = template.fill(own)
+        if answer.leads:
+            own |= context.of_footer(answer, self._knowledge, order)
+            detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
+        card = outline(answer, summary, detail)
+        if suggestions := self._suggestions(answer, assessment):
+            card["suggestions"] = suggestions
+            card["selectionBehavior"] = "at-most-one" if answer.offers else "any"
+        if template.card.override_reasons:
+            card["overrideReasons"] = self._reasons[template.card.id]
+        if public_url:
+            _link(card, answer.rule, public_url)
+        card["extension"] = extension(answer, order, assessment.now, self._knowledge, self._standing[answer.rule.id])
+        return card
+
+    def _suggestions(self, answer: Answer, assessment: Assessment) -> list[Json]:
+        """One for each dose, the recommended first; else one for each monitoring order."""
+        found = [self._offer(offer, assessment) for offer in answer.offers]
+        if found:
+            found[0]["isRecommended"] = True
+            return found
+        patient, encounter, when = assessment.patient_id, assessment.encounter_id, words.moment(assessment.now)
+        for order in answer.monitoring:
+            resource = fhir.monitoring_order(order, answer.days, patient, encounter, when)
+            action = {"type": "create", "description": order.label, "resource": resource}
+            found.append({"label": order.label, "uuid": str(uuid.uuid4()), "actions": [action]})
+        return found
+
+    def _offer(self, offer: Offer, assessment: Assessment) -> Json:
+        label = words.dose(offer.plan, self._knowledge.orders.routes)
+        title = self._knowledge.orders.kinds[offer.kind].title
+        actions = self._actions(offer, label, title.lower(), assessment)
+        return {"label": f"{title} {label}", "uuid": str(uuid.uuid4()), "actions": actions}
+
+    def _actions(self, offer: Offer, label: str, name: str, assessment: Assessment) -> list[Json]:
+        """Update of the draft, or create the order and delete the drafts in whose place it comes."""
+        orders, plan, patient = self._knowledge.orders, offer.plan, assessment.patient_id
+        dosing = orders.kinds[offer.kind].dosing
+        assert dosing is not None  # nothing is offered otherwise
+        text = f"{label}, for {plan.duration_days} days, then review"
+        instruction = fhir.dosage(plan, orders.routes[plan.route], text)
+        dispense = fhir.dispensed(packs(plan, dosing.pack), dosing.pack)
+        if offer.changes is not None:
+            raw = offer.changes.resource.raw
+            resource = fhir.updated_order(raw, instruction, dispense, dosing.medication, patient)
+            return [{"type": "update", "description": f"Change the {name} order to {label}", "resource": resource}]
+        encounter, when = assessment.encounter_id, words.moment(assessment.now)
+        resource = fhir.new_order(instruction, dispense, dosing.medication, patient, encounter, when)
+        actions = [{"type": "create", "description": f"Order {name} {label}", "resource": resource}]
+        for draft in offer.removes:
+            what = f"Remove the {orders.kinds[draft.kind].title.lower()} draft"
+            actions.append({"type": "delete", "description": what, "resourceId": draft.resource.ref})
+        return actions
+
+
+def outline(answer: Answer, summary: str, detail: str) -> Json:
+    """What every card has."""
+    return {
+        "uuid": str(uuid.uuid4()),
+        "summary": summary,
+        "detail": detail,
+        "indicator": answer.indicator,
+        "source": {
+            "label": SOURCE_LABEL,
+            "topic": {"system": RULE_SYSTEM, "code": answer.rule.id, "display": _display(answer)},
+        },
+    }
+
+
+def _link(card: Json, rule: RuleDefinition, public_url: str) -> None:
+    """Link a card to its rule's page in the catalogue; what could not be evaluated has no page but the first one."""
+    if rule.id == UNEVALUATED:
+        url, label = f"{public_url}/{CATALOGUE}", "All rules, their criteria and sources"
+    else:
+        url, label = f"{public_url}/{CATALOGUE}/rules/{rule.id}", f"Rule {rule.id} {rule.version}: criteria and sources"
+    card["source"]["url"] = url
+    card["links"] = [{"label": label, "url": url, "type": "absolute"}]
+
+
+def _display(answer: Answer) -> str:
+    """The rule's title; where the rule could not be evaluated its title says nothing about the patient."""
+    rule = answer.rule
+    stated = rule.finding.decision == answer.decision or answer.decision != INSUFFICIENT
+    return rule.title if stated or rule.id == UNEVALUATED else f"Not evaluated: {rule.title}"

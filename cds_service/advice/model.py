@@ -1,0 +1,132 @@
+"""What one assessment holds: the answers to each kind of order, what they rest on, and what could not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.contract import DecisionName, Indicator
+from cds_service.engine import Findings
+from cds_service.facts.model import Fact
+from cds_service.facts.order import Draft
+from cds_service.knowledge.model import CardOrder, Regimen, RuleDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class DosePlan:
+    """One concrete regimen for this patient. `dose_mg` is rounded down to 1 mg where it comes from a weight."""
+
+    dose_mg: float
+    interval_h: int
+    route: str
+    duration_days: int
+    mg_per_kg: float | None = None
+    weight_kg: float | None = None
+
+    @property
+    def daily_mg(self) -> float:
+        """mg in 24 hours."""
+        return self.dose_mg * 24.0 / self.interval_h
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An order that may be placed with one click: `changes` is the draft that becomes it (None: it is a new order),
+    `removes` are the drafts in whose place it comes."""
+
+    kind: str
+    plan: DosePlan
+    changes: Draft | None = None
+    removes: tuple[Draft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One card to be, for an order of `kind`.
+
+    `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
+    `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
+    another one of ours than the regimen's. `leads` marks the first answer to its kind of order.
+    """
+
+    decision: DecisionName
+    indicator: Indicator
+    rule: RuleDefinition
+    kind: str
+    regimen: Regimen | None = None
+    plan: DosePlan | None = None
+    alternatives: tuple[DosePlan, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    reevaluate_at: datetime | None = None
+    monitoring: tuple[CardOrder, ...] = ()
+    days: int = 0
+    other_route: str = ""
+    because: tuple[Fact, ...] = ()
+    leads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A rule that could not be evaluated, or that says what is missing; `facts` are the unknown ones."""
+
+    rule: RuleDefinition
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAssessment:
+    """What was found for one kind of order: facts, what became of each rule (in order), and the answers, ranked.
+
+    `answers` empty means that there is nothing to say. `missing` are the rules that must not stay unknown and did;
+    `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
+    in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
+    the drug that the service doses; `orders_unread` why orders that stand already may be missing.
+    """
+
+    kind: str
+    rules: tuple[RuleDefinition, ...]
+    facts: Mapping[str, Fact]
+    findings: Findings
+    answers: tuple[Answer, ...] = ()
+    pathway: str = ""
+    flags: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    trouble: str = ""
+    unknown: tuple[Fact, ...] = ()
+    printed: tuple[Fact, ...] = ()
+    maximum: float | None = None
+    orders_unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything that was found for one question at one time; cards, explanations and records are made of it alone.
+
+    `program` names the knowledge and the site (`<digest> <site>`), `now` the time as of which the chart was judged.
+    `orders` has one entry for each kind that was selected, most important first; `answers` are those of all kinds
+    together, in the order of the contract, with what one kind's answer takes from another's already taken.
+    `left_out` and `not_understood` are lines about records that no fact could use.
+    """
+
+    program: str
+    hook: str
+    now: datetime
+    patient_id: str
+    encounter_id: str | None
+    orders: tuple[OrderAssessment, ...]
+    answers: tuple[Answer, ...]
+    left_out: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()
+
+    def of(self, kind: str) -> OrderAssessment:
+        """What was found for a kind of order. Raises KeyError where it was not asked for."""
+        for order in self.orders:
+            if order.kind == kind:
+                return order
+        raise KeyError(kind)
+
+    @property
+    def failed(self) -> bool:
+        """The rules could not be evaluated for one of the kinds, or the two evaluators differ."""
+        return any(order.trouble for order in self.orders)

@@ -1,0 +1,219 @@
+"""Proves at start that every card can be worded: for each rule that shows it, whatever is known of the patient.
+
+Two proofs. Of every template, each name in each branch exists (`template_names`). And each rule's cards are filled in
+as for a patient: with facts known in several ways, with those unknown that may be unknown where the rule holds, with
+and without a dose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cds_service.advice import context
+from cds_service.advice.doses import plan
+from cds_service.advice.model import Answer, Missing, OrderAssessment
+from cds_service.advice.template_names import Known, problems
+from cds_service.advice.templates import CardTemplate
+from cds_service.advice.unevaluated import NOTHING_FOUND
+from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
+from cds_service.advice.words import Trusted
+from cds_service.contract import FOOTER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGESTS, DecisionName
+from cds_service.facts.model import Fact, Facts, Scalar
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Condition, FactDefinition, Regimen, RuleDefinition
+from cds_service.knowledge.placeholders import facts_of
+
+Templates = Mapping[str, CardTemplate]
+Json = dict[str, Any]
+_AT = datetime(2000, 1, 1, tzinfo=UTC)
+# What a dose by weight is computed from, whichever rule asks for it.
+_DOSED_BY = ("weight",)
+
+
+def card_problems(knowledge: Knowledge, templates: Templates) -> list[str]:
+    """One line for each card that could not be worded for some patient."""
+    found = [*_misnamed(knowledge, templates)]
+    if not found:
+        known = _sure_facts(knowledge.rules)
+        # What one regimen prints, any does: doses and words of the same shape.
+        regimen = next(iter(knowledge.regimens.values()), None)
+        for rule in knowledge.rules:
+            if rule.status != "retired":
+                found += _unfilled(knowledge, templates, rule, known[rule.id], regimen)
+        found += _unfilled(knowledge, templates, UNEVALUATED_RULE, frozenset(), None)
+    return list(dict.fromkeys(found))
+
+
+# ---------------------------------------------------------------- every name in every branch
+
+
+def _misnamed(knowledge: Knowledge, templates: Templates) -> Iterator[str]:
+    full = _full(knowledge)
+    catalogue = knowledge.catalogue.facts
+    views = {name: context.FactView(_known(name, catalogue[name], 0), catalogue[name].title) for name in catalogue}
+    known: Known = {
+        "fact": ("fact", views),
+        "policy": ("policy", dict.fromkeys(knowledge.policies, Trusted("1"))),
+        "regimen_dose": ("regimen", dict.fromkeys(knowledge.regimens, Trusted("1 mg"))),
+    }
+    footer_only = full.pop("footer")
+    for name, template in templates.items():
+        sample = {FOOTER: {**full, **footer_only}, REPEATED: _repeated(knowledge)}.get(name, full)
+        for key in ("summary", "detail"):
+            for problem in problems(getattr(template.card, key), sample, known):
+                yield knowledge.problem("cards", name, (key,), problem)
+
+
+def _full(knowledge: Knowledge) -> Json:
+    """Every variable of a card, and under `footer` those of the footer alone; no list is empty."""
+    facts = {name: _known(name, d, 0) for name, d in knowledge.catalogue.facts.items()}
+    one = next(iter(facts.values()))
+    shown = [name for name, item in knowledge.evidence.items() if item.status in ("verified", "partly")]
+    rule = UNEVALUATED_RULE.model_copy(update={"evidence": tuple(shown[:1])})
+    stated = rule.model_copy(update={"finding": rule.finding.model_copy(update={"decision": INSUFFICIENT})})
+    missing = (Missing(stated, (one.name,)), Missing(rule, tuple(facts)[1:2]))
+    order = _order(knowledge, facts, missing=missing, printed=(one,))
+    site = knowledge.site.model_copy(update={"not_kept": ("Immunization",)})
+    filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
+    regimen = next(iter(knowledge.regimens.values()), None)
+    answer = _answer(rule, "suggest", order, regimen)
+    footer = context.of_footer(replace(answer, because=(one,)), filled, order)
+    made = {**context.base(filled, order), **context.of_answer(answer, filled)}
+    return {**made, "regimen_notes": [Trusted("a note")], "footer": footer}
+
+
+def _repeated(knowledge: Knowledge) -> Json:
+    words = {name: Trusted("words") for name in ("since", "summary", "whole")}
+    return {**context.standing(knowledge), **words, "folded": ["words"]}
+
+
+# ---------------------------------------------------------------- as for a patient
+
+
+def _unfilled(
+    knowledge: Knowledge,
+    templates: Templates,
+    rule: RuleDefinition,
+    sure: frozenset[str],
+    regimen: Regimen | None,
+) -> Iterator[str]:
+    """A line for each card of a rule that cannot be filled in."""
+    regimen = knowledge.regimens.get(rule.regimen, regimen)
+    for name, decision in _shown(rule):
+        template = templates.get(name)
+        if template is None:
+            yield knowledge.problem("cards", name, (), f"required: the card of the decision {decision}")
+            continue
+        asked = facts_of(template.card) | {n for n in _DOSED_BY if n in knowledge.catalogue.facts}
+        for order, told in _patients(knowledge, asked, frozenset() if decision == INSUFFICIENT else sure):
+            for dosed in (regimen, None) if regimen else (None,):
+                answer = _answer(rule, decision, order, dosed)
+                own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+                yield from _tried(knowledge, template, own, rule, told)
+                if FOOTER in templates:
+                    footer = {**own, **context.of_footer(answer, knowledge, order)}
+                    yield from _tried(knowledge, templates[FOOTER], footer, rule, told)
+    if REPEATED in templates and rule is UNEVALUATED_RULE:
+        yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
+
+
+def _tried(knowledge: Knowledge, template: CardTemplate, own: Json, rule: RuleDefinition, told: str) -> Iterator[str]:
+    for key in ("summary", "detail"):
+        try:
+            getattr(template, key).render(own)
+        except Exception as error:  # whatever a template does wrong, it is said with the file
+            what = f"cannot be worded where {rule.id} holds{told}: {error}"
+            yield knowledge.problem("cards", template.card.id, (key,), what)
+
+
+def _shown(rule: RuleDefinition) -> Iterator[tuple[str, DecisionName]]:
+    """(card, decision) of each card that may be shown for a rule."""
+    decision = rule.finding.decision
+    if rule is UNEVALUATED_RULE:
+        yield rule.card, INSUFFICIENT
+    elif decision is not None:
+        yield (decision if decision in OWN_CARD else rule.card), decision
+    if rule.if_unknown == INSUFFICIENT and decision != INSUFFICIENT:
+        yield INSUFFICIENT, INSUFFICIENT
+    if decision in SUGGESTS:
+        yield "order-ok", "order-ok"
+        yield "suggest-restricted", "suggest-restricted"
+
+
+def _patients(
+    knowledge: Knowledge, asked: Iterable[str], sure: frozenset[str]
+) -> Iterator[tuple[OrderAssessment, str]]:
+    """Assessments that differ in what is known, each with the words for it."""
+    definitions = {name: knowledge.catalogue.facts[name] for name in sorted(asked)}
+    for variant in range(3):
+        known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
+        yield _order(knowledge, known), ""
+    may = [name for name in definitions if name not in sure]
+    if not may:
+        return
+    nothing = {name: _unknown(name) for name in may}
+    yield _order(knowledge, {**known, **nothing}), f" and {', '.join(may)} are unknown"
+    for name in may if len(may) > 1 else ():
+        yield _order(knowledge, {**known, name: nothing[name]}), f" and {name} is unknown"
+
+
+def _order(knowledge: Knowledge, facts: Facts, **more: Any) -> OrderAssessment:
+    """An assessment of the first kind of order. `printed` are the unknown facts."""
+    found: Json = {"printed": tuple(fact for fact in facts.values() if fact.value is None)} | more
+    return OrderAssessment(next(iter(knowledge.orders.kinds)), (), facts, NOTHING_FOUND, maximum=1.5, **found)
+
+
+def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment, dosed: Regimen | None) -> Answer:
+    made = plan(dosed.dose, dosed, order.facts) if dosed else None
+    return Answer(
+        decision, "info", rule, order.kind, regimen=dosed, plan=made, alternatives=(made,) if made else (),
+        other_route=dosed.route if dosed else "",
+        because=tuple(fact for fact in order.facts.values() if fact.value is not None),
+    )  # fmt: skip
+
+
+_VALUES: Mapping[str, Callable[[FactDefinition], Sequence[Scalar]]] = {
+    "boolean": lambda _: (True, False),
+    "integer": lambda _: (3, 0, 1),
+    "number": lambda _: (81.5, 7.25, 1.0),
+    "code": lambda fact: fact.values or ("word",),
+}
+
+
+def _known(name: str, definition: FactDefinition, variant: int) -> Fact:
+    values = _VALUES[definition.type](definition)
+    value = values[variant % len(values)]
+    return Fact(name, value, definition.unit, as_of=_AT, text="words", notes=("a note",), unusable=("a line",))
+
+
+def _unknown(name: str) -> Fact:
+    return Fact(name, None, why="not recorded")
+
+
+# ---------------------------------------------------------------- what must be known where a rule holds
+
+
+def _sure_facts(rules: Iterable[RuleDefinition]) -> dict[str, frozenset[str]]:
+    """Rule id -> the facts that are known wherever it holds: its comparisons hold, and so do its findings'."""
+    by_id = {rule.id: rule for rule in rules}
+    known: dict[str, frozenset[str]] = {}
+
+    def of(rule_id: str) -> frozenset[str]:
+        if rule_id not in known:
+            rule = by_id[rule_id]
+            asked = [_compared(c) for c in rule.when]
+            options = [frozenset().union(*map(_compared, option)) for option in rule.any]
+            absent = [frozenset({c.fact}) for c in rule.unless if c.fact and c.operator != "known"]
+            alike = frozenset.intersection(*options) if options else frozenset[str]()
+            known[rule_id] = frozenset[str]().union(*asked, *absent, alike)
+        return known[rule_id]
+
+    def _compared(condition: Condition) -> frozenset[str]:
+        if condition.finding:
+            return of(condition.finding) if condition.operand is True and condition.operator == "is_" else frozenset()
+        return frozenset({condition.fact}) if condition.operator != "known" or condition.known else frozenset()
+
+    return {rule_id: of(rule_id) for rule_id in by_id}

@@ -1,0 +1,58 @@
+"""The wording under `cards/`, compiled once at start. A placeholder that is not there is an error, never a blank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
+
+from cds_service.advice.words import escape, plain
+from cds_service.contract import SUMMARY_LIMIT
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.model import Card
+
+# One line `file:line: key: what was expected` about a card.
+Problem = Callable[[str, str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class CardTemplate:
+    """One card's wording, ready to fill."""
+
+    card: Card
+    summary: Template
+    detail: Template
+
+    def fill(self, context: Mapping[str, Any]) -> tuple[str, str]:
+        """(summary as plain text of at most 139 characters, detail as Markdown)."""
+        summary = " ".join(self.summary.render(context).split())
+        if len(summary) > SUMMARY_LIMIT:
+            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+        return summary, self.detail.render(context).strip()
+
+
+def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, CardTemplate]:
+    """Every card's templates. Summaries are plain text; details are Markdown, so chart text in them is escaped.
+
+    KnowledgeError names each text that is no template; `problem` spells one: (card id, key, what was expected).
+    """
+    # Markdown, not HTML: `escape` is applied to every value instead of autoescape.
+    markdown = Environment(undefined=StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True)
+    text = Environment(undefined=StrictUndefined, finalize=plain, trim_blocks=True, lstrip_blocks=True)
+    problems: list[str] = []
+    made = {}
+    for name, card in cards.items():
+        compiled = []
+        for key, environment, written in (("summary", text, card.summary), ("detail", markdown, card.detail)):
+            try:
+                compiled.append(environment.from_string(written))
+            except TemplateError as error:
+                line = getattr(error, "lineno", 1)
+                problems.append(problem(name, key, f"expected a Jinja2 template, line {line} of it: {error.message}"))
+        if len(compiled) == 2:
+            made[name] = CardTemplate(card, *compiled)
+    if problems:
+        raise KnowledgeError(problems)
+    return made

@@ -1,0 +1,161 @@
+"""Assesses one patient's chart for one question: `assess(program, chart, question, now) -> Assessment`, and its cards.
+
+Pure: no clock, no environment, no network. Whatever fails on the way for one kind of order becomes an answer that says
+so (`system-unevaluated`), with every block that was found; the other kinds are still answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cds_service.advice.cards import outline
+from cds_service.advice.decide import decide
+from cds_service.advice.model import Assessment, OrderAssessment
+from cds_service.advice.together import ranked
+from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
+from cds_service.chart.chart import Chart
+from cds_service.chart.read import Medications
+from cds_service.contract import EXPLANATION
+from cds_service.facts.model import Fact, Facts
+from cds_service.facts.order import OrderInHand, order_in_hand
+from cds_service.hook_call import HookCall
+from cds_service.program import Plan, Program
+
+Json = dict[str, Any]
+_log = logging.getLogger(__name__)
+_PLAIN = "**Could not be evaluated. Do not read this as no contraindication.** No order is offered."
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about a chart: at which hook, with which orders in hand, in which encounter.
+
+    Without a hook nobody orders anything: every fact is found, and no rule answers.
+    """
+
+    hook: str
+    order: OrderInHand
+    encounter_id: str | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of order that are answered, most important first; "" stands for no order at all."""
+        return self.order.kinds if self.hook else ("",)
+
+
+NO_ORDER = OrderInHand("", (), ())
+
+
+def question_of(program: Program, call: HookCall, medications: Medications) -> Question:
+    """What a call asks. `medications` are those that its draft orders refer to."""
+    selections = call.selections if call.hook == "order-select" else None
+    drafts, orders = call.draft_orders, program.knowledge.orders
+    order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, medications)
+    return Question(call.hook, order, call.encounter_id)
+
+
+def assess(program: Program, chart: Chart, question: Question, now: datetime) -> Assessment:
+    """Everything that is found, decided and to be said, for each kind of order that is selected."""
+    orders = tuple(_of_kind(program, chart, question, kind, now) for kind in question.kinds)
+    return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
+
+
+def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
+    """The assessment of a call whose orders or chart could not be read at all."""
+    kind = next(iter(program.knowledge.orders.kinds))
+    order = _failed(kind, (), {}, NOTHING_FOUND, "the call could not be read", error)
+    return _together(program, call.hook, now, call.patient_id, call.encounter_id, (order,))
+
+
+def cards(
+    program: Program, assessment: Assessment, public_url: str = "", since: datetime | None = None
+) -> tuple[Assessment, list[Json]]:
+    """The cards of an assessment, and the assessment that they are of: what cannot be worded is not evaluated.
+
+    `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before.
+    """
+    try:
+        return assessment, program.wording.cards(assessment, public_url, since)
+    except Exception as error:
+        _log.error("cards failed: %s", place_of(error))
+    orders = tuple(_worded(program, assessment, order) for order in assessment.orders)
+    told = replace(assessment, orders=orders, answers=ranked(orders))
+    try:
+        return told, program.wording.cards(told, public_url)
+    except Exception as error:
+        _log.error("cards failed again: %s", place_of(error))
+        orders = tuple(_unevaluated_of(order) for order in told.orders)
+        told = replace(told, orders=orders, answers=ranked(orders))
+        return told, _plain_cards(told)
+
+
+def place_of(error: BaseException) -> str:
+    """Type and place of an exception, without its message: that may quote a chart."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {f'{frames[-1].filename}:{frames[-1].lineno}' if frames else 'unknown'}"
+
+
+def _of_kind(program: Program, chart: Chart, question: Question, kind: str, now: datetime) -> OrderAssessment:
+    plan = program.plans[question.hook, kind] if kind else Plan((), program.every_fact)
+    facts: dict[str, Fact] = {}
+    findings, failing = NOTHING_FOUND, "the facts could not be found"
+    try:
+        reading = program.reading(chart, replace(question.order, kind=kind), question.encounter_id, now)
+        facts = plan.gatherer.gather(reading)
+        if not kind:
+            return OrderAssessment(kind, (), facts, findings)
+        failing = "the rules engine failed"
+        findings = program.engine.run(question.hook, kind, _values(facts))
+        failing = "no decision could be made"
+        return decide(program.knowledge, plan.rules, findings, reading, facts)
+    except Exception as error:
+        return _failed(kind, plan.rules, facts, findings, failing, error)
+
+
+def _values(facts: Facts) -> dict[str, bool | int | float | str]:
+    return {name: fact.value for name, fact in facts.items() if fact.value is not None}
+
+
+def _failed(kind: str, rules: Any, facts: Facts, findings: Any, trouble: str, error: Exception) -> OrderAssessment:
+    _log.error("%s: %s: %s", kind or "no order", trouble, place_of(error))
+    return unevaluated(kind, rules, facts, findings, trouble)
+
+
+def _together(
+    program: Program,
+    hook: str,
+    now: datetime,
+    patient_id: str,
+    encounter_id: str | None,
+    orders: tuple[OrderAssessment, ...],
+) -> Assessment:
+    return Assessment(program.id, hook, now, patient_id, encounter_id, orders, ranked(orders))
+
+
+def _worded(program: Program, assessment: Assessment, order: OrderAssessment) -> OrderAssessment:
+    """What was found for one kind of order; not evaluated where its cards alone cannot be worded."""
+    try:
+        program.wording.cards(replace(assessment, orders=(order,), answers=order.answers))
+    except Exception:
+        return _unevaluated_of(order)
+    return order
+
+
+def _unevaluated_of(order: OrderAssessment) -> OrderAssessment:
+    trouble = order.trouble or "a card could not be worded"
+    return unevaluated(order.kind, order.rules, order.facts, order.findings, trouble)
+
+
+def _plain_cards(assessment: Assessment) -> list[Json]:
+    """Cards without any template, for when the wording itself fails."""
+    made = []
+    for answer in assessment.answers:
+        card = outline(answer, answer.rule.title, _PLAIN)
+        told = {"decision": answer.decision, "rule": answer.rule.id, "ruleVersion": answer.rule.version}
+        card["extension"] = {EXPLANATION: told}
+        made.append(card)
+    return made

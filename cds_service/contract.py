@@ -1,0 +1,59 @@
+"""The public words of this service, once: services and hooks, decisions in their order, extensions, systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Hook = Literal["order-select", "order-sign", "patient-view"]
+Indicator = Literal["info", "warning", "critical"]
+DecisionName = Literal[
+    "block", "order-exceeds-max", "duplicate", "vaccine-warning", "insufficient-data", "review",
+    "suggest", "suggest-reduced", "suggest-restricted", "wait", "not-indicated", "investigational",
+    "not-recommended", "order-ok", "caution", "monitoring",
+]  # fmt: skip
+
+# Service id -> its hook.
+SERVICES: Final[Mapping[str, Hook]] = {
+    "anakinra-order-select": "order-select",
+    "anakinra-order-sign": "order-sign",
+}
+
+# Hard answers first, then the pathway's own, then what goes with it.
+_ORDER: Final[tuple[tuple[DecisionName, ...], ...]] = (
+    ("block",),
+    ("order-exceeds-max",),
+    ("duplicate",),
+    ("vaccine-warning",),
+    ("insufficient-data",),
+    ("review",),
+    ("suggest", "suggest-reduced", "suggest-restricted", "wait", "not-indicated", "investigational", "not-recommended"),
+    ("order-ok",),
+    ("caution",),
+    ("monitoring",),
+)
+RANK: Final[Mapping[str, int]] = {name: rank for rank, names in enumerate(_ORDER) for name in names}
+SEVERITY: Final[Mapping[str, int]] = {"critical": 0, "warning": 1, "info": 2}
+SUGGESTS: Final = frozenset({"suggest", "suggest-reduced", "suggest-restricted"})
+PATHWAY: Final = frozenset(_ORDER[6])
+# While one of these holds, nothing is suggested and nothing can be ordered with one click.
+PRECLUDES: Final = frozenset({"block", "insufficient-data", "review", "duplicate"})
+INSUFFICIENT: Final[DecisionName] = "insufficient-data"
+# The rule of the service itself, and its card, for when an evaluation failed.
+UNEVALUATED: Final = "system-unevaluated"
+# Decisions that a rule does not take itself, each with the card of its own name.
+OWN_CARD: Final = frozenset({"insufficient-data", "order-ok", "suggest-restricted"})
+# The card that is the end of the first one, and the card of an answer given again.
+FOOTER: Final = "first-card-footer"
+REPEATED: Final = "repeated"
+
+EXPLANATION: Final = "org.anakinra-cds.explanation"
+EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
+RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
+LOINC: Final = "http://loinc.org"
+# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
+OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
+SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
+# The path below which each rule has its page.
+CATALOGUE: Final = "knowledge"
+SUMMARY_LIMIT: Final = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"

@@ -1,0 +1,134 @@
+"""Compiles the knowledge of one site into a Program: every name is resolved here, once; nothing is looked up later.
+
+Beside loading, this is the only place where content can be wrong: what compiles can be asked and worded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cds_service.advice.cards import Wording
+from cds_service.advice.proof import card_problems
+from cds_service.advice.templates import compile_cards
+from cds_service.chart.chart import Chart, QueryKind
+from cds_service.chart.prefetch import templates
+from cds_service.chart.units import UnitTable
+from cds_service.chart.vocabulary import Matcher, matchers
+from cds_service.contract import FOOTER, OWN_CARD, SERVICES
+from cds_service.engine import Engine
+from cds_service.errors import KnowledgeError
+from cds_service.facts.gather import Gatherer
+from cds_service.facts.model import Reading
+from cds_service.facts.order import OrderInHand
+from cds_service.knowledge import Knowledge, about
+from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.placeholders import facts_of
+from cds_service.requirements import AMOUNTS, FACTS, HOURS, lacking
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one hook and kind of order takes: its rules, in order of evaluation, and the facts that they need."""
+
+    rules: tuple[RuleDefinition, ...]
+    gatherer: Gatherer
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
+
+    `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
+    time. `templates` are the prefetch templates by query; `not_kept` the queries that this site's EHR holds nothing
+    for. `plans` are by hook and kind of order; `every_fact` gathers the whole catalogue.
+    """
+
+    id: str
+    knowledge: Knowledge
+    terms: Mapping[str, Matcher]
+    units: Mapping[str, UnitTable]
+    policies: Mapping[str, float]
+    windows: Mapping[str, float]
+    queries: Mapping[str, QueryKind]
+    templates: Mapping[str, str]
+    not_kept: frozenset[str]
+    plans: Mapping[tuple[str, str], Plan]
+    every_fact: Gatherer
+    engine: Engine
+    wording: Wording
+
+    def warm(self) -> None:
+        """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
+        self.engine.warm()
+
+    @property
+    def amounts(self) -> UnitTable:
+        """The units in which drugs are dosed."""
+        return self.units[AMOUNTS]
+
+    @property
+    def quiet_repeat(self) -> timedelta:
+        """For how long the same answer to the same clinician may be said briefly."""
+        return timedelta(hours=self.windows["quiet-repeat-window"])
+
+    def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
+        """The queries that the facts for these kinds of order may look at."""
+        return frozenset(name for kind in kinds for name in self.plans[hook, kind].gatherer.queries)
+
+    def reading(self, chart: Chart, order: OrderInHand, encounter_id: str | None, now: datetime) -> Reading:
+        """All that facts may look at, for one kind of order."""
+        return Reading(
+            chart=chart,
+            order=order,
+            orders=self.knowledge.orders,
+            now=now,
+            horizon=now + timedelta(hours=self.windows["clock-tolerance"]),
+            encounter_id=encounter_id,
+            terms=self.terms,
+            policies=self.policies,
+            windows=self.windows,
+            units=self.units,
+            site=self.knowledge.site,
+            one_click=self.knowledge.one_click(about(self.knowledge, order.kind)),
+        )
+
+
+def compile_program(knowledge: Knowledge) -> Program:
+    """Resolve, compile and try everything. Raises KnowledgeError, one line a problem."""
+    if problems := list(lacking(knowledge)):
+        raise KnowledgeError(problems)
+    cards = compile_cards(knowledge.cards, lambda card, key, text: knowledge.problem("cards", card, (key,), text))
+    if problems := card_problems(knowledge, cards):
+        raise KnowledgeError(problems)
+    windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
+    engine, catalogue, site = Engine(knowledge), knowledge.catalogue, knowledge.site
+    not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
+    kinds = {(hook, kind): engine.rules(hook, kind) for hook in SERVICES.values() for kind in knowledge.orders.kinds}
+    return Program(
+        id=f"{knowledge.digest} {site.id}",
+        knowledge=knowledge,
+        terms=matchers(knowledge.value_sets),
+        units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
+        policies={name: float(p.value) for name, p in knowledge.policies.items()},
+        windows=windows,
+        queries={n: QueryKind(q.resource, windows.get(q.window)) for n, q in catalogue.queries.items()},
+        templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
+        not_kept=not_kept,
+        plans={key: Plan(rules, Gatherer(catalogue, _needed(rules, knowledge))) for key, rules in kinds.items()},
+        every_fact=Gatherer(catalogue, catalogue.facts),
+        engine=engine,
+        wording=Wording(knowledge, cards),
+    )
+
+
+def _needed(rules: Iterable[RuleDefinition], knowledge: Knowledge) -> set[str]:
+    """Facts that the rules compare, that their cards print, and that every decision needs."""
+    conditions = [c for r in rules for c in (*r.when, *r.unless, *(c for option in r.any for c in option))]
+    shown = {r.card for r in rules if r.card} | OWN_CARD | {FOOTER}
+    printed = (facts_of(knowledge.cards[name]) for name in shown)
+    dosed = [k.dosing for k in knowledge.orders.kinds.values() if k.dosing]
+    running = (name for d in dosed for name in (d.active, d.active_daily_dose))
+    timed = (r.finding.until.fact for r in rules if r.finding.until)
+    return {c.fact for c in conditions if c.fact}.union(FACTS, running, timed, *printed)

@@ -1,0 +1,123 @@
+"""One program and the reader of its charts as a service: what `web` asks, a call in, an assessment and cards out."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from cds_service.advice.model import Assessment
+from cds_service.assess import Question, assess, cards, question_of, unread
+from cds_service.chart import validation
+from cds_service.chart.chart import Chart
+from cds_service.chart.client import Client
+from cds_service.chart.read import ReadCache
+from cds_service.chart.reader import Reader
+from cds_service.chart.server import TrustedServers
+from cds_service.chart.source import Source
+from cds_service.contract import SERVICES
+from cds_service.errors import CallError
+from cds_service.hook_call import HookCall
+from cds_service.knowledge import Knowledge
+from cds_service.program import Program, compile_program
+
+_log = logging.getLogger(__name__)
+CACHE_BYTES = 16 * 1024 * 1024  # of JSON; as objects about six times that, in each worker
+DESCRIPTION = (
+    "Draft content, not reviewed by clinicians: advises on anakinra for the toxicity of CAR-T cell therapy, "
+    "with the rule, the facts and the chart resources behind each card."
+)
+_TITLES = {
+    "order-select": "Anakinra for CAR-T toxicity: while an order is selected",
+    "order-sign": "Anakinra for CAR-T toxicity: before an order is signed",
+}
+
+
+class Service:
+    """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way."""
+
+    def __init__(self, program: Program, cache: ReadCache | None = None) -> None:
+        site = program.knowledge.site
+        self.program = program
+        cache = cache or ReadCache(CACHE_BYTES)
+        source = Source(TrustedServers(site.id, site.fhir_servers), Client(), cache)
+        self.reader = Reader(program.queries, program.templates, program.not_kept, source, cache)
+        self.disagreements = 0
+
+    @classmethod
+    def start(cls, knowledge: Knowledge, cache: ReadCache | None = None) -> Service:
+        """A service that has done its slow work: knowledge compiled, models imported, rules engine warm.
+
+        `cache` remembers parsed charts; without one, it has its own. Raises KnowledgeError.
+        """
+        service = cls(compile_program(knowledge), cache)
+        validation.warm()
+        service.warm()
+        return service
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the program was compiled from."""
+        return self.program.knowledge
+
+    def warm(self) -> None:
+        """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
+        self.program.warm()
+
+    def discovery(self) -> list[dict[str, Any]]:
+        """The service entries of CDS Hooks discovery."""
+        return [
+            {
+                "hook": hook,
+                "id": name,
+                "title": _TITLES[hook],
+                "description": DESCRIPTION,
+                "usageRequirements": "FHIR R4 resources only.",
+                "prefetch": self.program.templates,
+            }
+            for name, hook in SERVICES.items()
+        ]
+
+    def read(self, call: HookCall, now: datetime) -> tuple[Question, Chart | None]:
+        """What a call asks, and the chart to answer from; None where none of its orders is ours.
+
+        Raises CallError(412) where the patient is unobtainable.
+        """
+        reader = self.reader.of(call)
+        question = question_of(self.program, call, reader.medications())
+        if not question.kinds:
+            return question, None
+        chart = reader.chart(self.program.wanted(question.hook, question.kinds), now)
+        if chart.patient() is None:
+            message = (
+                "The Patient resource of context.patientId could not be read: send it in prefetch (key patient), "
+                "or let the service read it from a FHIR server that it trusts."
+            )
+            raise CallError(412, "required", message)
+        return question, chart
+
+    def assess(self, call: HookCall, now: datetime) -> Assessment | None:
+        """What is found for a call; None where none of its orders is ours. Raises CallError(412)."""
+        try:
+            question, chart = self.read(call, now)
+        except CallError:
+            raise
+        except Exception as error:
+            return unread(self.program, call, now, error)
+        return None if chart is None else assess(self.program, chart, question, now)
+
+    def cards(
+        self, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """The cards of an assessment; see `assess.cards`."""
+        if assessment is None:
+            return []
+        told, made = cards(self.program, assessment, public_url, since)
+        if told.failed:
+            self.disagreements += 1
+            _log.error("not evaluated: %s", "; ".join(f"{o.kind}: {o.trouble}" for o in told.orders if o.trouble))
+        return made
+
+    def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
+        """The CDS Hooks response to a call. Raises CallError(412)."""
+        return {"cards": self.cards(self.assess(call, now))}

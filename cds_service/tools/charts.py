@@ -1,0 +1,32 @@
+"""A patient's bundle as the chart and the question that an assessment takes: no call is made up and read back."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from cds_service.assess import Question
+from cds_service.chart.chart import Chart, open_chart
+from cds_service.chart.read import ReadCache
+from cds_service.facts.order import order_in_hand
+from cds_service.program import Program
+from cds_service.tools.replay import bundles
+from cds_service.tools.replay.calls import anakinra_draft, drafts_of, encounter_of, signed
+from cds_service.tools.replay.prefetch import answer
+
+
+def chart_of(program: Program, patient: bundles.Chart, now: datetime) -> Chart:
+    """The chart: each query reads what a FHIR server that holds these resources would answer to its search."""
+    found = answer(program.templates, signed(patient), patient.patient_id)
+    sent = {name: json.dumps(value).encode() for name, value in found.items()}
+    missing = dict.fromkeys(program.not_kept, b"null")
+    return open_chart({**missing, **sent}, patient.patient_id, program.queries, ReadCache(0), now)
+
+
+def question_of(program: Program, patient: bundles.Chart, hook: str = "order-select") -> Question:
+    """The question of whoever orders the chart's own drafts now, all of them; without any, anakinra."""
+    drafts = drafts_of(patient) or (anakinra_draft(patient.patient_id, hook=hook),)
+    orders, chart = program.knowledge.orders, signed(patient)
+    drugs = {f"Medication/{r['id']}": r for r in chart if r["resourceType"] == "Medication" and "id" in r}
+    order = order_in_hand(drafts, None, orders, program.terms, program.amounts, drugs)
+    return Question(hook, order, encounter_of(patient) or None)
