@@ -6,7 +6,7 @@ Beside loading, this is the only place where content can be wrong: what compiles
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_service.advice.cards import Wording
@@ -22,15 +22,16 @@ from cds_service.errors import KnowledgeError
 from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Reading
 from cds_service.facts.order import OrderInHand
-from cds_service.knowledge import Knowledge, about
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.requirements import AMOUNTS, FACTS, HOURS, lacking
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one hook and kind of order takes: its rules, in order of evaluation, and the facts that they need."""
+    """What one hook and occasion take: their rules, in order of evaluation, and the facts that they need."""
 
     rules: tuple[RuleDefinition, ...]
     gatherer: Gatherer
@@ -42,7 +43,7 @@ class Program:
 
     `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
     time. `templates` are the prefetch templates by query; `not_kept` the queries that this site's EHR holds nothing
-    for. `plans` are by hook and kind of order; `every_fact` gathers the whole catalogue.
+    for. `plans` are by hook and occasion; `every_fact` gathers the whole catalogue.
     """
 
     id: str
@@ -54,7 +55,7 @@ class Program:
     queries: Mapping[str, QueryKind]
     templates: Mapping[str, str]
     not_kept: frozenset[str]
-    plans: Mapping[tuple[str, str], Plan]
+    plans: Mapping[tuple[str, Occasion], Plan]
     every_fact: Gatherer
     engine: Engine
     wording: Wording
@@ -75,13 +76,18 @@ class Program:
 
     def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
         """The queries that the facts for these kinds of order may look at."""
-        return frozenset(name for kind in kinds for name in self.plans[hook, kind].gatherer.queries)
+        return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o].gatherer.queries)
 
-    def reading(self, chart: Chart, order: OrderInHand, encounter_id: str | None, now: datetime) -> Reading:
-        """All that facts may look at, for one kind of order."""
+    def occasions(self, kinds: Iterable[str]) -> tuple[Occasion, ...]:
+        """The occasions of some kinds of order, in their order; "" is none."""
+        return tuple(o for kind in kinds for o in (self.knowledge.occasions.of_kind[kind] if kind else (Occasion(""),)))
+
+    def reading(self, chart: Chart, order: OrderInHand, drug: str, encounter_id: str | None, now: datetime) -> Reading:
+        """All that facts may look at, for one kind of order and the drug that is judged."""
         return Reading(
             chart=chart,
             order=order,
+            drug=drug,
             orders=self.knowledge.orders,
             now=now,
             horizon=now + timedelta(hours=self.windows["clock-tolerance"]),
@@ -91,7 +97,7 @@ class Program:
             windows=self.windows,
             units=self.units,
             site=self.knowledge.site,
-            one_click=self.knowledge.one_click(about(self.knowledge, order.kind)),
+            one_click=self.knowledge.one_click(drug),
         )
 
 
@@ -100,12 +106,15 @@ def compile_program(knowledge: Knowledge) -> Program:
     if problems := list(lacking(knowledge)):
         raise KnowledgeError(problems)
     cards = compile_cards(knowledge.cards, lambda card, key, text: knowledge.problem("cards", card, (key,), text))
-    if problems := card_problems(knowledge, cards):
+    occasions = {o: tuple(knowledge.occasions.rules(o)) for each in knowledge.occasions.of_kind.values() for o in each}
+    if problems := card_problems(knowledge, cards, occasions):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
-    engine, catalogue, site = Engine(knowledge), knowledge.catalogue, knowledge.site
+    catalogue, site = knowledge.catalogue, knowledge.site
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
-    kinds = {(hook, kind): engine.rules(hook, kind) for hook in SERVICES.values() for kind in knowledge.orders.kinds}
+    unordered = [rule for rule in knowledge.rules if not rule.orders]
+    engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)))
+    rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
@@ -116,10 +125,10 @@ def compile_program(knowledge: Knowledge) -> Program:
         queries={n: QueryKind(q.resource, windows.get(q.window)) for n, q in catalogue.queries.items()},
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
-        plans={key: Plan(rules, Gatherer(catalogue, _needed(rules, knowledge))) for key, rules in kinds.items()},
+        plans={key: Plan(of, Gatherer(catalogue, _needed(of, knowledge))) for key, of in rules.items()},
         every_fact=Gatherer(catalogue, catalogue.facts),
         engine=engine,
-        wording=Wording(knowledge, cards),
+        wording=Wording(knowledge, cards, occasions),
     )
 
 

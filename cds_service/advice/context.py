@@ -11,7 +11,7 @@ from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, number
 from cds_service.contract import INSUFFICIENT
 from cds_service.facts.model import Fact, Facts
-from cds_service.knowledge import Knowledge, about
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 
 
@@ -54,7 +54,7 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, order.facts),
         "maximum": _maximum(order.maximum),
-        "region": _region(knowledge, about(knowledge, order.kind)),
+        **_of_drug(knowledge, order.drug),
         "site": {
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
@@ -66,6 +66,17 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
         "orders_unread": "; ".join(order.orders_unread),
         **_missing(order, titles),
     }
+
+
+def _of_drug(knowledge: Knowledge, name: str) -> dict[str, Any]:
+    """The drug that is judged: its name, what shared cards say of it alone, and its status at the site."""
+    drug = knowledge.drugs.get(name)
+
+    def note(of: str) -> Trusted:
+        return Trusted(drug.notes.get(of, "") if drug else "")
+
+    title = drug.title if drug else ""
+    return {"Drug": Trusted(title), "drug": Trusted(title.lower()), "note": note, "region": _region(knowledge, name)}
 
 
 def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import references, review, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, DRUGS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge.loader import (
+    COMPUTED,
+    COVERAGE,
+    DRUGS,
+    GROUPS,
+    SOURCE_ATTRIBUTES,
+    VERSIONS,
+    Loaded,
+    read_all,
+)
 from cds_service.knowledge.model import (
     STRATA,
     Analyte,
@@ -33,9 +43,10 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
+from cds_service.knowledge.occasions import Occasions, named_policies
 from cds_service.knowledge.rule_references import POLICY_PREFIX
 
-__all__ = ["Inspection", "Knowledge", "KnowledgeError", "about", "inspect", "load"]
+__all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,11 @@ class Knowledge:
         name = f"{kind}/{key}.yaml" if key else kind
         return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
 
+    @cached_property
+    def occasions(self) -> Occasions:
+        """Which rules run for which order and drug."""
+        return Occasions(self.orders.kinds, self.drugs, self.groups, self.rules)
+
     def status_here(self, drug: str) -> RegionStatement | None:
         """What is known of a drug where this site is; None for what is no drug, or where it says nothing."""
         return self.drugs[drug].regions.get(self.site.region) if drug in self.drugs else None
@@ -92,11 +108,6 @@ class Knowledge:
         if isinstance(written, str) and written.startswith(POLICY_PREFIX):
             return self.policies[written.removeprefix(POLICY_PREFIX)].value
         return written
-
-
-def about(knowledge: Knowledge, kind: str) -> str:
-    """The drug that advice on a kind of order is about: itself, else the first drug that the service doses."""
-    return kind if kind in knowledge.drugs else next(iter(knowledge.drugs), "")
 
 
 def load(root: Path | None = None, site: str = "us") -> Knowledge:
@@ -152,7 +163,12 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
     policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
-    rules = loaded.table("rules").values()
+    drugs: Mapping[str, Drug] = loaded.table(DRUGS)
+    written: Iterable[RuleDefinition] = loaded.table("rules").values()
+    occasions = Occasions(loaded.singles["rules/orders.yaml"].kinds, drugs, loaded.singles[GROUPS], written)
+    rules = [
+        r.model_copy(update={"policies": named_policies(r, [drugs[d] for d in occasions.drugs(r)])}) for r in written
+    ]
     return Knowledge(
         policies=policies,
         overridden=overridden,
@@ -161,8 +177,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         analytes=loaded.singles["rules/units.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
-        drugs=loaded.table(DRUGS),
-        groups=loaded.singles["rules/groups.yaml"],
+        drugs=drugs,
+        groups=loaded.singles[GROUPS],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),

@@ -1,8 +1,8 @@
 """Facts of the drug in hand: what `rules/facts.yaml` says under `drugs` once is written out for every drug.
 
-`<drug>` stands for a drug's id, `<Drug>` for its title, `<name>` for its title within a sentence; the other placeholders
-of `words_of` for what its drug.yaml says. A rule that is meant for whichever drug is in hand names the fact by its
-alias: the key with `drug` in place of `<drug>`, or, where the key has no `<drug>`, the key itself.
+`<drug>` stands for a drug's id, `<Drug>` for its title, `<name>` for its title within a sentence; the other
+placeholders of `words_of` for what its drug.yaml says. A rule that is meant for whichever drug is in hand names the
+fact by its alias: the key with `drug` in place of `<drug>`, or, where the key has no `<drug>`, the key itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cds_service.knowledge.model import Drug
 TEMPLATES = "drugs"
 ALIASES = "ofDrug"
 _PLACEHOLDER = re.compile(r"<([A-Za-z][A-Za-z-]*)>")
-_ANY = {"Drug": "The drug in hand", "name": "the drug in hand"}
+_ANY = {"Drug": "The drug in hand", "name": "the drug in hand", "allergies": "what the drug in hand must not meet"}
 
 
 def words_of(drug: Drug) -> Mapping[str, Any]:
@@ -29,8 +29,13 @@ def words_of(drug: Drug) -> Mapping[str, Any]:
         "Drug": drug.title,
         "name": drug.title.lower(),
         "value-set": drug.value_sets[0],
-        "within": drug.active.within,
-        "course-gap": drug.active.course_gap,
+        "within": drug.active.within if drug.active else None,
+        "course-gap": drug.active.course_gap if drug.active else None,
+        "allergies": drug.allergies.title if drug.allergies else None,
+        "allergy-records": (drug.allergies.records or f"{drug.id}-allergies") if drug.allergies else None,
+        "interval": drug.spacing.interval if drug.spacing else None,
+        "per-day": drug.spacing.per_day if drug.spacing else None,
+        "in-all": drug.spacing.in_all if drug.spacing else None,
     }
 
 
@@ -43,7 +48,8 @@ def expanded(document: Document, drugs: Iterable[Drug]) -> Document:
     if not isinstance(data, dict) or not isinstance(data.get(TEMPLATES), dict):
         return document
     sections: dict[str, Any] = {name: value for name, value in data.items() if name != TEMPLATES}
-    lines, problems, aliases = dict(document.lines), list(document.problems), {}
+    aliases: dict[str, dict[str, str]] = {}
+    lines, problems = dict(document.lines), list(document.problems)
     for section, templates in data[TEMPLATES].items():
         written = sections[section] = dict(sections.get(section) or {})
         for key, template in templates.items() if isinstance(templates, dict) else ():
@@ -67,7 +73,12 @@ def alias_of(key: str) -> str:
 
 
 def _written(key: str, template: Any, drugs: list[Drug]) -> Iterator[tuple[str, Any, str]]:
-    """(name, value, drug) for each drug, and what the alias stands for in general ("" as the drug)."""
+    """(name, value, drug) for each drug, and what the alias stands for in general ("" as the drug).
+
+    A drug that says nothing of what a template needs has no such fact.
+    """
+    needed = set(_placeholders((key, template)))
+    drugs = [drug for drug in drugs if all(words_of(drug).get(name) is not None for name in needed)]
     for drug in drugs:
         words = words_of(drug)
         name = _filled(key, words) if "<drug>" in key else f"{drug.id}-{key}"

@@ -8,14 +8,13 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import DRUGS, Loaded
+from cds_service.knowledge.loader import DRUGS, GROUPS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Drug, Group, Model, Orders, Regimen, RuleDefinition
+from cds_service.knowledge.occasions import Occasions
 
-GROUPS = "rules/groups.yaml"
 
-
-def check(loaded: Loaded) -> Iterator[str]:
+def check(loaded: Loaded, occasions: Occasions) -> Iterator[str]:
     """Every dangling or unfitting reference of drugs and groups, one line each."""
     for name, group in loaded.singles[GROUPS].items():
         for index, rule in enumerate(group.rules):
@@ -26,7 +25,7 @@ def check(loaded: Loaded) -> Iterator[str]:
         yield from _names(loaded, document, drug)
         yield from _collisions(loaded, document, drug)
         if any(regimen.order_kind == name for regimen in loaded.table("regimens").values()):
-            yield from _offered(loaded, document, drug)
+            yield from _offered(loaded, occasions, document, drug)
 
 
 def policies_of(drug: Drug) -> Iterator[tuple[YamlPath, str]]:
@@ -35,6 +34,7 @@ def policies_of(drug: Drug) -> Iterator[tuple[YamlPath, str]]:
         ("maximum", "daily"): drug.maximum.daily,
         ("maximum", "dose"): drug.maximum.dose,
         ("active",): drug.active,
+        ("spacing",): drug.spacing,
     }
     for path, part in parts.items():
         for name, policy in part or ():
@@ -46,6 +46,16 @@ def _names(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]:
     value_sets: Mapping[str, Any] = loaded.table("rules/terms")
     for index, value_set in enumerate(drug.value_sets):
         yield from missing(document, ("valueSets", index), "value set", value_set, value_sets)
+    if drug.judged:
+        for index, value_set in enumerate(drug.judged.not_in):
+            yield from missing(document, ("judged", "notIn", index), "value set", value_set, value_sets)
+        for index, route in enumerate(drug.judged.routes):
+            yield from missing(document, ("judged", "routes", index), "route of the drug", route, drug.routes)
+    for kind, finding in drug.instead_of.items():
+        yield from missing(document, ("insteadOf", kind), "order kind", kind, orders.kinds)
+        yield from missing(document, ("insteadOf", kind), "rule", finding, loaded.table("rules"))
+    for index, item in enumerate(drug.evidence):
+        yield from missing(document, ("evidence", index), "evidence", item, loaded.table("rules/evidence"))
     for name, use in drug.uses.items():
         yield from missing(document, ("uses", name, "valueSet"), "value set", use.value_set, value_sets)
     for index, route in enumerate(drug.routes):
@@ -65,7 +75,7 @@ def _collisions(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]
         yield document.problem(("id",), f"{drug.id} is already a kind of order in rules/orders.yaml; remove it there")
 
 
-def _offered(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]:
+def _offered(loaded: Loaded, occasions: Occasions, document: Document, drug: Drug) -> Iterable[str]:
     """What is offered needs the shared safety rules of a group, a status in each region, and routes that it permits."""
     groups: Mapping[str, Group] = loaded.singles[GROUPS]
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
@@ -76,9 +86,19 @@ def _offered(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]:
     for index, name in enumerate(drug.groups):
         for needed in groups[name].rules if name in groups else ():
             rule = rules.get(needed)
-            if rule is not None and (rule.status == "retired" or drug.id not in rule.orders):
+            if rule is not None and (rule.status == "retired" or (drug.id, drug.id) not in set(occasions.pairs(rule))):
                 text = f"{drug.id} has a regimen, and the safety rule {needed} of the group {name} does not run for it"
                 yield document.problem(("groups", index), text)
+    for key, value in (
+        ("medication", drug.medication),
+        ("products", drug.products),
+        ("active", drug.active),
+        ("allergies", drug.allergies),
+    ):
+        if not value:
+            yield document.problem((key,), "required: a drug with a regimen is offered")
+    if drug.maximum.daily is None:
+        yield document.problem(("maximum",), "expected `daily`: regimens are compared with the daily maximum")
     for region in loaded.singles["rules/regions.yaml"]:
         if region not in drug.regions:
             yield document.problem(

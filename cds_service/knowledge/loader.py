@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cds_service.knowledge import sites
+from cds_service.knowledge import sites, tables
 from cds_service.knowledge.files import Document, read
 from cds_service.knowledge.messages import suggestion, validated
 from cds_service.knowledge.model import (
@@ -35,9 +35,10 @@ from cds_service.knowledge.model import (
     assembled,
 )
 
+GROUPS = "rules/groups.yaml"
 SINGLE: Mapping[str, Any] = {
     "rules/facts.yaml": Catalogue,
-    "rules/groups.yaml": dict[Id, Group],
+    GROUPS: dict[Id, Group],
     "rules/orders.yaml": OrdersFile,
     "rules/policies.yaml": dict[Id, Policy],
     "rules/regions.yaml": dict[str, Region],
@@ -65,8 +66,8 @@ RULES = "rules"
 REGIMENS = "regimens"
 DRUGS = "drugs"
 # What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
-GROUPS = ("drugs", "toxicities", "shared")
-_RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(GROUPS)})/[a-z0-9-]+")
+RULE_GROUPS = ("drugs", "toxicities", "shared")
+_RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(RULE_GROUPS)})/[a-z0-9-]+")
 _DRUG_FILE = re.compile(r"rules/drugs/([a-z0-9-]+)/drug\.yaml")
 _REGIMEN_FOLDER = re.compile(r"rules/drugs/[a-z0-9-]+/regimens")
 
@@ -137,8 +138,8 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
 def _places() -> str:
     folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
     drug = "rules/drugs/<drug>"
-    rules = f"rules/<{'|'.join(GROUPS)}>/<topic>/<rule-id>.yaml, {drug}/drug.yaml or {drug}/regimens/<id>.yaml"
-    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}"
+    rules = f"rules/<{'|'.join(RULE_GROUPS)}>/<topic>/<rule-id>.yaml or <table-id>.table.yaml"
+    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}, {drug}/drug.yaml or {drug}/regimens/<id>.yaml"
 
 
 def _kind(name: str) -> str | None:
@@ -157,7 +158,7 @@ def _single(loaded: Loaded, document: Document | None, name: str, shape: Any) ->
     if document is None:
         loaded.problems.append(f"{name}:1: (whole file): expected this file, it does not exist")
         return
-    model = _model(loaded, document, shape)
+    model = _model(loaded, document.stem, document, shape)
     if model is not None:
         loaded.singles[name] = model
         loaded.documents[name, ""] = document
@@ -169,8 +170,15 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
         loaded.documents[kind, document.stem] = document
         return  # a site may extend another: read when all are there
     shape = _OF_MANY.get(kind) or FOLDERS[kind]
-    key = _key(document)
-    model = _model(loaded, document, shape)
+    if kind == RULES and document.name.endswith(tables.SUFFIX):
+        for key, row in tables.rows_of(document):
+            _keep(loaded, kind, key, row, shape)
+    else:
+        _keep(loaded, kind, _key(document), document, shape)
+
+
+def _keep(loaded: Loaded, kind: str, key: str, document: Document, shape: Any) -> None:
+    model = _model(loaded, key, document, shape)
     if (kind, key) in loaded.documents:
         other = loaded.documents[kind, key].name
         loaded.problems.append(document.problem(("id",), f"the id {key} is already used by {other}"))
@@ -186,14 +194,13 @@ def _key(document: Document) -> str:
     return drug[1] if drug else document.stem
 
 
-def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
+def _model(loaded: Loaded, key: str, document: Document, shape: Any) -> Any:
     """The document as this shape; None, and its problems noted, where it does not fit."""
     if document.problems:
         loaded.problems.extend(document.problems)
         return None
     model, problems = validated(document, shape, document.data)
     loaded.problems.extend(problems)
-    key = _key(document)
     named = getattr(model, "id", key)
     if named != key:
         what = "file name" if key == document.stem else "folder"

@@ -11,22 +11,25 @@ from pydantic.alias_generators import to_camel
 from cds_service.contract import LOINC, OBSERVATION_SYSTEMS, SUMMARY_LIMIT
 from cds_service.knowledge import drug_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import DRUGS, Loaded
+from cds_service.knowledge.loader import DRUGS, GROUPS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Card, Catalogue, FactDefinition, Orders, Regimen
+from cds_service.knowledge.occasions import Occasions
 
 AGE_UNITS = ("h", "d")
 
 
 def check(loaded: Loaded) -> list[str]:
     """Every dangling or unfitting reference, one line each. Expects files that were read without problems."""
-    found = [*_catalogue(loaded), *_orders(loaded), *drug_references.check(loaded)]
+    kinds = loaded.singles["rules/orders.yaml"].kinds
+    occasions = Occasions(kinds, loaded.table(DRUGS), loaded.singles[GROUPS], loaded.table("rules").values())
+    found = [*_catalogue(loaded), *_orders(loaded), *drug_references.check(loaded, occasions)]
     for key, regimen in loaded.table("regimens").items():
         found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
         found += _card(loaded, loaded.document("cards", key), card)
     for key, rule in loaded.table("rules").items():
-        found += rule_references.check(loaded, loaded.document("rules", key), rule)
+        found += rule_references.check(loaded, occasions, loaded.document("rules", key), rule)
     return found
 
 

@@ -24,7 +24,7 @@ def check(loaded: Loaded) -> list[str]:
         document = loaded.document("rules", key)
         found += _length(document)
         if key not in cases:
-            beside = document.name.removesuffix(".yaml") + ".cases.yaml"
+            beside = f"{document.name.rpartition('/')[0]}/{key}.cases.yaml"
             found.append(document.problem(("id",), f"expected the rule's cases in {beside}"))
         else:
             found += _cases(loaded, loaded.document("cases", key), rule, cases[key])

@@ -7,18 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import GROUPS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
+    ROLES,
     STRATA,
     Catalogue,
     Condition,
     Evidence,
     FactDefinition,
+    OfGroup,
     Orders,
     Policy,
     RuleDefinition,
 )
+from cds_service.knowledge.occasions import Occasions
 
 POLICY_PREFIX = "policy."
 ORDERINGS = ("at_least", "above", "at_most", "below")
@@ -36,13 +39,14 @@ def conditions(rule: RuleDefinition) -> Iterator[tuple[YamlPath, Condition]]:
         yield ("unless", index), condition
 
 
-def check(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[str]:
+def check(loaded: Loaded, occasions: Occasions, document: Document, rule: RuleDefinition) -> Iterable[str]:
     """Every reference of this rule that does not resolve or does not fit, one line each."""
+    yield from _scopes(loaded, occasions, document, rule)
     yield from _names(loaded, document, rule)
     yield from _card(loaded, document, rule)
     for path, condition in conditions(rule):
         if condition.finding:
-            yield from _finding(loaded, document, rule, path, condition)
+            yield from _finding(loaded, occasions, document, rule, path, condition)
         else:
             yield from _fact(loaded, document, path, condition)
 
@@ -60,10 +64,24 @@ def misfit(fact: FactDefinition, value: Scalar) -> str:
     return "" if is_number else "a whole number" if fact.type == "integer" else "a number"
 
 
+def _scopes(loaded: Loaded, occasions: Occasions, document: Document, rule: RuleDefinition) -> Iterable[str]:
+    """The orders and drugs that a rule is for."""
+    kinds, groups = loaded.singles["rules/orders.yaml"].kinds, loaded.singles[GROUPS]
+    for key in ("orders", "about"):
+        for index, scope in enumerate(getattr(rule, key)):
+            path: YamlPath = (key, index)
+            if isinstance(scope, OfGroup):
+                yield from missing(document, (*path, "group"), "group", scope.group, groups)
+            else:
+                yield from missing(document, path, "order kind", scope, kinds)
+    if rule.orders and not list(occasions.pairs(rule)):
+        yield document.problem(("orders",), "expected an order or a drug for which it runs; no drug is in these groups")
+    if rule.shown_as and ("<drug>" not in rule.shown_as or not rule.finding.decision):
+        yield document.problem(("shownAs",), "expected an id with <drug> in it, of a rule that has a decision")
+
+
 def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[str]:
     orders: Orders = loaded.singles["rules/orders.yaml"]
-    for index, kind in enumerate(rule.orders):
-        yield from missing(document, ("orders", index), "order kind", kind, orders.kinds)
     if not rule.hooks:
         yield document.problem(("hooks",), "expected at least one hook")
     if not rule.orders and set(rule.hooks) != {"patient-view"}:
@@ -74,7 +92,7 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
         yield from missing(document, ("regimen",), "regimen", rule.regimen, loaded.table("regimens"))
     for index, name in enumerate(rule.policies):
         known = loaded.singles["rules/policies.yaml"]
-        yield from missing(document, ("policies", index), "policy", name, known)
+        yield from missing(document, ("policies", index), "policy", name, (*known, *ROLES))
     for index, name in enumerate(rule.evidence):
         evidence: Mapping[str, Evidence] = loaded.table("rules/evidence")
         yield from missing(document, ("evidence", index), "evidence", name, evidence)
@@ -102,7 +120,12 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
 
 
 def _finding(
-    loaded: Loaded, document: Document, rule: RuleDefinition, path: YamlPath, condition: Condition
+    loaded: Loaded,
+    occasions: Occasions,
+    document: Document,
+    rule: RuleDefinition,
+    path: YamlPath,
+    condition: Condition,
 ) -> Iterable[str]:
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
     here = (*path, "finding")
@@ -117,10 +140,13 @@ def _finding(
     if other.status == "retired" and rule.status != "retired":
         yield document.problem(here, f"{other.id} is retired and never evaluated; remove the condition")
     # Where the other rule does not run, its finding would be unknown and so would this rule.
-    for what, ours, theirs in (("hook", rule.hooks, other.hooks), ("order kind", rule.orders, other.orders)):
-        lacking = [name for name in ours if name not in theirs]
+    ours, theirs = occasions.pairs(rule), set(occasions.pairs(other))
+    kinds = [kind for kind, drug in ours if not {(kind, drug), (kind, "")} & theirs]
+    for what, lacking in (("hook", [h for h in rule.hooks if h not in other.hooks]), ("order kind", kinds)):
         if lacking:
             yield document.problem(here, f"{other.id} does not run for the {what} {', '.join(lacking)}, this rule does")
+    if other.shown_as:
+        yield document.problem(here, f"{other.id} is shown under the name of a drug; no rule can ask for its finding")
     if condition.operator not in ("is_", "known") or not isinstance(condition.operand, bool):
         key = to_camel(condition.operator.rstrip("_"))
         yield document.problem((*path, key), "a finding is compared with `is: true`, `is: false` or `known`")

@@ -14,10 +14,29 @@ from cds_service.knowledge.model.base import (
     Version,
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
-from cds_service.knowledge.model.drugs import Drug, Group, Medication, Pack, RegionStatement, Route, Use
+from cds_service.knowledge.model.drugs import (
+    ROLES,
+    Drug,
+    Group,
+    Medication,
+    Pack,
+    RegionStatement,
+    Route,
+    Use,
+    named_for,
+)
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
 from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
-from cds_service.knowledge.model.rules import OPERATORS, Case, Condition, Finding, RuleDefinition, Until
+from cds_service.knowledge.model.rules import (
+    OPERATORS,
+    Case,
+    Condition,
+    Finding,
+    OfGroup,
+    OrderScope,
+    RuleDefinition,
+    Until,
+)
 from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
@@ -36,6 +55,7 @@ from cds_service.knowledge.model.trace import (
 __all__ = [
     "ATTRIBUTES",
     "OPERATORS",
+    "ROLES",
     "STRATA",
     "Analyte",
     "Attribute",
@@ -61,8 +81,10 @@ __all__ = [
     "Issuer",
     "Medication",
     "Model",
+    "OfGroup",
     "OptionalDate",
     "OrderKind",
+    "OrderScope",
     "Orders",
     "OrdersFile",
     "OverrideReason",
@@ -91,4 +113,5 @@ __all__ = [
     "VersionEntry",
     "Versions",
     "assembled",
+    "named_for",
 ]

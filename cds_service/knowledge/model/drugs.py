@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.model.base import Id, Model, Status, Version
@@ -69,6 +71,29 @@ class Active(Model):
     course_gap: Id
 
 
+class Spacing(Model):
+    """Policies: the hours between two doses, and how many doses a day and an episode of CRS at most."""
+
+    interval: Id
+    per_day: Id
+    in_all: Id
+
+
+class Judged(Model):
+    """Drafts whose dose is judged: those by these routes, or by none that is named, and of no product in `notIn`."""
+
+    routes: tuple[Id, ...] = Field(min_length=1)
+    not_in: tuple[Id, ...] = ()
+
+
+class Allergies(Model):
+    """What the drug must not be given after, as cards call it; `records` names those of `rules/facts.yaml` that say so,
+    else they are the allergies to the drug itself."""
+
+    title: str
+    records: Id | None = None
+
+
 class Use(Model):
     """A use of a drug that an order may state as its reason; `pathways` says whether CAR-T pathways still answer."""
 
@@ -88,21 +113,57 @@ class RegionStatement(Model):
 
 
 class Drug(Model):
-    """One drug. Policies are named without `policy.`; routes are those of `rules/orders.yaml` that are permitted."""
+    """One drug. Policies are named without `policy.`; routes are those of `rules/orders.yaml` that are permitted.
+
+    `insteadOf`: kind of order -> the finding while which the drug may be given in its place. `evidence` is what speaks
+    of this drug: on cards about another it is left out. `notes` are what shared cards say of this drug alone.
+    A drug that the service offers, by a regimen, has all of it; another one has what its orders are judged by.
+    """
 
     id: Id
     title: str
     version: Version
     status: Status
     value_sets: tuple[Id, ...] = Field(min_length=1)
-    medication: Medication
-    products: tuple[Pack, ...] = Field(min_length=1)
+    medication: Medication | None = None
+    products: tuple[Pack, ...] = ()
     routes: tuple[Id, ...] = Field(min_length=1)
     maximum: Maximum
-    active: Active
+    judged: Judged | None = None
+    active: Active | None = None
+    spacing: Spacing | None = None
+    allergies: Allergies | None = None
     groups: tuple[Id, ...] = ()
+    instead_of: dict[Id, Id] = Field(default_factory=dict)
+    evidence: tuple[Id, ...] = ()
+    notes: dict[Id, str] = Field(default_factory=dict)
     regions: dict[str, RegionStatement] = Field(default_factory=dict)
     uses: dict[Id, Use] = Field(default_factory=dict)
+
+    @property
+    def roles(self) -> Mapping[str, tuple[str, ...]]:
+        """What a rule for any drug calls a policy -> this drug's policies; none where it has no such limit."""
+        daily, dose, spacing = self.maximum.daily, self.maximum.dose, self.spacing
+        return {
+            "drug-daily-maximum": (daily.adult,) if daily else (),
+            "drug-child-daily-maximum": (daily.child_per_kg,) if daily else (),
+            "drug-dose-maximum": tuple(str(policy) for _, policy in dose or ()),
+            "drug-active-within": (self.active.within,) if self.active else (),
+            "drug-course-gap": (self.active.course_gap,) if self.active else (),
+            "drug-spacing": tuple(str(policy) for _, policy in spacing or ()),
+        }
+
+
+ROLES = (
+    "drug-daily-maximum", "drug-child-daily-maximum", "drug-dose-maximum", "drug-active-within", "drug-course-gap",
+    "drug-spacing",
+)  # fmt: skip
+
+
+def named_for(drug: Drug, text: str) -> str:
+    """A text for any drug: `<Drug>` is its title, `<name>` that in a sentence, `<allergies>` what it must not meet."""
+    allergies = drug.allergies.title if drug.allergies else ""
+    return text.replace("<Drug>", drug.title).replace("<name>", drug.title.lower()).replace("<allergies>", allergies)
 
 
 class Group(Model):

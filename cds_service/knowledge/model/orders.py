@@ -23,11 +23,10 @@ class Dosing(Model):
 
 
 class OrderKind(Model):
-    """A kind of order that the service has something to say about; `onlyIf` names the finding it waits for."""
+    """A kind of order that the service has something to say about."""
 
     title: str
     value_sets: tuple[Id, ...]
-    only_if: Id | None = None
 
 
 class DosedKind(OrderKind):
@@ -65,7 +64,7 @@ def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
 
 
 def _dosing(drug: Drug) -> Dosing | None:
-    if drug.maximum.daily is None:
+    if drug.maximum.daily is None or drug.medication is None or not drug.products or drug.active is None:
         return None
     return Dosing(
         medication=drug.medication,

@@ -103,7 +103,7 @@ def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
     regimen = knowledge.regimens.get(rule.regimen)
     return {
         "rule": rule,
-        "orders": [knowledge.orders.kinds[kind].title for kind in rule.orders],
+        "orders": [knowledge.orders.kinds[kind].title for kind in knowledge.occasions.kinds(rule)],
         "when": said(rule.when),
         "alternatives": [said(alternative) for alternative in rule.any],
         "unless": said(rule.unless),

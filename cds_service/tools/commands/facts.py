@@ -53,7 +53,8 @@ def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown:
             (seen, *_) = assess(program, own, question, now).orders
             console.print(f"[bold]{escape(chart.patient_id)}[/] as of {now.isoformat(timespec='minutes')}")
             console.print(_table(seen.facts, program, now, only_unknown))
-            reading = program.reading(own, replace(question.order, kind=seen.kind), question.encounter_id, now)
+            order = replace(question.order, kind=seen.kind)
+            reading = program.reading(own, order, seen.drug, question.encounter_id, now)
             console.print(_course(reading, seen.facts))
     for problem in problems:
         click.echo(str(problem), err=True)
