@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,11 @@ from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
 from cds_service.contract import EXPLANATION
+from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.occasions import Occasion
 from cds_service.program import Plan, Program
 
@@ -123,7 +126,12 @@ def _values(facts: Facts) -> dict[str, bool | int | float | str]:
 
 
 def _failed(
-    occasion: Occasion, rules: Any, facts: Facts, findings: Any, trouble: str, error: Exception
+    occasion: Occasion,
+    rules: Sequence[RuleDefinition],
+    facts: Facts,
+    findings: Findings,
+    trouble: str,
+    error: Exception,
 ) -> OrderAssessment:
     _log.error("%s: %s: %s", occasion.key or "no order", trouble, place_of(error))
     return unevaluated(occasion, rules, facts, findings, trouble)

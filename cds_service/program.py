@@ -14,6 +14,7 @@ from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
 from cds_service.chart.prefetch import templates
+from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher, matchers
 from cds_service.contract import FOOTER, OWN_CARD, SERVICES
@@ -26,7 +27,9 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
-from cds_service.requirements import AMOUNTS, FACTS, HOURS, lacking
+from cds_service.requirements import AMOUNTS, FACTS, HOURS, unmet
+
+SCRIPTS = ("Latin",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ class Program:
         """The occasions of some kinds of order, in their order; "" is none."""
         return tuple(o for kind in kinds for o in (self.knowledge.occasions.of_kind[kind] if kind else (Occasion(""),)))
 
+    def horizon(self, now: datetime) -> datetime:
+        """The latest moment that still counts as now: clocks differ by a few minutes."""
+        return now + timedelta(hours=self.windows["clock-tolerance"])
+
     def reading(self, chart: Chart, order: OrderInHand, drug: str, encounter_id: str | None, now: datetime) -> Reading:
         """All that facts may look at, for one kind of order and the drug that is judged."""
         return Reading(
@@ -90,7 +97,7 @@ class Program:
             drug=drug,
             orders=self.knowledge.orders,
             now=now,
-            horizon=now + timedelta(hours=self.windows["clock-tolerance"]),
+            horizon=self.horizon(now),
             encounter_id=encounter_id,
             terms=self.terms,
             policies=self.policies,
@@ -103,13 +110,14 @@ class Program:
 
 def compile_program(knowledge: Knowledge) -> Program:
     """Resolve, compile and try everything. Raises KnowledgeError, one line a problem."""
-    if problems := list(lacking(knowledge)):
+    if problems := list(unmet(knowledge)):
         raise KnowledgeError(problems)
     cards = compile_cards(knowledge.cards, lambda card, key, text: knowledge.problem("cards", card, (key,), text))
     occasions = {o: tuple(knowledge.occasions.rules(o)) for each in knowledge.occasions.of_kind.values() for o in each}
     if problems := card_problems(knowledge, cards, occasions):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
+    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
     catalogue, site = knowledge.catalogue, knowledge.site
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     unordered = [rule for rule in knowledge.rules if not rule.orders]
@@ -118,7 +126,7 @@ def compile_program(knowledge: Knowledge) -> Program:
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
-        terms=matchers(knowledge.value_sets),
+        terms=matchers(knowledge.value_sets, recogniser),
         units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
         policies={name: float(p.value) for name, p in knowledge.policies.items()},
         windows=windows,

@@ -15,7 +15,7 @@ _CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
 _WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 
 
-def lacking(knowledge: Knowledge) -> Iterator[str]:
+def unmet(knowledge: Knowledge) -> Iterator[str]:
     """One line for each thing that is not there: `file:line: key: what was expected`."""
     yield from _own_names(knowledge)
     yield from _windows(knowledge)
@@ -35,6 +35,8 @@ def _own_names(knowledge: Knowledge) -> Iterator[str]:
             yield knowledge.problem("rules/policies.yaml", "", (name,), what)
     if AMOUNTS not in knowledge.analytes:
         yield knowledge.problem("rules/units.yaml", "", (AMOUNTS,), "required: the units in which drugs are dosed")
+    if not knowledge.orders.kinds:
+        yield knowledge.problem("rules/orders.yaml", "", ("kinds",), "expected at least one kind of order")
     for name in FACTS:
         if name not in knowledge.catalogue.facts:
             yield knowledge.problem("rules/facts.yaml", "", ("facts", name), "required: doses are computed from it")

@@ -32,7 +32,7 @@ from tests.support.vignettes import AT
 FILES = [pytest.param(path, id=path.stem) for path in rule_files()]
 SYNTHEA = ROOT.parent / "shared" / "data" / "synthea-r4"
 REVIEWED_WITHIN = timedelta(days=730)
-ORDER_SERVICES = [name for name, (hook, _) in SERVICES.items() if hook in HOOKS]
+ORDER_SERVICES = [name for name, hook in SERVICES.items() if hook in HOOKS]
 
 
 def knowledge() -> Knowledge:
@@ -158,7 +158,7 @@ def synthea() -> Iterator[Any]:
 @pytest.mark.parametrize("chart", list(synthea()))
 def test_silence_without_car_t(chart: Chart, service_id: str) -> None:
     """An order of anakinra meets safety rules only, an order of anything else nothing at all."""
-    hook, _ = SERVICES[service_id]
+    hook = SERVICES[service_id]
     for at in (AT, datetime(2020, 1, 1, tzinfo=UTC)):
         body = build_call(chart, hook=hook, templates=templates(knowledge()), at=at)
         call = read_call(service_id, hook, json.dumps(body).encode(), allow_evaluation_time=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
+from cds_service.contract import EXPLANATION
 from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.support.cards import drug_orders
@@ -67,7 +68,7 @@ def ask(
 
 
 def said(cards: list[Json]) -> list[str]:
-    return [c["extension"]["org.anakinra-cds.explanation"]["decision"] for c in cards]
+    return [c["extension"][EXPLANATION]["decision"] for c in cards]
 
 
 def rules(cards: list[Json]) -> set[str]:

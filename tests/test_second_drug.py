@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
+from cds_service.contract import EXPLANATION
 from cds_service.service import Service
 from cds_service.web.door import read_call
 
@@ -155,6 +156,6 @@ def test_it_stays_silent(service: Service) -> None:
 
 def test_unknown_is_said(service: Service) -> None:
     cards = ask(service, None)
-    explained = cards[0]["extension"]["org.anakinra-cds.explanation"]
+    explained = cards[0]["extension"][EXPLANATION]
     assert explained["decision"] == "insufficient-data"
     assert explained["unknown"] == [{"name": "toydrug-count", "why": "none recorded"}]

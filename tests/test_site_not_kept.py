@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_service import knowledge
+from cds_service.contract import EXPLANATION
 from cds_service.errors import KnowledgeError
 from cds_service.service import Service
 from tests.facts.house import REFRACTORY, Case, service
@@ -31,15 +32,13 @@ def test_it_is_not_asked_for_and_not_missing(site: Path) -> None:
 
 def test_elsewhere_it_is_missing() -> None:
     call = Case(given=REFRACTORY, missing=("statements",)).call()
-    assert service().answer(call, NOW)["cards"][0]["extension"]["org.anakinra-cds.explanation"]["decision"] == (
-        "insufficient-data"
-    )
+    assert service().answer(call, NOW)["cards"][0]["extension"][EXPLANATION]["decision"] == ("insufficient-data")
 
 
 def test_what_is_sent_is_read(site: Path) -> None:
     ward = Service.start(knowledge.load(site=str(site)))
     call = Case(given=(*REFRACTORY, {"stated": "anakinra"})).call()
-    assert ward.answer(call, NOW)["cards"][0]["extension"]["org.anakinra-cds.explanation"]["decision"] == "duplicate"
+    assert ward.answer(call, NOW)["cards"][0]["extension"][EXPLANATION]["decision"] == "duplicate"
 
 
 def test_allergies_cannot_be_left_out(site: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cds_service import knowledge
 from cds_service.app import create_app
+from cds_service.contract import EXPLANATION
 from cds_service.engine import Findings
 from cds_service.service import Service
 from cds_service.settings import from_environ
@@ -59,7 +60,7 @@ def put(service: Service, request: dict[str, Any]) -> tuple[list[dict[str, Any]]
 )
 def test_it_is_said_counted_and_nothing_is_offered(monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]) -> None:
     found, counted = cards(monkeypatch, REQUEST, **fault)
-    explained = found[0]["extension"]["org.anakinra-cds.explanation"]
+    explained = found[0]["extension"][EXPLANATION]
     assert (explained["decision"], explained["rule"]) == ("insufficient-data", "system-unevaluated")
     assert found[0]["indicator"] == "warning"
     assert "do not read this as no contraindication" in found[0]["summary"]
@@ -71,7 +72,7 @@ def test_it_is_said_counted_and_nothing_is_offered(monkeypatch: pytest.MonkeyPat
 
 def test_a_block_that_only_the_independent_evaluator_finds_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = cards(monkeypatch, infected(), failure="DurableFailure", fired=frozenset())
-    decisions = [c["extension"]["org.anakinra-cds.explanation"]["decision"] for c in found]
+    decisions = [c["extension"][EXPLANATION]["decision"] for c in found]
     assert decisions[:2] == ["block", "insufficient-data"]
 
 
@@ -162,7 +163,7 @@ def test_other_kinds_of_order_are_still_answered(monkeypatch: pytest.MonkeyPatch
 
 
 def decided(card: dict[str, Any]) -> tuple[str, str]:
-    explained = card["extension"]["org.anakinra-cds.explanation"]
+    explained = card["extension"][EXPLANATION]
     return explained["decision"], explained["rule"]
 
 

@@ -12,7 +12,9 @@ from cds_service.advice.words import Trusted, number
 from cds_service.contract import INSUFFICIENT
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.model import FactDefinition, RuleDefinition
+
+Definitions = Mapping[str, FactDefinition]
 
 
 class FactView:
@@ -48,9 +50,9 @@ def standing(knowledge: Knowledge) -> dict[str, Any]:
 
 def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
     """What is the same for every card about one kind of order."""
-    titles = {name: definition.title for name, definition in knowledge.catalogue.facts.items()}
+    catalogue = knowledge.catalogue.facts
     return {
-        "fact": _facts(order.facts, titles),
+        "fact": _facts(order.facts, catalogue),
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, order.facts),
         "maximum": _maximum(order.maximum),
@@ -64,7 +66,7 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
         "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
         "trouble": order.trouble,
         "orders_unread": "; ".join(order.orders_unread),
-        **_missing(order, titles),
+        **_missing(order, catalogue),
     }
 
 
@@ -108,7 +110,7 @@ def _maximum(found: float | None) -> Trusted:
     return Trusted(f"{number(found)} mg/day" if found is not None else "not known without age and weight")
 
 
-def _missing(order: OrderAssessment, titles: Mapping[str, str]) -> dict[str, Any]:
+def _missing(order: OrderAssessment, catalogue: Definitions) -> dict[str, Any]:
     """`stated`: what rules say is missing, in their own words. `unread`: unknown facts that kept other rules open.
 
     The title of a rule that could not be evaluated is no statement about the patient, so it is never printed as one.
@@ -118,20 +120,20 @@ def _missing(order: OrderAssessment, titles: Mapping[str, str]) -> dict[str, Any
     open_ = dict.fromkeys(n for m in order.missing for n in m.facts if n not in said)
     return {
         "stated": [
-            {"title": Trusted(m.rule.title), "facts": [_why(order.facts[n], titles) for n in dict.fromkeys(m.facts)]}
+            {"title": Trusted(m.rule.title), "facts": [_why(order.facts[n], catalogue) for n in dict.fromkeys(m.facts)]}
             for m in stated
         ],
-        "unread": [_why(order.facts[n], titles) for n in open_],
+        "unread": [_why(order.facts[n], catalogue) for n in open_],
     }
 
 
-def _why(fact: Fact, titles: Mapping[str, str]) -> dict[str, str]:
-    return {"title": Trusted(titles[fact.name]), "why": fact.why or fact.text or "unknown"}
+def _why(fact: Fact, catalogue: Definitions) -> dict[str, str]:
+    return {"title": Trusted(catalogue[fact.name].title), "why": fact.why or fact.text or "unknown"}
 
 
-def _facts(facts: Facts, titles: Mapping[str, str]) -> Callable[[str], FactView]:
+def _facts(facts: Facts, catalogue: Definitions) -> Callable[[str], FactView]:
     def fact(name: str) -> FactView:
-        return FactView(facts[name], titles[name])
+        return FactView(facts[name], catalogue[name].title)
 
     return fact
 
@@ -175,7 +177,7 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
     """
     return {
         "because": [_because(f, knowledge) for f in answer.because],
-        "unknown": [_why(f, {f.name: knowledge.catalogue.facts[f.name].title}) for f in order.printed],
+        "unknown": [_why(f, knowledge.catalogue.facts) for f in order.printed],
         "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [

@@ -36,7 +36,7 @@ _DOSED_BY = ("weight",)
 
 
 def card_problems(knowledge: Knowledge, templates: Templates, occasions: Occasions) -> list[str]:
-    """One line for each card that could not be worded for some patient."""
+    """One line for each card that could not be worded for some patient. Every card that a rule names must be there."""
     found = [*_misnamed(knowledge, templates)]
     if not found:
         # What one regimen prints, any does: doses and words of the same shape.
@@ -114,23 +114,22 @@ def _unfilled(
     sure: frozenset[str],
     regimen: Regimen | None,
 ) -> Iterator[str]:
-    """A line for each card of a rule that cannot be filled in."""
+    """A line for each card of a rule, and for the end of it, that cannot be filled in."""
     regimen = knowledge.regimens.get(rule.regimen, regimen)
-    for name, decision in _shown(rule):
-        template = templates.get(name)
-        if template is None:
-            yield knowledge.problem("cards", name, (), f"required: the card of the decision {decision}")
-            continue
-        asked = facts_of(template.card) | {n for n in _DOSED_BY if n in knowledge.catalogue.facts}
-        for order, told in _patients(knowledge, occasion, asked, frozenset() if decision == INSUFFICIENT else sure):
+    shown = list(_shown(rule))
+    for name, decision in shown:
+        known = frozenset[str]() if decision == INSUFFICIENT else sure
+        for order, told in _patients(knowledge, occasion, facts_of(templates[name].card), known):
+            shared = context.base(knowledge, order)
             for dosed in (regimen, None) if regimen else (None,):
-                answer = _answer(rule, decision, order, dosed)
-                own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
-                yield from _tried(knowledge, template, own, rule, told)
-                if FOOTER in templates:
-                    footer = {**own, **context.of_footer(answer, knowledge, order)}
-                    yield from _tried(knowledge, templates[FOOTER], footer, rule, told)
-    if REPEATED in templates and rule is UNEVALUATED_RULE:
+                own = {**shared, **context.of_answer(_answer(rule, decision, order, dosed), knowledge)}
+                yield from _tried(knowledge, templates[name], own, rule, told)
+    for order, told in _patients(knowledge, occasion, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
+        answer = _answer(rule, shown[0][1], order, None)
+        own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+        own |= context.of_footer(answer, knowledge, order)
+        yield from _tried(knowledge, templates[FOOTER], own, rule, told)
+    if rule is UNEVALUATED_RULE:
         yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
 
 
@@ -161,8 +160,8 @@ def _patients(
     knowledge: Knowledge, occasion: Occasion, asked: Iterable[str], sure: frozenset[str]
 ) -> Iterator[tuple[OrderAssessment, str]]:
     """Assessments that differ in what is known, each with the words for it."""
-    definitions = {name: knowledge.catalogue.facts[name] for name in sorted(asked)}
-    for variant in range(3):
+    definitions = {name: knowledge.catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY})}
+    for variant in range(2):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
         yield _order(occasion, known), ""
     may = [name for name in definitions if name not in sure]
@@ -191,8 +190,8 @@ def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment
 
 _VALUES: Mapping[str, Callable[[FactDefinition], Sequence[Scalar]]] = {
     "boolean": lambda _: (True, False),
-    "integer": lambda _: (3, 0, 1),
-    "number": lambda _: (81.5, 7.25, 1.0),
+    "integer": lambda _: (3, 0),
+    "number": lambda _: (81.5, 7.25),
     "code": lambda fact: fact.values or ("word",),
 }
 

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
+import msgspec
+
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
@@ -149,18 +151,23 @@ def _own(read: Read, patient_id: str, kind: str) -> Read:
 
 def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     """Each resource once: equal copies are one, of versions the one updated last; what cannot be told apart stays."""
-    kept: dict[str, list[Resource]] = {}
+    named: dict[str, list[Resource]] = {}
     for resource in resources:
         # Without an id nothing says that two resources are the same one.
-        versions = kept.setdefault(resource.ref if resource.id else str(id(resource)), [])
-        if any(resource.raw == other.raw for other in versions):
-            continue
-        newest = max((_updated(v) for v in versions), default="")
-        if _updated(resource) > newest:
-            versions.clear()
-        if _updated(resource) >= newest or not versions:
-            versions.append(resource)
-    return tuple(r for versions in kept.values() for r in versions)
+        named.setdefault(resource.ref if resource.id else str(id(resource)), []).append(resource)
+    return tuple(kept for versions in named.values() for kept in _newest(versions))
+
+
+def _newest(versions: list[Resource]) -> Iterable[Resource]:
+    """Of one resource's versions those updated last, equal copies once: linear in what they hold."""
+    if len(versions) == 1:
+        return versions
+    latest = max(_updated(version) for version in versions)
+    told = ((msgspec.json.encode(v.raw, order="sorted"), v) for v in versions if _updated(v) == latest)
+    kept: dict[bytes, Resource] = {}
+    for content, version in told:
+        kept.setdefault(content, version)
+    return kept.values()
 
 
 def _updated(resource: Resource) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.chart.outcomes import loss
 from cds_service.chart.resource import ANYWHERE, Resource
 from cds_service.chart.vocabulary import Matcher
 
@@ -174,8 +175,8 @@ def joined(first: Read, page: Read) -> Read:
 def _gaps(raws: list[Any], found: list[Any]) -> Iterator[str]:
     if len(found) < len(raws):
         yield f"{len(raws) - len(found)} entries hold no FHIR resource"
-    if any(r["resourceType"] == "OperationOutcome" and _failed(r) for r in found):
-        yield "the search reported an error among its results"
+    said = (loss(r) for r in found if r["resourceType"] == "OperationOutcome")
+    yield from dict.fromkeys(text for text in said if text)
 
 
 def _following(bundle: Mapping[str, Any]) -> str | None:
@@ -197,12 +198,6 @@ def _cut(more: bool, total: int | None, count: int) -> str:
     if more:
         return MORE
     return f"{total} results exist, {count} were sent" if total is not None and total > count else ""
-
-
-def _failed(outcome: Mapping[str, Any]) -> bool:
-    issues = outcome.get("issue")
-    severities = [i.get("severity") for i in issues if isinstance(i, dict)] if isinstance(issues, list) else [None]
-    return any(severity not in ("warning", "information") for severity in severities)
 
 
 class ReadCache:

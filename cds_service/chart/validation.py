@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
@@ -20,14 +20,23 @@ READ_TYPES = (
 )  # fmt: skip
 
 
+# Bytes of one resource: with the number of those remembered this bounds the memory (16 MiB).
+_LONGEST: Final = 8192
+
+
 def problem_of(raw: Mapping[str, Any]) -> str:
     """What is wrong, by element, without repeating the chart's own values; "" where nothing is."""
-    return _problem(msgspec.json.encode(raw))
+    encoded = msgspec.json.encode(raw)
+    return _remembered(encoded) if len(encoded) <= _LONGEST else _problem(encoded)
 
 
-@lru_cache(maxsize=4096)
-def _problem(encoded: bytes) -> str:
+@lru_cache(maxsize=2048)
+def _remembered(encoded: bytes) -> str:
     """Remembered by content: a validation costs a hundred times what encoding does."""
+    return _problem(encoded)
+
+
+def _problem(encoded: bytes) -> str:
     raw = msgspec.json.decode(encoded)
     kind = raw.get("resourceType")
     if kind not in READ_TYPES:

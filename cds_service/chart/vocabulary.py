@@ -1,18 +1,17 @@
-"""Value sets at work: does this concept mean that?
-
-A code decides where there is one; words decide in text-only concepts and in the displays of unlisted codes. A phrase
-that a set excludes silences the clause that it stands in, so that "family history of sepsis" never reads as sepsis.
-"""
+"""Coded and written concepts of a chart, and the value sets at work on them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
+from cds_service.chart.recognition import Recogniser, Recognition, Written
+from cds_service.chart.words import fold, words_of
 from cds_service.knowledge.model import ValueSet
 
 
@@ -20,14 +19,16 @@ from cds_service.knowledge.model import ValueSet
 class Concept:
     """A CodeableConcept, normalised: codes as (system, code), words lower-case.
 
-    `known` remembers which value sets it is in: equal concepts of a process are one object (see `concept`).
+    `written` is the concept as it came; `known` remembers what it was recognised as: equal concepts of a process are
+    one object (see `concept`).
     """
 
     codes: tuple[tuple[str, str], ...]
     displays: tuple[str, ...]
     text: str
     label: str
-    known: dict[Matcher, bool] = field(default_factory=dict, compare=False, repr=False)
+    written: Written
+    known: dict[Recogniser, Recognition] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -36,16 +37,19 @@ class Concept:
 
 
 _APPENDED = re.compile(r"( \((disorder|finding|situation)\)|, unspecified)+$")
-NOTHING = Concept((), (), "", "")
+NOTHING = Concept((), (), "", "", Written((), ""))
 
 
-# A chart has a few dozen distinct concepts, again and again. Long texts are rare and would fill the memory.
+# A chart has a few dozen distinct concepts, again and again. Long ones are rare and would fill the memory: so many
+# characters a concept times the number remembered is the bound.
 _LONGEST = 256
 
 
 @lru_cache(maxsize=4096)
-def _one(codes: tuple[tuple[str, str], ...], displays: tuple[str, ...], text: str, label: str) -> Concept:
-    return Concept(codes, displays, text, label)
+def _one(
+    codes: tuple[tuple[str, str], ...], displays: tuple[str, ...], text: str, label: str, written: Written
+) -> Concept:
+    return Concept(codes, displays, text, label, written)
 
 
 def normalise(text: str) -> str:
@@ -74,8 +78,10 @@ def concept(value: object) -> Concept:
     text = str(value.get("text") or "")
     label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
     label = label or (codes[0][1] if codes else "")
-    made = _one if len(text) + sum(map(len, displays)) <= _LONGEST else Concept
-    return made(codes, tuple(d for d in displays if d), normalise(text), label[:120])
+    told = ((str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in codings)
+    written = Written(tuple(told), text)
+    made = _one if len(text) + sum(map(len, chain(*written.codings))) <= _LONGEST else Concept
+    return made(codes, tuple(d for d in displays if d), normalise(text), label[:120], written)
 
 
 def _list(value: object) -> list[Any]:
@@ -83,22 +89,23 @@ def _list(value: object) -> list[Any]:
 
 
 class Matcher:
-    """One value set, compiled once."""
+    """One value set: does this concept mean that?"""
 
-    def __init__(self, value_set: ValueSet) -> None:
+    def __init__(self, value_set: ValueSet, recogniser: Recogniser) -> None:
         self.id = value_set.id
-        self._codes = frozenset((c.system, c.code) for c in value_set.codes)
-        self._prefixes = tuple((c.system, c.code) for c in value_set.codes if c.match == "prefix")
-        self._excluded = frozenset((e.system, e.code) for e in value_set.exclusions if e.code)
-        self._words = _phrases(value_set.text)
-        self._exact = frozenset(normalise(t) for t in (*value_set.text, *(c.display for c in value_set.codes)))
-        self._hedge = _phrases(e.text for e in value_set.exclusions if e.text)
+        self._recogniser = recogniser
+        phrases = (*value_set.text, *(c.display for c in value_set.codes))
+        self._exact = frozenset(words_of(fold(text)) for text in phrases)
 
     def matches(self, found: Concept) -> bool:
-        """True where a code is in the set, or its words are and no code of the set's exclusions stands beside."""
-        known = found.known.get(self)
+        """True where the concept says this of the patient as of now, for certain or in doubt."""
+        return self.recognised(found).holds(self.id)
+
+    def recognised(self, found: Concept) -> Recognition:
+        """Everything that the concept is, looked up once a process."""
+        known = found.known.get(self._recogniser)
         if known is None:
-            known = found.known[self] = self._judge(found)
+            known = found.known[self._recogniser] = self._recogniser.recognise(found.written)
         return known
 
     def names(self, found: Concept) -> bool:
@@ -108,31 +115,14 @@ class Matcher:
         Stricter than `matches`: "CRS in a patient with gout" matches gout and does not name it.
         """
         told = [text for text in (found.text, *found.displays) if text]
-        if found.codes and all(self._has(code) for code in found.codes):
-            return all(_bare(text) in self._exact or text in found.displays for text in told)
-        if any(code in self._excluded for code in found.codes):
+        if found.codes and all(self._recogniser.has(self.id, *code) for code in found.codes):
+            return all(self._is_exact(text) or text in found.displays for text in told)
+        if any(self._recogniser.bars(self.id, *code) for code in found.codes):
             return False
-        return bool(told) and all(_bare(text) in self._exact for text in told)
+        return bool(told) and all(self._is_exact(text) for text in told)
 
-    def _has(self, code: tuple[str, str]) -> bool:
-        return code in self._codes or any(code[0] == s and code[1].startswith(c) for s, c in self._prefixes)
-
-    def _judge(self, found: Concept) -> bool:
-        if any(self._has(code) for code in found.codes):
-            return True
-        if self._words is None:
-            return False
-        if any(code in self._excluded for code in found.codes):
-            return self._says(found.text) and found.text not in found.displays
-        return self._says(found.text) or any(self._says(display) for display in found.displays)
-
-    def _says(self, text: str) -> bool:
-        if not text or self._words is None:
-            return False
-        for found in self._words.finditer(text):
-            if self._hedge is None or not self._hedge.search(_clause(text, found.start(), found.end())):
-                return True
-        return False
+    def _is_exact(self, text: str) -> bool:
+        return words_of(fold(_bare(text))) in self._exact
 
 
 def _bare(text: str) -> str:
@@ -140,25 +130,6 @@ def _bare(text: str) -> str:
     return _APPENDED.sub("", text)
 
 
-def _clause(text: str, start: int, end: int) -> str:
-    """The part of a text around a match: "sepsis, no pneumonia" says two things."""
-    begin = max(text.rfind(", ", 0, start), text.rfind("; ", 0, start)) + 1
-    stops = [at for at in (text.find(", ", end), text.find("; ", end)) if at >= 0]
-    return text[begin : min(stops, default=len(text))]
-
-
-def _phrases(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    """Whole words or phrases, longest first; None where there are none."""
-    ordered = sorted({normalise(p) for p in phrases}, key=len, reverse=True)
-    if not ordered:
-        return None
-    # Scripts without spaces between words (CJK) have no word boundary to ask for.
-    spaced = [re.escape(p) for p in ordered if not any(ord(c) >= 0x2E80 for c in p)]
-    unspaced = [re.escape(p) for p in ordered if any(ord(c) >= 0x2E80 for c in p)]
-    parts = ([rf"(?<!\w)(?:{'|'.join(spaced)})(?!\w)"] if spaced else []) + unspaced
-    return re.compile("|".join(parts))
-
-
-def matchers(value_sets: Mapping[str, ValueSet]) -> dict[str, Matcher]:
+def matchers(value_sets: Mapping[str, ValueSet], recogniser: Recogniser) -> dict[str, Matcher]:
     """Every value set, ready to match."""
-    return {name: Matcher(value_set) for name, value_set in value_sets.items()}
+    return {name: Matcher(value_set, recogniser) for name, value_set in value_sets.items()}

@@ -8,7 +8,7 @@ from cds_service.chart.vocabulary import concept
 from cds_service.facts.dosage import doses_at_once
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
-from cds_service.knowledge.model import DoseMaximum, Drug
+from cds_service.knowledge.model import DoseMaximum
 
 Find = Callable[[Reading, Facts], Fact]
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose

@@ -26,12 +26,14 @@ from cds_service.knowledge.model import (
     Card,
     Case,
     Catalogue,
+    CodeSystems,
     Computed,
     Condition,
     Coverage,
     Drug,
     Evidence,
     Group,
+    Languages,
     Orders,
     Policy,
     Regimen,
@@ -63,6 +65,8 @@ class Knowledge:
     value_sets: Mapping[str, ValueSet]
     evidence: Mapping[str, Evidence]
     analytes: Mapping[str, Analyte]
+    code_systems: CodeSystems
+    languages: Languages
     catalogue: Catalogue
     orders: Orders
     drugs: Mapping[str, Drug]
@@ -175,6 +179,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         value_sets=loaded.table("rules/terms"),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
+        code_systems=loaded.singles["rules/code-systems.yaml"],
+        languages=loaded.singles["rules/languages.yaml"],
         catalogue=loaded.singles["rules/facts.yaml"],
         orders=loaded.singles["rules/orders.yaml"],
         drugs=drugs,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from cds_service.knowledge.model import Code, Condition, Dose, Exclusion, Policy, UnverifiedCode, ValueSet
+from cds_service.knowledge.model import Code, Condition, Dose, Exclusion, Policy, Tree, UnverifiedCode, ValueSet
 
 Json = dict[str, Any]
 BASE = "https://anakinra-cds.org/fhir/StructureDefinition/"
@@ -65,6 +65,7 @@ def value_set(resource: Json) -> ValueSet:
         purpose=resource["purpose"],
         method=resource["description"].removeprefix(resource["purpose"]).lstrip("\n"),
         codes=tuple(code for include in compose.get("include", []) for code in _codes(include)),
+        trees=tuple(map(_tree, values(resource, "code-tree"))),
         text=tuple(values(resource, "matching-text")),
         exclusions=(*_composed(compose), *map(_apart, values(resource, "exclusion"))),
         unverified=tuple(UnverifiedCode(**_coded(part(u, "code")), reason=part(u, "reason")) for u in unverified),
@@ -84,6 +85,11 @@ def _codes(include: Json) -> Iterator[Code]:
             source=first(each, "code-source"),
             match="prefix",
         )
+
+
+def _tree(told: dict[str, list[Any]]) -> Tree:
+    codes, without = tuple(told.get("begins", ())), tuple(told.get("without", ()))
+    return Tree(family=part(told, "family"), codes=codes, without=without, source=part(told, "source"))
 
 
 def _composed(compose: Json) -> Iterator[Exclusion]:

@@ -9,13 +9,15 @@ from click.testing import CliRunner, Result
 
 from cds_service.knowledge import inspect
 from cds_service.tools.commands.check import command
-from tests.support.knowledge_root import EXTENDING_SITE, replace, write
+from tests.support.knowledge_root import EXTENDING_SITE, complete, replace, write
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:
+    if root.joinpath("rules").is_dir():
+        complete(root)
     return CliRunner().invoke(command, ["--root", str(root), *arguments])
 
 

@@ -216,7 +216,7 @@ def test_refuted_evidence(root: Path, problems: Problems) -> None:
 
 
 def test_template_in_the_detail_and_orders(root: Path, problems: Problems) -> None:
-    replace(root, CARD, '{{ facts["neutrophil-count"] }}', "{% if %}")
+    replace(root, CARD, "{{ policy('neutropenia') }}", "{% if %}")
     order = "orders:\n  - {label: Count, text: '{% for', everyHours: 24, reason: Because}\n"
     write(root, CARD, (root / CARD).read_text(encoding="utf-8") + order)
     found = problems()

@@ -13,7 +13,7 @@ from cds_service.cli import main
 from cds_service.knowledge import inspect
 from cds_service.knowledge.loader import read_all
 from cds_service.knowledge.lock import artefacts
-from tests.support.knowledge_root import replace, write
+from tests.support.knowledge_root import complete, replace, write
 from tests.support.shipped import ROOT, inspection
 
 LOCK = "rules/versions.yaml"
@@ -63,7 +63,7 @@ def locked(root: Path) -> Path:
 
 
 def test_without_a_lock_nothing_is_locked(root: Path) -> None:
-    result = CliRunner().invoke(main, ["check", "--root", str(root)])
+    result = CliRunner().invoke(main, ["check", "--root", str(complete(root))])
     assert result.exit_code == 0
     assert "none is recorded: nothing is locked" in " ".join(result.stdout.split()).replace(" │ ", " ")
 

@@ -9,11 +9,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from cds_service.contract import DecisionName
 from cds_service.knowledge import load
-from cds_service.knowledge.model import DecisionName, RuleDefinition
+from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.commands.check import command as check
 from cds_service.tools.commands.new_rule import command
-from tests.support.knowledge_root import replace, write
+from tests.support.knowledge_root import complete, replace, write
 
 RULE = "rules/shared/toy/toy-count.yaml"
 CASES = "rules/shared/toy/toy-count.cases.yaml"
@@ -29,7 +30,7 @@ def files(root: Path) -> set[str]:
 
 
 def assert_checks(root: Path) -> None:
-    result = CliRunner().invoke(check, ["--root", str(root)])
+    result = CliRunner().invoke(check, ["--root", str(complete(root))])
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -81,7 +82,7 @@ def test_long_titles_make_short_summaries(root: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["code\n    values: [none, mild]", "code", "integer"])
 def test_every_type_of_fact(root: Path, kind: str) -> None:
-    fact = "  severity:\n    title: How severe\n    type: " + kind + "\n    from: {topic: toy}\n"
+    fact = "  severity:\n    title: How severe\n    type: " + kind + "\n    from: {topic: patient}\n"
     replace(root, "rules/facts.yaml", "facts:\n", "facts:\n" + fact)
     assert run(root, "shared/toy/toy-count", "--fact", "severity").exit_code == 0
     assert_checks(root)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from cds_service.contract import DecisionName, Indicator
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Dose, Regimen, RuleDefinition
-from cds_service.knowledge.model.base import DecisionName, Indicator
 from cds_service.tools.mutation.steps import moved
 
 AMOUNTS, INTERVAL = ("mg", "mg_per_kg", "cap_mg"), ("interval_hours",)

@@ -8,9 +8,10 @@ from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 
+from cds_service.contract import EXPLANATION
+from cds_service.contract import RULE_SYSTEM as TOPIC_SYSTEM
+
 INDICATORS = ("info", "warning", "critical")
-TOPIC_SYSTEM = "https://anakinra-cds.org/CodeSystem/rule"
-EXPLANATION = "org.anakinra-cds.explanation"
 ANAKINRA = "72435"
 _HOURS = {"min": 1 / 60, "h": 1, "d": 24, "wk": 168}
 Card = Mapping[str, Any]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+
 Problems = Callable[..., tuple[str, ...]]
 """Loads a root at a site (default `us`) and returns the problems."""
 
@@ -54,6 +56,27 @@ laboratory-max-age:
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
+""",
+    "rules/code-systems.yaml": """\
+families:
+  loinc: {title: LOINC, match: exact, systems: ["http://loinc.org"]}
+none: []
+noInformation: []
+""",
+    "rules/languages.yaml": """\
+reach: {before: 8, just-before: 1, after: 3, just-after: 0, both: 8}
+languages:
+  en:
+    title: English
+    denied: {before: ["no"]}
+    doubted: {before: [possible]}
+    past: {before: [history of]}
+    people: {both: [mother]}
+    active: []
+    turns: [but]
+    joins: [with]
+placeholders: {whole: [unknown], anywhere: [not on file]}
+abbreviations: [RA]
 """,
     "rules/regions.yaml": """\
 US: {title: United States}
@@ -169,7 +192,40 @@ id: toy-neutropenia
 version: 1.0.0
 summary: Neutrophils are low; withhold the toy drug
 detail: |
-  The newest count is {{ facts["neutrophil-count"] }}.
+  The newest count is below {{ policy('neutropenia') }}.
+""",
+}
+_CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
+_WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
+# What any service needs beside its own content: appended to a file that is there, else a file of its own.
+SERVICE_FILES = {
+    **{f"cards/{name}.yaml": f"id: {name}\nversion: 1.0.0\nsummary: Words\ndetail: Words\n" for name in _CARDS},
+    "rules/policies.yaml": "".join(
+        f"{name}: {{title: A time, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: Invented}}\n"
+        for name in _WINDOWS
+    ),
+    "rules/units.yaml": "drug-amount: {title: Amounts, unit: mg, units: [{code: mg}], plausible: [0, 10000]}\n",
+    "rules/facts.yaml": """\
+  age: {title: Age, type: number, unit: a, from: {topic: patient}}
+  child: {title: Child, type: boolean, from: {topic: patient}}
+  weight: {title: Weight, type: number, unit: kg, from: {topic: patient}}
+""",
+    "rules/terms/route-subcutaneous.yaml": """\
+id: route-subcutaneous
+title: The subcutaneous route
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: Routes under the skin.
+method: Invented for tests.
+codes: []
+text: [subcutaneous]
+exclusions: []
+unverified: []
+""",
+    "rules/computed.yaml": f"""\
+topics: {{patient: {{}}}}
+service: {{policies: [{", ".join(_WINDOWS)}], cards: [{", ".join(_CARDS)}], valueSets: [route-subcutaneous]}}
 """,
 }
 EXTENDING_SITE = """\
@@ -184,6 +240,14 @@ def write_root(folder: Path) -> Path:
     """Write the files below `folder` and return it: a root for `knowledge.load`."""
     for name, text in FILES.items():
         write(folder, name, text)
+    return folder
+
+
+def complete(folder: Path) -> Path:
+    """Add what any service needs beside its own content: a root that can be started."""
+    for name, text in SERVICE_FILES.items():
+        before = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
+        write(folder, name, before + text)
     return folder
 
 

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
+from cds_service.contract import EXPLANATION
 from cds_service.hook_call import HookCall
 from cds_service.settings import Settings
 
@@ -19,7 +20,7 @@ EHR = "https://ehr.example.org"
 SELECT = "/cds-services/anakinra-order-select"
 CARD = {
     "summary": "x",
-    "extension": {"org.anakinra-cds.explanation": {"decision": "suggest", "rule": "crs-refractory"}},
+    "extension": {EXPLANATION: {"decision": "suggest", "rule": "crs-refractory"}},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.contract import EXPLANATION
 from cds_service.errors import CallError
 from cds_service.web.door import EVALUATION_TIME
 from tests.web.stub import CARD, SELECT, StubService, call_body, client_of, issue, post
@@ -168,7 +169,7 @@ def test_health_and_readiness() -> None:
 
 
 def test_metrics() -> None:
-    lost = {"summary": "x", "extension": {"org.anakinra-cds.explanation": {"rule": "system-unevaluated"}}}
+    lost = {"summary": "x", "extension": {EXPLANATION: {"rule": "system-unevaluated"}}}
     service = StubService({"cards": [CARD, lost, {"summary": "silent"}]})
     client = client_of(service)
     assert "anakinra_cds_disagreements_total 0" in client.get("/metrics").text

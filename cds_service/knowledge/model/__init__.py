@@ -26,6 +26,7 @@ from cds_service.knowledge.model.drugs import (
     named_for,
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, Query, Source
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
 from cds_service.knowledge.model.rules import (
     OPERATORS,
@@ -37,7 +38,17 @@ from cds_service.knowledge.model.rules import (
     RuleDefinition,
     Until,
 )
-from cds_service.knowledge.model.terms import Analyte, Code, Evidence, Exclusion, Policy, Unit, UnverifiedCode, ValueSet
+from cds_service.knowledge.model.terms import (
+    Analyte,
+    Code,
+    Evidence,
+    Exclusion,
+    Policy,
+    Tree,
+    Unit,
+    UnverifiedCode,
+    ValueSet,
+)
 from cds_service.knowledge.model.trace import (
     ATTRIBUTES,
     Attribute,
@@ -65,9 +76,12 @@ __all__ = [
     "Case",
     "Catalogue",
     "Code",
+    "CodeFamily",
+    "CodeSystems",
     "Computed",
     "Condition",
     "Coverage",
+    "Cues",
     "Dose",
     "DosedKind",
     "Dosing",
@@ -79,6 +93,8 @@ __all__ = [
     "Group",
     "Id",
     "Issuer",
+    "Language",
+    "Languages",
     "Medication",
     "Model",
     "OfGroup",
@@ -102,6 +118,7 @@ __all__ = [
     "Statement",
     "Status",
     "Stratum",
+    "Tree",
     "Unit",
     "Until",
     "UnverifiedCode",

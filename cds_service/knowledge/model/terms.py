@@ -28,6 +28,19 @@ class Exclusion(Model):
     reason: str
 
 
+class Tree(Model):
+    """Parts of code systems with a tree (ICD-10, ATC), by the beginnings of their codes, without dots.
+
+    `family` is a family of `rules/code-systems.yaml` or a group of them (`icd-10`: all national editions); `without`
+    are beginnings that do not belong here although a shorter one does.
+    """
+
+    family: Id
+    codes: tuple[str, ...]
+    without: tuple[str, ...] = ()
+    source: str
+
+
 class UnverifiedCode(Model):
     """A code that was met but could not be verified: recorded, never used for matching."""
 
@@ -48,6 +61,7 @@ class ValueSet(Model):
     purpose: str
     method: str
     codes: tuple[Code, ...]
+    trees: tuple[Tree, ...] = ()
     text: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
     unverified: tuple[UnverifiedCode, ...]

@@ -71,6 +71,16 @@ DECLARED: Final = (
         repeats=True,
         parts=(Part("code", ("Coding",), "The code"), Part("reason", _TEXT, "Why it is not used")),
     ),
+    Extension(
+        "code-tree", "Parts of code systems with a tree, by the beginnings of their codes, without dots", ("ValueSet",),
+        repeats=True,
+        parts=(
+            Part("family", _CODE, "A code system under all its URIs, or a group of national editions such as icd-10"),
+            Part("begins", _CODE, "A code with all codes below it, or the first and last of a range", repeats=True),
+            Part("without", _CODE, "What does not belong here although a shorter beginning does", repeats=True),
+            Part("source", _TEXT, "Where the list comes from"),
+        ),
+    ),
     # ---- libraries
     Extension(
         "policy", "The value of a policy at the site of this export, and whose it is", ("ParameterDefinition",),

@@ -21,6 +21,10 @@ def value_set(of: ValueSet) -> Json:
         of.id,
         extension=[
             *extension("matching-text", of.text),
+            *(
+                compound("code-tree", family=tree.family, begins=tree.codes, without=tree.without, source=tree.source)
+                for tree in of.trees
+            ),
             *(_apart(exclusion) for exclusion in apart),
             *(
                 compound("unverified-code", code=coding(code.system, code.code, code.display), reason=code.reason)

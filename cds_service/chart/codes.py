@@ -1,0 +1,144 @@
+"""Codes under every name that charts give them: one family for all URIs of a system, one spelling for each code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cds_service.knowledge.model import Code, CodeFamily, CodeSystems
+
+_NOT_DIGITS: Final = re.compile(r"[^0-9-]")
+# NDC: labeler, product and package in ten digits, of which one part lacks its leading zero; eleven digits are 5-4-2.
+_NDC_PARTS: Final = (5, 4, 2)
+_SEVENTH: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A code as it is compared: its family (or its system, where none is known) and its canonical forms."""
+
+    family: str
+    forms: tuple[str, ...]
+
+
+class Systems:
+    """Which family a system URI belongs to, and how codes of that family are spelled."""
+
+    def __init__(self, table: CodeSystems) -> None:
+        self._family = {uri: name for name, family in table.families.items() for uri in family.systems}
+        self._families: Mapping[str, CodeFamily] = table.families
+        self._none = frozenset(table.none)
+        self._no_information = frozenset((each.system, each.code) for each in table.no_information)
+        self._groups: dict[str, tuple[str, ...]] = {}
+        for name, family in table.families.items():
+            group = family.group or name
+            self._groups[group] = (*self._groups.get(group, ()), name)
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The families of a group such as `icd-10`; a family is a group of its own."""
+        return self._groups.get(name) or (name,)
+
+    def spelled(self, system: str, code: str) -> Spelling:
+        """A code in the form in which it is compared."""
+        name = self._family.get(system, "")
+        match = self._families[name].match if name else "exact"
+        return Spelling(name or system, tuple(_forms(match, code)))
+
+    def is_prefix(self, name: str) -> bool:
+        """Whether a code of this family also stands for the codes below it."""
+        return name in self._families and self._families[name].match == "prefix"
+
+    def is_whole(self, system: str) -> bool:
+        """Whether the knowledge knows this system whole: what is in none of our value sets is something else."""
+        name = self._family.get(system, "")
+        return bool(name) and self._families[name].whole
+
+    def is_sequela(self, name: str, forms: Sequence[str]) -> bool:
+        """Whether a code says that only the consequences are left (ICD-10-CM: the seventh character S)."""
+        end = self._families[name].sequela if name in self._families else ""
+        return bool(end) and all(len(form) == _SEVENTH and form.endswith(end) for form in forms)
+
+    def says_nothing(self, system: str, code: str) -> bool:
+        """Whether a code stands for no information at all: absent, masked, not asked."""
+        return system in self._none or (system, code) in self._no_information
+
+
+def _forms(match: str, code: str) -> Iterator[str]:
+    bare = code.strip()
+    if match == "prefix":
+        yield re.sub(r"[.\s!*†+-]", "", bare).upper()
+    elif match == "ndc":
+        yield from _ndc(bare)
+    elif match == "cvx":
+        yield bare.lstrip("0") or bare
+    else:
+        yield bare
+
+
+def _ndc(code: str) -> Iterator[str]:
+    """The eleven digits of an NDC; of ten digits without hyphens all three that it may stand for."""
+    parts = _NOT_DIGITS.sub("", code).split("-")
+    if len(parts) == len(_NDC_PARTS):
+        yield "".join(part.zfill(length) for part, length in zip(parts, _NDC_PARTS, strict=True))
+        return
+    digits = "".join(parts)
+    if len(digits) == 10:
+        yield f"0{digits}"
+        yield f"{digits[:5]}0{digits[5:]}"
+        yield f"{digits[:9]}0{digits[9:]}"
+    else:
+        yield digits
+
+
+def _range(begin: str) -> Iterator[str]:
+    """`A15-A19` or `B01.0-B01.2` one by one: codes of one length, of which only the last digits count up."""
+    first, _, last = (next(_forms("prefix", part)) if part else "" for part in begin.partition("-"))
+    if not last:
+        yield first
+        return
+    same = len(first) == len(last) and first[0] == last[0] and first[1:].isdigit() and last[1:].isdigit()
+    if not same and (first[0], last[0]) != ("A", "B"):
+        raise ValueError(f"{begin}: expected the first and the last code of a range, such as A15-A19")
+    for letter in dict.fromkeys((first[0], last[0])):
+        low = int(first[1:]) if letter == first[0] else 0
+        high = int(last[1:]) if letter == last[0] else 10 ** (len(first) - 1) - 1
+        yield from (f"{letter}{n:0{len(first) - 1}d}" for n in range(low, high + 1))
+
+
+class CodeIndex:
+    """Which value sets a code is in: by its exact form, or by the beginning of it in families that have a tree."""
+
+    def __init__(self, systems: Systems) -> None:
+        self._systems = systems
+        self._exact: dict[tuple[str, str], set[str]] = {}
+        self._begins: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+
+    def add(self, set_id: str, codes: Iterable[Code]) -> None:
+        """The codes of a value set that are listed one by one."""
+        for code in codes:
+            spelling = self._systems.spelled(code.system, code.code)
+            for form in spelling.forms:
+                if code.match == "prefix":
+                    self._begins.setdefault((spelling.family, form), []).append((set_id, True))
+                else:
+                    self._exact.setdefault((spelling.family, form), set()).add(set_id)
+
+    def add_tree(self, set_id: str, families: Sequence[str], begins: Iterable[str], included: bool) -> None:
+        """Everything that begins so, in each of the families; or nothing of it, where it is not `included`."""
+        forms = [form for begin in begins for form in _range(begin)]
+        for family in families:
+            for form in forms:
+                self._begins.setdefault((family, form), []).append((set_id, included))
+
+    def sets_of(self, system: str, code: str) -> frozenset[str]:
+        """Every value set that holds the code. The longest beginning decides: an exception lies below what it is of."""
+        spelling = self._systems.spelled(system, code)
+        found = {name for form in spelling.forms for name in self._exact.get((spelling.family, form), ())}
+        for form in spelling.forms if not self._systems.is_sequela(spelling.family, spelling.forms) else ():
+            told: dict[str, bool] = {}
+            for length in range(1, len(form) + 1):
+                told.update(self._begins.get((spelling.family, form[:length]), ()))
+            found |= {name for name, included in told.items() if included}
+        return frozenset(found)

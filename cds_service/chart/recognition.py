@@ -1,0 +1,201 @@
+"""What a coded or written concept is: in which value sets, how it is meant, and whether it was understood at all.
+
+Every concept is looked at once, for all value sets together. There are three outcomes: it is in a value set; it is
+recognisably something else; or it is not understood, and then no value set may be said not to hold it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cds_service.chart.codes import CodeIndex, Systems
+from cds_service.chart.words import SENSES, Cue, Lexicon, Phrase, Sense, Side, fold, words_of
+from cds_service.knowledge.model import CodeSystems, Cues, Languages, ValueSet
+
+_LEAST_LETTERS: Final = 3
+_SHORT_TOKEN: Final = 5
+_SIDES: Final[Mapping[str, Side]] = {
+    "before": "before",
+    "just_before": "before",
+    "after": "after",
+    "just_after": "after",
+    "both": "both",
+}
+_ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How a concept belongs to a value set: by code or words, how it is meant, and the year that its words name (0:
+    none)."""
+
+    sense: Sense
+    by_code: bool = False
+    year: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Every value set that a concept belongs to; `puzzle` says why it was not understood ("" where it was)."""
+
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
+    puzzle: str = ""
+
+    def holds(self, set_id: str) -> bool:
+        """Whether the concept says this of the patient as of now, for certain or in doubt."""
+        meaning = self.meanings.get(set_id)
+        return meaning is not None and meaning.sense in ("said", "doubted")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A concept as a chart writes it: (system, code, display) of each coding, and the text, none of them folded."""
+
+    codings: tuple[tuple[str, str, str], ...]
+    text: str
+
+
+class Recogniser:
+    """All value sets of a site, its languages and its code systems, ready to recognise any concept."""
+
+    def __init__(
+        self, value_sets: Mapping[str, ValueSet], systems: CodeSystems, languages: Languages, scripts: Iterable[str]
+    ) -> None:
+        self._systems = Systems(systems)
+        self._codes = CodeIndex(self._systems)
+        self._not_these: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+        for value_set in value_sets.values():
+            self._index(value_set)
+        self._lexicon = Lexicon(_phrases(value_sets.values(), languages))
+        self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
+        self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
+        self._short = frozenset(text.upper() for text in languages.abbreviations)
+        self._scripts = frozenset(script.upper() for script in scripts)
+
+    def _index(self, value_set: ValueSet) -> None:
+        self._codes.add(value_set.id, value_set.codes)
+        for tree in value_set.trees:
+            families = self._systems.members(tree.family)
+            self._codes.add_tree(value_set.id, families, tree.codes, included=True)
+            self._codes.add_tree(value_set.id, families, tree.without, included=False)
+        for exclusion in value_set.exclusions:
+            if exclusion.code:
+                spelling = self._systems.spelled(exclusion.system, exclusion.code)
+                self._not_these.setdefault((spelling.family, spelling.forms), set()).add(value_set.id)
+
+    def has(self, set_id: str, system: str, code: str) -> bool:
+        """Whether a code is in a value set."""
+        return set_id in self._codes.sets_of(system, code)
+
+    def bars(self, set_id: str, system: str, code: str) -> bool:
+        """Whether a code is one that a value set excludes."""
+        spelling = self._systems.spelled(system, code)
+        return set_id in self._not_these.get((spelling.family, spelling.forms), ())
+
+    def recognise(self, written: Written) -> Recognition:
+        """What a concept is."""
+        meanings: dict[str, Meaning] = {}
+        barred: set[str] = set()
+        displays: list[tuple[str, set[str]]] = []
+        for system, code, display in written.codings:
+            spelling = self._systems.spelled(system, code)
+            barred |= self._not_these.get((spelling.family, spelling.forms), set())
+            if code:
+                meanings.update(dict.fromkeys(self._codes.sets_of(system, code), Meaning("said", by_code=True)))
+            if display and not self._systems.says_nothing(system, code):
+                displays.append((display, barred))
+        shown = {display for display, _ in displays}
+        for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
+            # What a code is not, its display does not make it; words of the clinician's own beside it may.
+            _join(meanings, self._read(text), barred if text in shown else frozenset())
+        if meanings:
+            return Recognition(meanings)
+        return Recognition(meanings, self._puzzle(written, list(shown)))
+
+    def _read(self, text: str) -> dict[str, Meaning]:
+        told: dict[str, Meaning] = {}
+        for mention in self._lexicon.mentions(text):
+            _join(told, {mention.set_id: Meaning(mention.sense, year=mention.year)}, frozenset())
+        return told
+
+    def _puzzle(self, written: Written, displays: list[str]) -> str:
+        """Why a concept that is in no value set is not recognisably something else; "" where it is."""
+        told = [(system, code) for system, code, _ in written.codings if code]
+        if any(self._systems.is_whole(s) and not self._systems.says_nothing(s, c) for s, c in told):
+            return ""
+        if any(self._systems.says_nothing(s, c) for s, c in told):
+            return "it says that nothing is known"
+        texts = [text for text in (written.text, *displays) if text.strip()]
+        if not texts:
+            return "a code without words" if told else "neither a code nor words"
+        reasons = [self._unread(text) for text in texts]
+        return "" if "" in reasons else reasons[0]
+
+    def _unread(self, text: str) -> str:
+        """Why words say nothing that could be understood; "" where they do."""
+        folded = fold(text)
+        words = words_of(folded)
+        letters = [c for c in folded if c.isalpha()]
+        if not letters:
+            return "no words"
+        if words in self._whole or self._anywhere.mentions(text):
+            return "words that say nothing"
+        if text.strip().upper() in self._short:
+            return ""
+        if not any(_script(c) in self._scripts for c in letters):
+            return "words in a script that is not read here"
+        if len(letters) < _LEAST_LETTERS:
+            return "too few letters"
+        token = text.strip()
+        if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
+            return "an abbreviation that is not listed"
+        return ""
+
+
+def _join(meanings: dict[str, Meaning], more: Mapping[str, Meaning], barred: Iterable[str]) -> None:
+    """Add readings; of two for one value set the more alarming stands, and a code stands above words."""
+    for name, meaning in more.items():
+        if name in barred:
+            continue
+        known = meanings.get(name)
+        if known is None or (not known.by_code and _rank(meaning) < _rank(known)):
+            meanings[name] = meaning
+
+
+def _rank(meaning: Meaning) -> tuple[int, int]:
+    return SENSES.index(meaning.sense), meaning.year and 1
+
+
+def _script(character: str) -> str:
+    """The script of a letter, by the first word of its Unicode name: LATIN, CJK, HANGUL, HIRAGANA, CYRILLIC ..."""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    for value_set in value_sets:
+        for text in value_set.text:
+            yield text, Phrase(value_set.id)
+        for exclusion in value_set.exclusions:
+            if exclusion.text:
+                yield exclusion.text, Phrase(value_set.id, excludes=True)
+    for language in languages.languages.values():
+        yield from _cues(language.denied, "denied", languages)
+        yield from _cues(language.doubted, "doubted", languages)
+        yield from _cues(language.past, "past", languages)
+        for text in language.people.both:
+            yield text, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True))
+        for text in language.active:
+            yield text, Phrase(cue=Cue("said", "both", _ANYWHERE))
+        for text in language.turns:
+            yield text, Phrase(turn=True)
+        for text in language.joins:
+            yield text, Phrase(join=True)
+
+
+def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    for place, side in _SIDES.items():
+        for text in getattr(cues, place):
+            yield text, Phrase(cue=Cue(sense, side, getattr(languages.reach, place)))

@@ -1,0 +1,90 @@
+"""`rules/languages.yaml` and `rules/code-systems.yaml`: how charts say things, and under which names codes come."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from cds_service.knowledge.model.base import Id, Model
+
+Words = tuple[Annotated[str, StringConstraints(min_length=1)], ...]
+
+
+class Reach(Model):
+    """How many words may stand between a cue and what it acts on, by the place of the cue."""
+
+    before: int
+    just_before: Annotated[int, Field(alias="just-before")]
+    after: int
+    just_after: Annotated[int, Field(alias="just-after")]
+    both: int
+
+
+class Cues(Model):
+    """Words of one sense, by the place where they stand."""
+
+    before: Words = ()
+    just_before: Annotated[Words, Field(alias="just-before")] = ()
+    after: Words = ()
+    just_after: Annotated[Words, Field(alias="just-after")] = ()
+    both: Words = ()
+
+
+class Language(Model):
+    """How one language denies, doubts, speaks of the past or of somebody else."""
+
+    title: str
+    denied: Cues
+    doubted: Cues
+    past: Cues
+    people: Cues
+    active: Words
+    turns: Words
+    joins: Words
+
+
+class Placeholders(Model):
+    """Words that say nothing: where they are all that is said, or wherever they stand."""
+
+    whole: Words
+    anywhere: Words
+
+
+class Languages(Model):
+    """`rules/languages.yaml`."""
+
+    reach: Reach
+    languages: dict[Id, Language]
+    placeholders: Placeholders
+    abbreviations: Words
+
+
+class CodeFamily(Model):
+    """One code system under all its URIs; families of one `group` share their codes.
+
+    `sequela` is the seventh character of a code that speaks of what an illness has left behind.
+    """
+
+    title: str
+    group: str = ""
+    match: Literal["exact", "prefix", "ndc", "cvx"]
+    whole: bool = False
+    sequela: str = ""
+    systems: tuple[str, ...]
+
+
+class NoInformation(Model):
+    """A code that says that nobody asked or nobody knows."""
+
+    system: str
+    code: str
+    display: str
+
+
+class CodeSystems(Model):
+    """`rules/code-systems.yaml`."""
+
+    families: dict[Id, CodeFamily]
+    none: tuple[str, ...]
+    no_information: tuple[NoInformation, ...]
