@@ -104,7 +104,7 @@ def place_of(error: BaseException) -> str:
 
 
 def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, now: datetime) -> OrderAssessment:
-    plan = program.plans[question.hook, occasion] if occasion.kind else Plan((), program.every_fact)
+    plan = program.plans[question.hook, occasion.key] if occasion.kind else Plan((), program.every_fact)
     facts: dict[str, Fact] = {}
     findings, failing = NOTHING_FOUND, "the facts could not be found"
     try:

@@ -23,6 +23,7 @@ from cds_service.errors import KnowledgeError
 from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Reading
 from cds_service.facts.order import OrderInHand
+from cds_service.facts.select import Selections
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.occasions import Occasion
@@ -45,8 +46,9 @@ class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
     `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
-    time. `templates` are the prefetch templates by query; `not_kept` the queries that this site's EHR holds nothing
-    for. `plans` are by hook and occasion; `every_fact` gathers the whole catalogue.
+    time; `select` is the selection language, compiled for them. `templates` are the prefetch templates by query;
+    `not_kept` the queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion;
+    `every_fact` gathers the whole catalogue.
     """
 
     id: str
@@ -55,10 +57,11 @@ class Program:
     units: Mapping[str, UnitTable]
     policies: Mapping[str, float]
     windows: Mapping[str, float]
+    select: Selections
     queries: Mapping[str, QueryKind]
     templates: Mapping[str, str]
     not_kept: frozenset[str]
-    plans: Mapping[tuple[str, Occasion], Plan]
+    plans: Mapping[tuple[str, str], Plan]
     every_fact: Gatherer
     engine: Engine
     wording: Wording
@@ -79,7 +82,7 @@ class Program:
 
     def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
         """The queries that the facts for these kinds of order may look at."""
-        return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o].gatherer.queries)
+        return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o.key].gatherer.queries)
 
     def occasions(self, kinds: Iterable[str]) -> tuple[Occasion, ...]:
         """The occasions of some kinds of order, in their order; "" is none."""
@@ -105,6 +108,7 @@ class Program:
             units=self.units,
             site=self.knowledge.site,
             one_click=self.knowledge.one_click(drug),
+            select=self.select,
         )
 
 
@@ -122,19 +126,26 @@ def compile_program(knowledge: Knowledge) -> Program:
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     unordered = [rule for rule in knowledge.rules if not rule.orders]
     engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)))
+    terms = matchers(knowledge.value_sets, recogniser)
+    policies = {name: float(p.value) for name, p in knowledge.policies.items()}
+    select = Selections(catalogue, terms, policies, windows)
     rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
-        terms=matchers(knowledge.value_sets, recogniser),
+        terms=terms,
         units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
-        policies={name: float(p.value) for name, p in knowledge.policies.items()},
+        policies=policies,
         windows=windows,
+        select=select,
         queries={n: QueryKind(q.resource, windows.get(q.window)) for n, q in catalogue.queries.items()},
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
-        plans={key: Plan(of, Gatherer(catalogue, _needed(of, knowledge))) for key, of in rules.items()},
-        every_fact=Gatherer(catalogue, catalogue.facts),
+        plans={
+            (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug]))
+            for (hook, o), of in rules.items()
+        },
+        every_fact=Gatherer(select, catalogue.facts, knowledge.drugs),
         engine=engine,
         wording=Wording(knowledge, cards, occasions),
     )

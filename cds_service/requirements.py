@@ -46,7 +46,6 @@ def _windows(knowledge: Knowledge) -> Iterator[str]:
     """Policies that are named as windows are times."""
     facts = "rules/facts.yaml"
     named = [(facts, "", ("queries", n, "window"), q.window) for n, q in knowledge.catalogue.queries.items()]
-    named += [(facts, "", ("facts", n, "maxAge"), fact.max_age) for n, fact in knowledge.catalogue.facts.items()]
     for rule in knowledge.rules:
         if until := rule.finding.until:
             named.append(("rules", rule.id, ("finding", "until", "policy"), until.policy))

@@ -61,21 +61,28 @@ summary: "Stop the toy drug: platelets {{ fact('toydrug-count') }}"
 detail: "Platelets {{ fact('toydrug-count') }}, below {{ policy('toydrug-platelets') }}."
 """,
 }
-ADDED = {
-    "rules/orders.yaml": ("kinds:\n", "kinds:\n  toydrug: {title: Toy drug, valueSets: [toydrug]}\n"),
-    "rules/policies.yaml": (
+ADDED = (
+    ("rules/orders.yaml", "kinds:\n", "kinds:\n  toydrug: {title: Toy drug, valueSets: [toydrug]}\n"),
+    (
+        "rules/policies.yaml",
         "\nchart-window:",
         "\ntoydrug-platelets: {title: Limit, value: 50000, unit: /uL, owner: test, validFrom: 2026-11-22, "
         "reference: test}"
         "\nchart-window:",
     ),
-    "rules/facts.yaml": (
-        "\nfacts:\n",
-        "\n  blood-counts: {title: Platelets, resource: Observation, sort: -date, count: 50, codes: [platelets]}\n"
-        "\nfacts:\n  toydrug-count: {title: Platelets, type: number, unit: /uL, from: {newestQuantity: platelets}, "
-        "reads: [blood-counts], analyte: cell-count}\n",
+    (
+        "rules/facts.yaml",
+        "\nqueries:\n",
+        "\nqueries:\n  blood-counts: {title: Platelets, resource: Observation, sort: -date, count: 50, "
+        "codes: [platelets]}\n",
     ),
-}
+    (
+        "rules/facts.yaml",
+        "\nfacts:\n",
+        "\nfacts:\n  toydrug-count: {title: Platelets, type: number, unit: /uL, from: {newest: "
+        "{from: blood-counts, in: platelets, status: final, within: policy.labs-max-age, analyte: cell-count}}}\n",
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +90,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
     root = tmp_path_factory.mktemp("second-drug")
     for folder in ("rules", "cards"):
         shutil.copytree(CHECKOUT / folder, root / folder)
-    for name, (before, after) in ADDED.items():
+    for name, before, after in ADDED:
         text = (root / name).read_text()
         assert text.count(before) == 1, name
         (root / name).write_text(text.replace(before, after))

@@ -13,7 +13,7 @@ from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
-from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
@@ -208,8 +208,9 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
         fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
-        if definition.max_age and definition.type != "boolean" and fact.as_of is not None:
-            moments.append(fact.as_of + timedelta(hours=case.reading.windows[definition.max_age]))
+        max_age = definition.source.max_age
+        if max_age and definition.type != "boolean" and fact.as_of is not None:
+            moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
         if fact.until is not None:
             moments.append(fact.until)
     return min((m for m in moments if m > case.reading.now), default=None)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cds_service.facts.car_t import infused_at
-from cds_service.facts.crs import GRADES, Derived, derive, is_proven
+from cds_service.facts.crs import Derived, derive, is_child, is_proven
+from cds_service.facts.distinct_doses import count
 from cds_service.facts.graded import documented, grade_at
 from cds_service.facts.model import Facts, Reading
-from cds_service.facts.tocilizumab import count
+from cds_service.facts.since import last_at
+from cds_service.knowledge.model import CrsGrade, DistinctDoses
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +27,38 @@ class Step:
 
 def course(reading: Reading, facts: Facts) -> list[Step]:
     """From the infusion until now, oldest first; empty where no infusion in scope is known."""
-    since = infused_at(reading)
+    given = reading.select.only(CrsGrade)
     scope = facts.get("car-t-in-scope")
-    if since is None or scope is None or scope.value is not True:
+    if given is None or scope is None or scope.value is not True:
         return []
-    child = facts["child"].value is not False
-    series, _ = documented(GRADES, reading)
+    since = last_at(given.infusions, reading)
+    if since is None:
+        return []
+    child = is_child(facts[given.child])
+    series, _ = documented(given.scale, given.conditions, reading)
     events: dict[datetime, list[str]] = {}
-    for at, event in _events(reading, since):
+    for at, event in _events(given, reading, since):
         if since <= at <= reading.now:
             events.setdefault(at, []).append(event)
     steps = []
     for at, said in sorted(events.items()):
-        told, derived = grade_at(at, series), derive(at, reading, since, child)
+        told, derived = grade_at(at, series), derive(given, at, reading, since, child)
         words = "; ".join(dict.fromkeys(e for e in said if e))
         steps.append(Step(at, told.grade if told else None, derived, is_proven(derived, child), words))
     return steps
 
 
-def _events(reading: Reading, since: datetime) -> Iterator[tuple[datetime, str]]:
+def _events(given: CrsGrade, reading: Reading, since: datetime) -> Iterator[tuple[datetime, str]]:
     """Every moment at which the grade may change, with what happened then ("" for a measurement)."""
     yield since, "CAR-T infusion"
     yield reading.now, "now"
-    for number, (start, _) in enumerate(count(reading, since).times, 1):
-        yield start, f"tocilizumab dose {number}"
-    for grade in documented(GRADES, reading)[0]:
+    drug = reading.select.only(DistinctDoses)
+    for number, (start, _) in enumerate(count(drug, reading).times if drug else (), 1):
+        yield start, f"{drug.in_ if drug else ''} dose {number}"
+    for grade in documented(given.scale, given.conditions, reading)[0]:
         yield grade.start, f"grade {grade.grade} documented"
         if grade.end is not None:
             yield grade.end, f"grade {grade.grade} ended"
-    for resource in reading.chart.of("vitals"):
+    for resource in reading.chart.of(given.vitals):
         if resource.when is not None:
             yield resource.when.start, ""

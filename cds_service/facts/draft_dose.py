@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cds_service.chart.vocabulary import concept
 from cds_service.facts.dosage import doses_at_once
+from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import DoseMaximum
 
-Find = Callable[[Reading, Facts], Fact]
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
 
 
@@ -28,7 +26,7 @@ def route_permitted(name: str, drug: str) -> Find:
     """Whether no draft of the drug names a route that is none of those that it may be given by."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        routes = reading.drugs[drug].routes
+        routes = reading.orders.drugs[drug].routes
         named = [(d, concept(d.dosage.route)) for d in _own(drug, reading) if d.dosage.route]
         other = [(d, said) for d, said in named if _route_of(d, reading) not in routes]
         text = "; ".join(dict.fromkeys(said.label for _, said in other))
@@ -41,8 +39,8 @@ def computable(name: str, drug: str) -> Find:
     """Whether every draft that is judged says the dose that the drug goes by: in a day, or at once."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        drafts = _judged(drug, reading) if reading.drugs[drug].judged else reading.order.of_kind(drug)
-        if reading.drugs[drug].maximum.daily:
+        drafts = _judged(drug, reading) if reading.orders.drugs[drug].judged else reading.order.of_kind(drug)
+        if reading.orders.drugs[drug].maximum.daily:
             lacking = [f"{d.resource.ref}: {d.dosage.why}" for d in drafts if d.dosage.daily_mg is None]
         else:
             at_once = [(d, doses_at_once(d.resource.raw, reading.units["drug-amount"])) for d in drafts]
@@ -73,7 +71,7 @@ def exceeds_maximum(name: str, drug: str) -> Find:
     def find(reading: Reading, known: Facts) -> Fact:
         drafts = _judged(drug, reading)
         sources = tuple(d.resource.ref for d in drafts)
-        at_once = reading.drugs[drug].maximum.dose
+        at_once = reading.orders.drugs[drug].maximum.dose
         told = _at_once(at_once, drafts, reading, known) if at_once else _in_a_day(drug, drafts, reading, known)
         if told:
             return Fact(name, True, sources=sources, text=told)
@@ -92,7 +90,7 @@ def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
 
     None where a child's weight or the age is unknown, or the drug does not go by the day.
     """
-    daily = reading.drugs[drug].maximum.daily if drug in reading.drugs else None
+    daily = reading.orders.drugs[drug].maximum.daily if drug in reading.orders.drugs else None
     child, weight = known["child"].value, known["weight"].value
     if daily is None or child is None:
         return None
@@ -104,7 +102,7 @@ def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
 
 def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
     """What is too much a day, in words; without age or weight only the fixed maximum is known."""
-    daily, bound = reading.drugs[drug].maximum.daily, sum(d.dosage.bound_mg for d in drafts)
+    daily, bound = reading.orders.drugs[drug].maximum.daily, sum(d.dosage.bound_mg for d in drafts)
     maximum = daily_maximum(drug, reading, known)
     if maximum is None and daily is not None:
         maximum = reading.policies[daily.adult]
@@ -148,7 +146,7 @@ def _highest(drafts: tuple[Draft, ...], reading: Reading) -> float:
 
 def _judged(drug: str, reading: Reading) -> tuple[Draft, ...]:
     """The drafts of the drug that its maximum is for: all, or those by some routes and products."""
-    told = reading.drugs[drug].judged
+    told = reading.orders.drugs[drug].judged
     if told is None:
         return _own(drug, reading)
     others = [reading.terms[name] for name in told.not_in]

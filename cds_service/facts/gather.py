@@ -1,99 +1,151 @@
-"""All facts that the rules of a ruleset need, in one pass over the chart."""
+"""All facts that the rules of a ruleset need, in one pass over the chart, each after those that it is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from cds_service.errors import KnowledgeError
 from cds_service.facts import (
-    allergy,
-    anakinra_course,
-    car_t,
-    crs,
+    active,
+    distinct_doses,
     dose,
+    dose_spacing,
+    draft_dose,
+    drug_course,
+    graded,
     icans,
-    infection,
+    measured,
     order_use,
     patient,
     renal,
     site,
-    tocilizumab,
+    weight,
 )
-from cds_service.facts.declared import DECLARED
-from cds_service.facts.history import HISTORY
-from cds_service.facts.measured import MEASURED
+from cds_service.facts import crs as crs_grade
+from cds_service.facts.exists import Find, exists
 from cds_service.facts.model import Fact, Facts, Reading
-from cds_service.knowledge.model import Catalogue, FactDefinition
+from cds_service.facts.select import Selections
+from cds_service.facts.since import days_since, happened
+from cds_service.knowledge import model
+from cds_service.knowledge.model import Computed, FactDefinition
 
-Topic = Callable[[Reading, Facts], Iterator[Fact]]
-
-# In this order: a topic may look at facts of the topics before it.
-TOPICS: Mapping[str, Topic] = {
-    "site": site.facts,
-    "patient": patient.facts,
-    "dose": dose.facts,
-    "car-t": car_t.facts,
-    "order-use": order_use.facts,
-    "crs": crs.facts,
-    "tocilizumab": tocilizumab.facts,
-    "anakinra-course": anakinra_course.facts,
-    "icans": icans.facts,
-    "infection": infection.facts,
-    "allergy": allergy.facts,
-    "renal": renal.facts,
+Step = Callable[[Reading, Facts], Iterable[Fact]]
+_BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]] = {
+    model.Exists: lambda name, s, unit, select: exists(name, s, select),
+    model.Newest: lambda name, s, unit, select: measured.newest(name, s.newest, unit, select),
+    model.Rise: lambda name, s, unit, select: measured.rise(name, s.rise, unit, select),
+    model.TimesUpperLimit: lambda name, s, unit, select: measured.times_upper_limit(
+        name, s.times_upper_limit, unit, select
+    ),
+    model.Sum: lambda name, s, unit, select: measured.total(name, s.sum, unit, select),
+    model.Happened: lambda name, s, unit, select: happened(name, s.happened, select),
+    model.DaysSince: lambda name, s, unit, select: days_since(name, s.days_since, select),
+    model.Documented: lambda name, s, unit, select: graded.documented_grade(name, s.documented),
+    model.Drafted: lambda name, s, unit, select: dose.drafted(name, s.drafted, select),
+    model.DraftsOf: lambda name, s, unit, select: dose.drafts_of(name, s.drafts_of),
+    model.Drafts: lambda name, s, unit, select: dose.drafts(name, s.drafts),
+    model.DraftDailyDose: lambda name, s, unit, select: draft_dose.daily_dose(name, s.draft_daily_dose, unit),
+    model.DraftDoseComputable: lambda name, s, unit, select: draft_dose.computable(name, s.draft_dose_computable),
+    model.DraftExceedsMaximum: lambda name, s, unit, select: draft_dose.exceeds_maximum(
+        name, s.draft_exceeds_maximum.orders
+    ),
+    model.DraftJudged: lambda name, s, unit, select: draft_dose.judged(name, s.draft_judged),
+    model.DraftRoutePermitted: lambda name, s, unit, select: draft_dose.route_permitted(name, s.draft_route_permitted),
+    model.ActiveDailyDose: lambda name, s, unit, select: active.active_daily_dose(
+        name, s.active_daily_dose, unit, select
+    ),
+    model.PatientAge: lambda name, s, unit, select: patient.age(name),
+    model.YoungerThan: lambda name, s, unit, select: patient.younger_than(name, s.younger_than),
+    model.SmallerThan: lambda name, s, unit, select: patient.smaller_than(name, s.smaller_than),
+    model.InScope: lambda name, s, unit, select: order_use.in_scope(name, s.in_scope),
+    model.SitePolicy: lambda name, s, unit, select: site.policy(name, s.policy),
+    model.SiteSays: lambda name, s, unit, select: site.says(name, s.site),
 }
-_NEEDS = {
-    "dose": ("patient",),
-    "order-use": ("car-t",),
-    "crs": ("patient", "car-t"),
-    "infection": ("car-t", "order-use"),
-    "tocilizumab": ("patient", "car-t", "crs"),
-    "anakinra-course": ("patient", "car-t", "crs"),
-    "icans": ("patient",),
-    "renal": ("patient",),
+_COMPUTE: Mapping[type[model.Model], Callable[[Any, Reading, Facts], Iterator[Fact]]] = {
+    model.BodyWeight: weight.facts,
+    model.OrderUse: order_use.facts,
+    model.CrsGrade: crs_grade.facts,
+    model.DistinctDoses: distinct_doses.facts,
+    model.DoseSpacing: dose_spacing.facts,
+    model.DrugCourse: drug_course.facts,
+    model.NeurologicalScore: icans.facts,
+    model.RenalFunction: renal.facts,
 }
-_DECLARED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
-    **DECLARED, **MEASURED, **HISTORY, "policy": site.policy,
-}  # fmt: skip
-# A declared source may look at a query that its facts do not depend on: more than their `reads`.
-_ALSO_READS = {"active_medication": ("statements",)}
 # Whichever facts are needed: who the patient is, and what is ordered already.
 _ALWAYS_READ = ("patient", "service-requests")
 
 
 class Gatherer:
-    """Compiled once for a set of fact names: which topics to run, which declared facts to read."""
+    """Compiled once for a set of fact names: which facts to find, in which order, and which queries they read.
 
-    def __init__(self, catalogue: Catalogue, names: Iterable[str]) -> None:
-        wanted = sorted(set(names))
-        definitions = {name: catalogue.facts[name] for name in wanted}
-        topics = {d.source.target for d in definitions.values() if d.source.kind == "topic"}
-        if unknown_topics := topics - TOPICS.keys():
-            raise KnowledgeError(
-                f"rules/facts.yaml: unknown topic {sorted(unknown_topics)}; there are {sorted(TOPICS)}"
-            )
-        needed = topics | {n for t in topics for n in _NEEDS.get(t, ())}
-        self.queries = _queries(catalogue, definitions.values(), needed)
-        self._topics = tuple(run for name, run in TOPICS.items() if name in needed)
-        self._declared = tuple(
-            partial(_DECLARED[d.source.kind], name, d) for name, d in definitions.items() if d.source.kind != "topic"
-        )
+    `drugs` are those that may be judged: an alias among the names stands for the fact of each of them.
+    """
+
+    def __init__(self, select: Selections, names: Iterable[str], drugs: Iterable[str] = ()) -> None:
+        catalogue, judged = select.catalogue, tuple(drugs)
+        wanted = tuple(names)
+        self._aliases = {name: catalogue.of_drug[name] for name in wanted if name in catalogue.of_drug}
+        own = [of[drug] for of in self._aliases.values() for drug in judged if drug in of]
+        needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
+        read = {query for name in needed for query in catalogue.reads(name)}
+        self.queries = tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
+        self._steps = tuple(_steps(select, [name for name in catalogue.order() if name in needed]))
 
     def gather(self, reading: Reading) -> dict[str, Fact]:
         """Every fact by name."""
         known: dict[str, Fact] = {}
-        for run in self._topics:
-            for fact in run(reading, known):
+        for step in self._steps:
+            for fact in step(reading, known):
                 known[fact.name] = fact
-        for read in self._declared:
-            fact = read(reading)
-            known[fact.name] = fact
+        for alias, of in self._aliases.items():
+            own = known.get(of.get(reading.drug, ""))
+            if own is not None:
+                # Where the alias says nothing of a drug, cards and explanations know the fact by it.
+                known[alias] = replace(own, name=alias) if own.name == f"{reading.drug}-{alias}" else own
         return known
 
 
-def _queries(catalogue: Catalogue, declared: Iterable[FactDefinition], topics: Iterable[str]) -> tuple[str, ...]:
-    """The queries that may be looked at, in the catalogue's order: those of the facts, and of all facts of a topic."""
-    computed = [d for d in catalogue.facts.values() if d.source.kind == "topic" and d.source.target in topics]
-    read = {q for d in (*declared, *computed) for q in (*d.reads, *_ALSO_READS.get(d.source.kind, ()))}
-    return tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
+def _with_needs(catalogue: model.Catalogue, names: Iterable[str]) -> set[str]:
+    """The facts of these names and all that they are made of."""
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += catalogue.needs(name)
+    return found
+
+
+def _steps(select: Selections, ordered: Iterable[str]) -> Iterator[Step]:
+    facts, seen = select.catalogue.facts, set()
+    for name in ordered:
+        source = facts[name].source
+        if not isinstance(source, Computed):
+            yield _declared(name, facts[name], select)
+        elif source.computed not in seen:
+            seen.add(source.computed)
+            yield _computed(source.computed, select)
+
+
+def _declared(name: str, definition: FactDefinition, select: Selections) -> Step:
+    find = _BUILD[type(definition.source)](name, definition.source, definition.unit, select)
+    return lambda reading, known: (find(reading, known),)
+
+
+def _computed(computation: str, select: Selections) -> Step:
+    """All facts that a computation gives, under the names of the catalogue."""
+    given = select.catalogue.computed[computation]
+    catalogue = select.catalogue
+    sources = ((name, d.source) for name, d in catalogue.facts.items() if name not in catalogue.of_drug)
+    names = {s.give: name for name, s in sources if isinstance(s, Computed) and s.computed == computation}
+    compute = partial(_COMPUTE[type(given)], given)
+
+    def step(reading: Reading, known: Facts) -> Iterator[Fact]:
+        for fact in compute(reading, known):
+            if fact.name in names:
+                yield replace(fact, name=names[fact.name])
+
+    return step

@@ -1,4 +1,4 @@
-"""Grades that clinicians document as Conditions with one code per grade (CRS D89.831-5, ICANS G92.01-5).
+"""Grades that clinicians document as Conditions with one code per grade, and how a grade changed since a dose.
 
 The grade at a moment is that of the Condition whose onset (else recordedDate) to abatement covers it, newest first;
 of two for the same time the higher. Its age counts from recordedDate, else onset.
@@ -6,13 +6,15 @@ of two for the same time the higher. Its age counts from recordedDate, else onse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.declared import DISPROVEN, ENDED, abatement, is_active
+from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Reading, refs, unknown
+from cds_service.facts.status import abatement
+from cds_service.knowledge.model import GradeSource, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,21 @@ class Graded:
         return self.start <= moment and (self.end is None or moment < self.end)
 
 
-def documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
-    """Every documented grade, and a line for each record that could not be used."""
-    return reading.once(("documented", grades), lambda: _documented(grades, reading))
+def documented(scale: str, query: str, reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
+    """Every documented grade of a scale, and a line for each record that could not be used."""
+    return reading.once(("documented", scale), lambda: _documented(_scale(scale, reading), query, reading))
 
 
-def _documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
+def _scale(name: str, reading: Reading) -> Scale:
+    return reading.select.catalogue.scales[name]
+
+
+def _documented(scale: Scale, query: str, reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
     found: list[Graded] = []
     bad: list[str] = []
-    for resource in reading.chart.matching(("conditions",), *(reading.terms[name] for _, name in grades)):
-        grade = max(n for n, name in grades if resource.matches(reading.terms[name]))
-        if resource.code("verificationStatus") in DISPROVEN:
+    for resource in reading.chart.matching((query,), *(reading.terms[g.in_] for g in scale.grades)):
+        grade = max(g.grade for g in scale.grades if resource.matches(reading.terms[g.in_]))
+        if reading.is_(scale.disproven, resource):
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")
@@ -51,16 +57,17 @@ def _documented(grades: Sequence[tuple[int, str]], reading: Reading) -> tuple[li
             bad.append(f"{resource.ref}: dated in the future")
         else:
             written = (recorded or start).end
-            found.append(Graded(grade, start.start, _end(resource, written), min(written, reading.now), resource))
+            ended = _end(resource, written, scale, reading)
+            found.append(Graded(grade, start.start, ended, min(written, reading.now), resource))
     return found, tuple(bad)
 
 
-def _end(resource: Resource, written: datetime) -> datetime | None:
+def _end(resource: Resource, written: datetime, scale: Scale, reading: Reading) -> datetime | None:
     ended = abatement(resource)
     if ended is not None:
         return ended.start
     # Ended without saying when: it held at most until it was written down.
-    return written if resource.code("clinicalStatus") in ENDED else None
+    return written if reading.is_(scale.ended, resource) else None
 
 
 def grade_at(moment: datetime, series: Sequence[Graded]) -> Graded | None:
@@ -69,12 +76,15 @@ def grade_at(moment: datetime, series: Sequence[Graded]) -> Graded | None:
     return max(covering, key=lambda g: (g.start, g.grade), default=None)
 
 
-def current_grade(
-    name: str, grades: Sequence[tuple[int, str]], ungraded: str, reading: Reading, max_age: str, nothing: int | None
-) -> Fact:
+def documented_grade(name: str, source: GradeSource) -> Find:
+    """The documented grade now; unknown where none is documented."""
+    return lambda reading, known: current_grade(name, source.scale, source.from_, reading, source.within, nothing=None)
+
+
+def current_grade(name: str, scale: str, query: str, reading: Reading, max_age: str, nothing: int | None) -> Fact:
     """The documented grade now; `nothing` is what a complete read without any grade means (None: unknown)."""
-    series, bad = documented(grades, reading)
-    gaps = reading.chart.gaps(("conditions",))
+    series, bad = documented(scale, query, reading)
+    gaps = reading.chart.gaps((query,))
     current = grade_at(reading.now, series)
     if current is None and bad:
         return unknown(name, "a documented grade could not be used", unusable=bad)
@@ -82,16 +92,14 @@ def current_grade(
         return _if_fresh(name, current, reading, max_age, bad)
     if gaps:
         return unknown(name, "; ".join(gaps))
-    if open_ended := _ungraded(ungraded, reading):
+    if open_ended := _ungraded(_scale(scale, reading), query, reading):
         return unknown(name, "documented without a grade", sources=refs(open_ended))
     ended = max((g for g in series if g.end is not None), key=lambda g: g.end or g.start, default=None)
     if ended is not None and ended.end and reading.hours_since(ended.end) <= reading.windows[max_age]:
         return Fact(name, 0, "{grade}", ended.end, (ended.resource.ref,), notes=("documented as ended",))
-    return (
-        unknown(name, "no grade documented")
-        if nothing is None
-        else Fact(name, nothing, "{grade}", text="none documented")
-    )
+    if nothing is None:
+        return unknown(name, "no grade documented")
+    return Fact(name, nothing, "{grade}", text="none documented")
 
 
 def _if_fresh(name: str, current: Graded, reading: Reading, max_age: str, bad: tuple[str, ...]) -> Fact:
@@ -103,6 +111,29 @@ def _if_fresh(name: str, current: Graded, reading: Reading, max_age: str, bad: t
     return Fact(name, current.grade, "{grade}", current.recorded, sources, unusable=bad)
 
 
-def _ungraded(name: str, reading: Reading) -> list[Resource]:
-    matched = reading.chart.matching(("conditions",), reading.terms[name])
-    return [r for r in matched if is_active(r, reading.now)]
+def _ungraded(scale: Scale, query: str, reading: Reading) -> list[Resource]:
+    matched = reading.chart.matching((query,), reading.terms[scale.ungraded])
+    return [r for r in matched if reading.is_(scale.active, r)]
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """The dose that a change is told from: when, which in words (`last`, `first`), its records, and what is said where
+    the grade at that time is not known."""
+
+    at: datetime
+    which: str
+    sources: tuple[str, ...]
+    not_shown: str
+
+
+def change_since(name: str, dose: Dose, now: Fact, grade_then: Callable[[datetime], int | None]) -> Fact:
+    """How a grade changed since a dose: `rose`, `same`, `fell`; `not-shown` where the grade then is not known."""
+    if now.value is None:
+        return unknown(name, now.why)
+    then = grade_then(dose.at)
+    if then is None:
+        return Fact(name, "not-shown", sources=dose.sources, text=dose.not_shown)
+    value = "rose" if int(now.value) > then else "fell" if int(now.value) < then else "same"
+    text = f"grade {then} at the {dose.which} dose, {now.value} now"
+    return Fact(name, value, sources=(*dose.sources, *now.sources), text=text)

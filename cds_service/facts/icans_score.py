@@ -6,19 +6,15 @@ separates ICE from CAPD the sources disagree, so there only signs count and a cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.declared import FINAL, newest_first
 from cds_service.facts.model import Reading
-
-SIGNS = tuple((n, f"icans-sign-grade-{n}") for n in (2, 3, 4))
-# The parts of an ICE score and the points that each may give (ASTCT 2019).
-ICE_PARTS = {"ice-orientation": 4, "ice-naming": 3, "ice-commands": 1, "ice-writing": 1, "ice-attention": 1}
-ICE_POINTS, CAPD_POINTS = 10, 32
+from cds_service.facts.quantity import newest_first
+from cds_service.knowledge.model import NeurologicalScore, Points
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +37,15 @@ class _Part:
     of: Resource
 
 
-def scored(reading: Reading, age: float | None) -> Scored:
+def scored(given: NeurologicalScore, reading: Reading, age: float | None) -> Scored:
     """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
-    hours = reading.windows["icans-grade-max-age"]
-    scores = ("ice-score", "capd-score", "icans-sign", *ICE_PARTS)
-    matched = reading.chart.matching(("vitals",), *(reading.terms[name] for name in scores))
-    recent = [r for r in matched if r.status in FINAL and reading.past(r)]
+    hours = reading.windows[given.within]
+    scores = (given.ice.in_, given.capd.in_, given.signs, *(part.in_ for part in given.ice_parts))
+    matched = reading.chart.matching((given.vitals,), *(reading.terms[name] for name in scores))
+    recent = [r for r in matched if reading.is_(given.final, r) and reading.past(r)]
     parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
     bad: list[str] = []
-    found = [*_signs(parts, reading, bad), *_score(parts, reading, age, bad)]
+    found = [*_signs(given, parts, reading, bad), *_score(given, parts, reading, age, bad)]
     if not found:
         return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))
     times = [p.of.when.start for _, _, p in found if p.of.when]
@@ -74,17 +70,19 @@ def _says(observation: Mapping[str, object]) -> bool:
     return any(key.startswith("value") or key == "dataAbsentReason" for key in observation)
 
 
-def _signs(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> Iterator[tuple[int, str, _Part]]:
+def _signs(
+    given: NeurologicalScore, parts: Sequence[_Part], reading: Reading, bad: list[str]
+) -> Iterator[tuple[int, str, _Part]]:
     """Signs of the whole window count: a seizure that is over still grades the episode.
 
     An answer that is neither a sign of the table nor a denial may be one: it is not read as absent.
     """
-    matcher, absent = reading.terms["icans-sign"], reading.terms["icans-sign-absent"]
+    matcher, absent = reading.terms[given.signs], reading.terms[given.sign_absent]
     for part in parts:
         if not matcher.matches(part.about):
             continue
         said = concept(part.value.get("valueCodeableConcept") or {"text": part.value.get("valueString")})
-        grade = max((n for n, name in SIGNS if reading.terms[name].matches(said)), default=0)
+        grade = max((g.grade for g in given.sign_grades if reading.terms[g.in_].matches(said)), default=0)
         if part.of.problem:
             bad.append(f"{part.of.ref}: {part.of.problem}")
         elif grade:
@@ -94,64 +92,64 @@ def _signs(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> Iterator
 
 
 def _score(
-    parts: Sequence[_Part], reading: Reading, age: float | None, bad: list[str]
+    given: NeurologicalScore, parts: Sequence[_Part], reading: Reading, age: float | None, bad: list[str]
 ) -> Iterator[tuple[int, str, _Part]]:
     """The newest ICE of somebody older, the newest CAPD of somebody younger than the age that separates them."""
-    limit = reading.policies["ice-age"]
+    limit = reading.policies[given.ice_age]
     younger = age is not None and age < limit
     older = age is not None and int(age) > limit
-    capd = _newest(parts, reading, "capd-score", CAPD_POINTS, bad)
-    ice = _newest(parts, reading, "ice-score", ICE_POINTS, bad) or _summed(parts, reading, bad)
+    capd = _newest(parts, reading, given.capd, max, bad)
+    ice = _newest(parts, reading, given.ice, min, bad) or _summed(given, parts, reading, bad)
     if capd is not None and younger:
         points, part = capd
-        high = points >= reading.policies["capd-grade-3"]
-        yield 3 if high else 1 if points else 0, f"CAPD {points}", part
+        severe = points >= reading.policies[given.capd_severe.at_least]
+        yield given.capd_severe.grade if severe else given.capd_mild if points else 0, f"CAPD {points}", part
     if ice is not None and older:
         points, part = ice
-        yield _ice_grade(points, reading), f"ICE {points} of {ICE_POINTS}", part
+        yield _ice_grade(given, points, reading), f"ICE {points} of {given.ice.most}", part
     for score, fits in ((capd, younger), (ice, older)):
         if score is not None and not fits:
             bad.append(f"{score[1].of.ref}: this score is not used at this age, a clinician grades")
 
 
-def _ice_grade(points: int, reading: Reading) -> int:
-    policies = reading.policies
-    steps = ("ice-grade-3", "ice-grade-2", "ice-grade-1")
-    return next((3 - n for n, name in enumerate(steps) if points <= policies[name]), 0)
+def _ice_grade(given: NeurologicalScore, points: int, reading: Reading) -> int:
+    """The first of the table whose points are not exceeded; the table starts with the highest grade."""
+    return next((g.grade for g in given.ice_grades if points <= reading.policies[g.at_most]), 0)
 
 
 def _newest(
-    parts: Sequence[_Part], reading: Reading, value_set: str, most: int, bad: list[str]
+    parts: Sequence[_Part], reading: Reading, score: Points, worse: Callable[..., tuple[int, _Part]], bad: list[str]
 ) -> tuple[int, _Part] | None:
     """The score of the newest time; of several the worse. None where one of them cannot be used: an older score says
     nothing of now."""
-    matcher = reading.terms[value_set]
+    matcher = reading.terms[score.in_]
     matched = [p for p in parts if matcher.matches(p.about)]
     newest = [p for p in matched if p.of.when == matched[0].of.when]
     usable: list[tuple[int, _Part]] = []
     for part in newest:
-        points = _points(part, most)
+        points = _points(part, score.most)
         if isinstance(points, str):
             bad.append(f"{part.of.ref}: {points}")
         else:
             usable.append((points, part))
     if len(usable) < len(newest) or not usable:
         return None
-    worse = max if value_set == "capd-score" else min
     return worse(usable, key=lambda pair: pair[0])
 
 
-def _summed(parts: Sequence[_Part], reading: Reading, bad: list[str]) -> tuple[int, _Part] | None:
+def _summed(
+    given: NeurologicalScore, parts: Sequence[_Part], reading: Reading, bad: list[str]
+) -> tuple[int, _Part] | None:
     """An ICE score from its parts, recorded at one time. A missing part counts as full points only where even these
     leave a grade: that much is proven."""
-    found = {name: _newest(parts, reading, name, most, bad) for name, most in ICE_PARTS.items()}
-    known = [pair for pair in found.values() if pair is not None]
+    found = [(part, _newest(parts, reading, part, min, bad)) for part in given.ice_parts]
+    known = [pair for _, pair in found if pair is not None]
     if not known:
         return None
     times = {part.of.when for _, part in known}
-    at_most = sum(pair[0] if pair is not None else ICE_PARTS[name] for name, pair in found.items())
-    whole = len(known) == len(ICE_PARTS)
-    if len(times) > 1 or (not whole and _ice_grade(at_most, reading) == 0):
+    at_most = sum(pair[0] if pair is not None else part.most for part, pair in found)
+    whole = len(known) == len(given.ice_parts)
+    if len(times) > 1 or (not whole and _ice_grade(given, at_most, reading) == 0):
         bad.append(f"{known[0][1].of.ref}: the ICE score is not complete")
         return None
     if not whole:

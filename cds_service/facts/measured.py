@@ -1,37 +1,91 @@
-"""Declared facts about how laboratory values compare: with their own upper limit, and with the values before them."""
+"""Facts about measured values: the newest, its rise, its multiple of the upper limit, and the sum of amounts given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.declared import FINAL, newest_first, quantity_of
-from cds_service.facts.model import Fact, Reading, unknown
-from cds_service.knowledge.model import FactDefinition
+from cds_service.chart.units import Converted
+from cds_service.facts.exists import Find, unresolved_drugs
+from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
+from cds_service.facts.quantity import newest_first, quantity_of
+from cds_service.facts.select import Selections
+from cds_service.knowledge.model import Measured, MeasuredIn
 
 
-def times_upper_limit(name: str, definition: FactDefinition, reading: Reading) -> Fact:
-    """The newest value of a value set as a multiple of the upper limit that its own reference range states.
+class _Values:
+    """The records of one `Measured`, resolved: of the value sets and the status, not in the future, newest first."""
+
+    def __init__(self, measured: Measured, select: Selections) -> None:
+        self.query = (measured.from_,)
+        self.hours = select.windows[measured.within]
+        self._matchers = select.matchers(measured.in_)
+        self._status = select.statuses[measured.status]
+
+    def given(self, reading: Reading) -> list[Resource]:
+        """Records of the status, whenever they were."""
+        found = reading.chart.matching(self.query, *self._matchers)
+        return [r for r in found if self._status(r, reading.now)]
+
+    def newest_first(self, reading: Reading) -> list[Resource]:
+        """Records of the status that are not in the future."""
+        return newest_first(r for r in self.given(reading) if reading.past(r))
+
+    def nothing(self, name: str, reading: Reading, bad: list[str], when: str = "") -> Fact:
+        """Unknown, because no value can be used, the read has gaps, or none was recorded (in time)."""
+        gaps = "; ".join(reading.chart.gaps(self.query))
+        return unknown(name, f"no usable value{when}" if bad else gaps or f"none recorded{when}", unusable=tuple(bad))
+
+
+def newest(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
+    """The newest value in the analyte's unit; unknown where it is stale or cannot be used."""
+    values = _Values(measured, select)
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        bad: list[str] = []
+        for resource in values.newest_first(reading):
+            value = quantity_of(resource, reading, measured.analyte)
+            if isinstance(value, str):
+                bad.append(f"{resource.ref}: {value}")
+                continue
+            assert resource.when is not None
+            notes = (f"converted from {value.written}",) if value.written else ()
+            more = {"as_of": resource.when.start, "sources": (resource.ref,), "notes": notes, "unusable": tuple(bad)}
+            if not reading.within(resource, values.hours):
+                hours = resource.when.hours_before(reading.now)
+                return unknown(name, f"newest value {value.value:g} {value.unit} is {hours:.0f} h old (stale)", **more)
+            return Fact(name, value.value, value.unit, **more)  # type: ignore[arg-type]
+        return values.nothing(name, reading, bad)
+
+    return find
+
+
+def times_upper_limit(name: str, measured: Measured, unit: str, select: Selections) -> Find:
+    """The newest value as a multiple of the upper limit that its own reference range states.
 
     Unknown where the newest value is stale, or where its range has no upper limit in the same unit.
     """
-    found = _newest_first(definition, reading)
-    bad: list[str] = []
-    for resource in found:
-        share = _share(resource)
-        if isinstance(share, str):
-            bad.append(f"{resource.ref}: {share}")
-            continue
-        assert resource.when is not None
-        if not reading.within(resource, reading.windows[definition.max_age]):
-            break
-        # Of several at the newest time the highest counts: it is the safer reading of an enzyme.
-        same = [s for r in found if r.when == resource.when and not isinstance(s := _share(r), str)]
-        refs = tuple(r.ref for r in found if r.when == resource.when)
-        return Fact(name, max(same), definition.unit, resource.when.start, refs, unusable=tuple(bad))
-    gaps = "; ".join(reading.chart.gaps(definition.reads))
-    return unknown(name, "no usable value in time" if bad else gaps or "none recorded in time", unusable=tuple(bad))
+    values = _Values(measured, select)
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        found = values.newest_first(reading)
+        bad: list[str] = []
+        for resource in found:
+            share = _share(resource)
+            if isinstance(share, str):
+                bad.append(f"{resource.ref}: {share}")
+                continue
+            assert resource.when is not None
+            if not reading.within(resource, values.hours):
+                break
+            # Of several at the newest time the highest counts: it is the safer reading of an enzyme.
+            same = [s for r in found if r.when == resource.when and not isinstance(s := _share(r), str)]
+            sources = tuple(r.ref for r in found if r.when == resource.when)
+            return Fact(name, max(same), unit, resource.when.start, sources, unusable=tuple(bad))
+        return values.nothing(name, reading, bad, " in time")
+
+    return find
 
 
 def _share(resource: Resource) -> float | str:
@@ -57,39 +111,56 @@ def _number(quantity: Mapping[str, object]) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
-def quantity_rise(name: str, definition: FactDefinition, reading: Reading) -> Fact:
-    """The newest value over the lowest one in the `maxAge` window before it; unknown with fewer than two values."""
-    window = timedelta(hours=reading.windows[definition.max_age])
+def rise(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
+    """The newest value over the lowest one in the window before it; unknown with fewer than two values."""
+    values = _Values(measured, select)
+    window = timedelta(hours=values.hours)
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        usable, bad = _usable(values.newest_first(reading), reading, measured.analyte)
+        if not usable or usable[0][0].when is None or not reading.within(usable[0][0], values.hours):
+            return values.nothing(name, reading, bad, " in time" if not bad else "")
+        when = usable[0][0].when
+        latest = max(value for r, value in usable if r.when == when)
+        before = [(r, v) for r, v in usable if r.when and r.when != when and r.when.end >= when.start - window]
+        if not before:
+            return unknown(name, "no earlier value in the window", as_of=when.start, unusable=tuple(bad))
+        resource, lowest = min(before, key=lambda pair: pair[1])
+        sources = (usable[0][0].ref, resource.ref)
+        text = f"from {lowest:g} to {latest:g} {reading.units[measured.analyte].analyte.unit}"
+        return Fact(name, latest / lowest, unit, when.start, sources, text=text, unusable=tuple(bad))
+
+    return find
+
+
+def _usable(found: list[Resource], reading: Reading, analyte: str) -> tuple[list[tuple[Resource, float]], list[str]]:
     values: list[tuple[Resource, float]] = []
     bad: list[str] = []
-    for resource in _newest_first(definition, reading):
-        value = quantity_of(resource, reading, definition.analyte)
+    for resource in found:
+        value = quantity_of(resource, reading, analyte)
         if isinstance(value, str):
             bad.append(f"{resource.ref}: {value}")
         elif value.value > 0:
             values.append((resource, value.value))
-    if not values or values[0][0].when is None or not reading.within(values[0][0], reading.windows[definition.max_age]):
-        gaps = "; ".join(reading.chart.gaps(definition.reads))
-        return unknown(name, "no usable value" if bad else gaps or "none recorded in time", unusable=tuple(bad))
-    newest = values[0][0].when
-    latest = max(value for r, value in values if r.when == newest)
-    before = [(r, v) for r, v in values if r.when and r.when != newest and r.when.end >= newest.start - window]
-    if not before:
-        return unknown(name, "no earlier value in the window", as_of=newest.start, unusable=tuple(bad))
-    resource, lowest = min(before, key=lambda pair: pair[1])
-    sources = (values[0][0].ref, resource.ref)
-    text = f"from {lowest:g} to {latest:g} {reading.units[definition.analyte].analyte.unit}"
-    return Fact(name, latest / lowest, definition.unit, newest.start, sources, text=text, unusable=tuple(bad))
+    return values, bad
 
 
-def _newest_first(definition: FactDefinition, reading: Reading) -> list[Resource]:
-    """Final values of the value set, newest first."""
-    matcher = reading.terms[definition.source.target]
-    matched = reading.chart.matching(definition.reads, matcher)
-    return newest_first(r for r in matched if r.status in FINAL and reading.past(r))
+def total(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
+    """The sum of what was given within the window; unknown where one record does not say how much, or when."""
+    values = _Values(measured, select)
 
+    def find(reading: Reading, known: Facts) -> Fact:
+        found = [r for r in values.given(reading) if r.when is None or reading.within(r, values.hours)]
+        if gaps := reading.chart.gaps(values.query) + unresolved_drugs(reading, values.query):
+            return unknown(name, "; ".join(gaps))
+        amounts = 0.0
+        for record in found:
+            dosage = record.raw.get("dosage")
+            amount = dosage.get("dose") if isinstance(dosage, Mapping) else None
+            converted = reading.units[measured.analyte].convert(amount) if isinstance(amount, Mapping) else None
+            if record.problem or record.when is None or not isinstance(converted, Converted):
+                return unknown(name, f"{record.ref}: no usable amount or time", sources=refs(found))
+            amounts += converted.value
+        return Fact(name, amounts, unit, sources=refs(found), text=f"{len(found)} records")
 
-MEASURED: Mapping[str, Callable[[str, FactDefinition, Reading], Fact]] = {
-    "times_upper_limit": times_upper_limit,
-    "quantity_rise": quantity_rise,
-}
+    return find

@@ -1,11 +1,11 @@
-"""A fact, and what a topic may look at to find one."""
+"""A fact, and what may be looked at to find one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
@@ -13,6 +13,9 @@ from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.order import OrderInHand
 from cds_service.knowledge.model import Orders, Site
+
+if TYPE_CHECKING:
+    from cds_service.facts.select import Selections
 
 Scalar = bool | int | float | str
 T = TypeVar("T")
@@ -24,7 +27,8 @@ class Fact:
 
     `text` is what a person should read beside the value (may hold chart text: escape it when rendering),
     `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
-    when time alone ends it, where its topic knows better than the catalogue's `maxAge`.
+    when time alone ends it, where its computation knows better than the policy of its age. `left_out` says what a count
+    did not count, and why; `not_understood` names records that are neither one of ours nor recognisably something else.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Fact:
     notes: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     until: datetime | None = None
+    left_out: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()
 
 
 Facts = Mapping[str, Fact]
@@ -49,7 +55,7 @@ def unknown(name: str, why: str, **more: object) -> Fact:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Everything that a topic may look at. Nothing here reads the clock, the environment or the network.
+    """Everything that a fact may look at. Nothing here reads the clock, the environment or the network.
 
     `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `drug` is the one
     that is judged ("" for none). `horizon` is the latest moment that still counts as now: clocks differ by minutes.
@@ -68,14 +74,24 @@ class Reading:
     site: Site
     one_click: bool
     horizon: datetime
+    select: Selections
     _found: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def once(self, key: object, find: Callable[[], T]) -> T:
-        """What several topics ask for, found once a reading. The key names what is found."""
+        """What several facts ask for, found once a reading. The key names what is found."""
         if key not in self._found:
             self._found[key] = find()
         found: T = self._found[key]
         return found
+
+    @property
+    def condition_refs(self) -> frozenset[str]:
+        """The references of all Conditions of the chart."""
+        return self.once("condition refs", lambda: frozenset(r.ref for r in self.chart.of("conditions")))
+
+    def is_(self, status: str, resource: Resource) -> bool:
+        """Whether a resource is in a named status of the catalogue now."""
+        return self.select.statuses[status](resource, self.now)
 
     def hours_since(self, moment: datetime) -> float:
         """Hours from a moment until now."""

@@ -6,79 +6,82 @@ nothing, more than one thing, or that in other words ("CRS in a patient with gou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import NOTHING, Concept, concept
-from cds_service.facts import crs, icans
-from cds_service.facts.declared import UNCONFIRMED, is_active
+from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.facts.reasons import references_of, stated_reasons
+from cds_service.knowledge.model import OrderUse, Scope
 
 NOT_STATED = "not-stated"
-TOXICITIES = ("crs", "icans", "hlh-iechs", *(name for _, name in (*crs.GRADES, *icans.GRADES)))
 
 
-def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`order-use` and `pathway-in-scope`; needs `car-t-in-scope`."""
+def facts(given: OrderUse, reading: Reading, known: Facts) -> Iterator[Fact]:
+    """`use`: what all drafts of the kind in hand are for."""
     drafts = reading.order.of_kind(reading.order.kind)
     stated = {use_of(d.resource, reading) for d in drafts}
     use = stated.pop() if len(stated) == 1 else NOT_STATED
     sources = tuple(d.resource.ref for d in drafts) if use != NOT_STATED else ()
-    uses = reading.orders.uses
-    yield Fact("order-use", use, sources=sources, text=uses[use].title if use in uses else "")
-    scope = known["car-t-in-scope"]
-    if is_other(use, reading):
-        yield Fact("pathway-in-scope", False, sources=sources, text=f"the order is for {uses[use].title}")
-    else:
-        yield Fact(
-            "pathway-in-scope", scope.value, as_of=scope.as_of, sources=scope.sources, why=scope.why,
-            text=scope.text, notes=scope.notes, unusable=scope.unusable,
-        )  # fmt: skip
+    uses = reading.orders.uses(reading.drug)
+    yield Fact("use", use, sources=sources, text=uses[use].title if use in uses else "")
+
+
+def in_scope(name: str, scope: Scope) -> Find:
+    """Another fact; false where the order is for a use that no pathway answers."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        use = known[scope.use]
+        if is_other(str(use.value), reading):
+            return Fact(name, False, sources=use.sources, text=f"the order is for {use.text}")
+        return replace(known[scope.fact], name=name)
+
+    return find
 
 
 def is_other(use: str, reading: Reading) -> bool:
     """Whether a stated use is one that no CAR-T pathway answers."""
-    return use in reading.orders.uses and not reading.orders.uses[use].pathways
+    uses = reading.orders.uses(reading.drug)
+    return use in uses and not uses[use].pathways
 
 
 def use_of(request: Resource, reading: Reading) -> str:
-    """The one use of `rules/orders.yaml` that the reasons of an order name, each of them; else `not-stated`."""
-    referred = referred_reasons(request, reading)
+    """The one use of the drug that is judged that the reasons of an order name, each of them; else `not-stated`."""
+    given = reading.select.only(OrderUse)
+    if given is None:
+        return NOT_STATED
     # EHRs link an order to a problem by themselves: beside a CAR-T toxicity on record such a link proves nothing.
-    told = (*stated_reasons(request), *(() if _toxicity(reading) else referred))
-    found = {_named(reason, reading) for reason in told}
+    referred = () if _toxicity(given, reading) else _referred(given, request, reading)
+    found = {_named(given, reason, reading) for reason in (*stated_reasons(request), *referred)}
     return found.pop() if len(found) == 1 else NOT_STATED
 
 
-def _named(reason: Concept, reading: Reading) -> str:
-    naming = [name for name, use in reading.orders.uses.items() if reading.terms[use.value_set].names(reason)]
-    if any(is_other(name, reading) for name in naming) and any(reading.terms[t].matches(reason) for t in TOXICITIES):
+def _named(given: OrderUse, reason: Concept, reading: Reading) -> str:
+    uses = reading.orders.uses(reading.drug)
+    naming = [name for name, use in uses.items() if reading.terms[use.value_set].names(reason)]
+    toxic = any(reading.terms[t].matches(reason) for t in given.toxicities)
+    if toxic and any(is_other(name, reading) for name in naming):
         return NOT_STATED  # Its code says one thing and its words another.
     return naming[0] if len(naming) == 1 else NOT_STATED
 
 
-def _toxicity(reading: Reading) -> bool:
+def _toxicity(given: OrderUse, reading: Reading) -> bool:
     """A CAR-T toxicity is on record as active."""
-    matched = (r for name in TOXICITIES for r in reading.chart.matching(("conditions",), reading.terms[name]))
-    return any(is_active(r, reading.now) for r in matched)
+    sets = (reading.terms[name] for name in given.toxicities)
+    matched = reading.chart.matching((given.conditions,), *sets)
+    return any(reading.is_(given.active, r) for r in matched)
 
 
-def stated_reasons(request: Resource) -> Sequence[Concept]:
-    """The reasons of a MedicationRequest that it states itself, coded or in words."""
-    written = request.raw.get("reasonCode")
-    return [concept(r) for r in written] if isinstance(written, list) else []
-
-
-def referred_reasons(request: Resource, reading: Reading) -> Sequence[Concept]:
+def _referred(given: OrderUse, request: Resource, reading: Reading) -> Sequence[Concept]:
     """The Conditions that a MedicationRequest refers to; one that has ended, or is not certain, says nothing."""
-    referred = request.raw.get("reasonReference")
     found = []
-    for reference in referred if isinstance(referred, list) else []:
-        target = str(reference.get("reference") or "") if isinstance(reference, Mapping) else ""
-        known = [r for r in reading.chart.of("conditions") if r.ref == "/".join(target.split("/")[-2:])]
+    for target, display in references_of(request):
+        known = [r for r in reading.chart.of(given.conditions) if r.ref == target]
         if known:
-            certain = is_active(known[0], reading.now) and known[0].code("verificationStatus") not in UNCONFIRMED
+            certain = reading.is_(given.active, known[0]) and not reading.is_(given.unconfirmed, known[0])
             found.append(known[0].concept if certain else NOTHING)
         elif target:
-            found.append(concept({"text": reference.get("display")}))
+            found.append(concept({"text": display}))
     return found

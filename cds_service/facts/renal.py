@@ -11,24 +11,26 @@ from dataclasses import replace
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.declared import FINAL, is_active, newest_first, quantity_of
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
+from cds_service.facts.quantity import newest_first, quantity_of
+from cds_service.knowledge.model import Quantity, RenalFunction
 
 _FEMALE_FACTOR = 0.85
+_CLEARANCE, _FUNCTION = "clearance", "function"
 
 
-def facts(reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`creatinine-clearance` and `renal-function`; needs `age`, `child` and `weight`."""
-    clearance = _clearance(reading, known)
+def facts(given: RenalFunction, reading: Reading, known: Facts) -> Iterator[Fact]:
+    """`clearance` and `function`."""
+    clearance = _clearance(given, reading, known)
     yield clearance
-    yield _function(reading, clearance)
+    yield _function(given, reading, clearance)
 
 
-def _clearance(reading: Reading, known: Facts) -> Fact:
+def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
     """The measured clearance; beside a creatinine that is newer, the lower of it and the computed one."""
-    measured, computed = _measured(reading), _computed(reading, known)
-    _, _, clearances = _values(reading, "creatinine-clearance", "clearance")
-    _, _, creatinines = _values(reading, "creatinine", "creatinine")
+    measured, computed = _measured(given, reading), _computed(given, reading, known)
+    _, _, clearances = _values(given, reading, given.clearance)
+    _, _, creatinines = _values(given, reading, given.creatinine)
     if measured is None:
         chosen = computed
     elif computed.value is None or measured.as_of is None or computed.as_of is None:
@@ -41,20 +43,20 @@ def _clearance(reading: Reading, known: Facts) -> Fact:
     return replace(chosen, unusable=(*clearances, *creatinines))
 
 
-def _measured(reading: Reading) -> Fact | None:
-    found = _fresh(reading, "creatinine-clearance", "clearance")
+def _measured(given: RenalFunction, reading: Reading) -> Fact | None:
+    found = _fresh(given, reading, given.clearance)
     if isinstance(found, str):
         return None
     resource, value = found
-    return Fact("creatinine-clearance", value, "mL/min", _when(resource), (resource.ref,), notes=("measured",))
+    return Fact(_CLEARANCE, value, "mL/min", _when(resource), (resource.ref,), notes=("measured",))
 
 
-def _computed(reading: Reading, known: Facts) -> Fact:
-    name = "creatinine-clearance"
-    if known["child"].value is not False:
+def _computed(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
+    name = _CLEARANCE
+    if known[given.child].value is not False:
         return unknown(name, "under 18 (or age unknown) only a measured clearance is used")
-    creatinine = _fresh(reading, "creatinine", "creatinine")
-    weight, age = known["weight"], known["age"]
+    creatinine = _fresh(given, reading, given.creatinine)
+    weight, age = known[given.weight], known[given.age]
     if isinstance(creatinine, str):
         return unknown(name, f"creatinine: {creatinine}")
     if weight.value is None:
@@ -65,7 +67,7 @@ def _computed(reading: Reading, known: Facts) -> Fact:
     if sex != "male":
         value *= _FEMALE_FACTOR
     notes = ["Cockcroft-Gault"] + ([] if sex in ("male", "female") else ["sex not recorded: the lower result is used"])
-    if _rising(reading, serum):
+    if _rising(given, reading, serum):
         notes.append("creatinine is rising: a computed clearance is unreliable")
     sources = (resource.ref, *weight.sources, *age.sources)
     return Fact(name, max(value, 0.0), "mL/min", _when(resource), sources, notes=tuple(notes))
@@ -76,66 +78,67 @@ def _sex(reading: Reading) -> str:
     return patient.text("gender") if patient else ""
 
 
-def _fresh(reading: Reading, value_set: str, analyte: str) -> tuple[Resource, float] | str:
+def _fresh(given: RenalFunction, reading: Reading, lab: Quantity) -> tuple[Resource, float] | str:
     """The newest usable value within the creatinine window, or why there is none."""
-    found, stale, bad = _values(reading, value_set, analyte)
+    found, stale, bad = _values(given, reading, lab)
     if found:
         return found[0]
     if stale is not None and stale.when is not None:
         return f"stale, {stale.when.hours_before(reading.now):.0f} h old"
-    return "; ".join((*bad, *reading.chart.gaps(("labs",)))) or "none recorded"
+    return "; ".join((*bad, *reading.chart.gaps((given.labs,)))) or "none recorded"
 
 
 Values = tuple[list[tuple[Resource, float]], Resource | None, list[str]]
 
 
-def _values(reading: Reading, value_set: str, analyte: str) -> Values:
+def _values(given: RenalFunction, reading: Reading, lab: Quantity) -> Values:
     """Usable values within the window (newest first), the newest older one, and lines for what could not be used."""
-    return reading.once(("renal", value_set), lambda: _read_values(reading, value_set, analyte))
+    return reading.once(("renal", lab.in_), lambda: _read_values(given, reading, lab))
 
 
-def _read_values(reading: Reading, value_set: str, analyte: str) -> Values:
-    window = reading.windows["creatinine-max-age"]
-    matched = reading.chart.matching(("labs",), reading.terms[value_set])
+def _read_values(given: RenalFunction, reading: Reading, lab: Quantity) -> Values:
+    window = reading.windows[given.within]
+    matched = reading.chart.matching((given.labs,), reading.terms[lab.in_])
     found: list[tuple[Resource, float]] = []
     bad: list[str] = []
     stale: Resource | None = None
-    for resource in newest_first(r for r in matched if r.status in FINAL and reading.past(r)):
+    serum = lab == given.creatinine
+    for resource in newest_first(r for r in matched if reading.is_(given.final, r) and reading.past(r)):
         if not reading.within(resource, window):
             stale = resource
             break
-        value = quantity_of(resource, reading, analyte)
+        value = quantity_of(resource, reading, lab.analyte)
         if isinstance(value, str):
             bad.append(f"{resource.ref}: {value}")
-        elif value.value > 0 or value_set != "creatinine":
+        elif value.value > 0 or not serum:
             found.append((resource, value.value))
-    if value_set == "creatinine":
+    if serum:
         # Of two at one time the higher comes first: its clearance is the lower.
         found.sort(key=lambda pair: (-pair[0].when.start.timestamp() if pair[0].when else 0.0, -pair[1]))
     return found, stale, bad
 
 
-def _rising(reading: Reading, newest: float) -> bool:
-    earlier, _, _ = _values(reading, "creatinine", "creatinine")
+def _rising(given: RenalFunction, reading: Reading, newest: float) -> bool:
+    earlier, _, _ = _values(given, reading, given.creatinine)
     # A rise of exactly the limit counts: 0.8 to 1.2 mg/dL is 1.5-fold, whatever binary fractions make of it.
-    return newest / min(value for _, value in earlier) >= reading.policies["creatinine-rise"] - 1e-9
+    return newest / min(value for _, value in earlier) >= reading.policies[given.rise] - 1e-9
 
 
 def _when(resource: Resource) -> datetime | None:
     return resource.when.start if resource.when else None
 
 
-def _function(reading: Reading, clearance: Fact) -> Fact:
+def _function(given: RenalFunction, reading: Reading, clearance: Fact) -> Fact:
     """`dialysis`, `severe`, `adequate`, or `not-computable`: always known, because each answer has its own rule."""
-    name = "renal-function"
-    if dialysis := _dialysis(reading):
+    name = _FUNCTION
+    if dialysis := _dialysis(given, reading):
         return Fact(name, "dialysis", sources=refs(dialysis), text=dialysis[0].concept.label)
-    limit = reading.policies["renal-severe-clearance"]
-    if gaps := reading.chart.gaps(("procedures", "conditions")):
-        severe = clearance.value is not None and float(clearance.value) < reading.policies["renal-severe-clearance"]
+    limit = reading.policies[given.severe_below]
+    if gaps := reading.chart.gaps((given.procedures, given.conditions)):
+        severe = clearance.value is not None and float(clearance.value) < limit
         if not severe:
             return Fact(name, "not-computable", text=f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
-    end_stage = _listed(reading, "end-stage-renal")
+    end_stage = _listed(given, reading, given.end_stage)
     if end_stage:
         return Fact(name, "severe", sources=refs(end_stage), text=end_stage[0].concept.label, notes=("end-stage",))
     if clearance.value is not None:
@@ -143,26 +146,30 @@ def _function(reading: Reading, clearance: Fact) -> Fact:
         text = f"CrCl {float(clearance.value):.4g} mL/min"
         more = {"text": text, "notes": clearance.notes, "unusable": clearance.unusable}
         return Fact(name, value, "", clearance.as_of, clearance.sources, **more)  # type: ignore[arg-type]
-    proxy = _fresh(reading, "egfr", "indexed-clearance")
+    proxy = _fresh(given, reading, given.proxy)
     if not isinstance(proxy, str) and proxy[1] < limit:
         text = f"eGFR {proxy[1]:.0f} mL/min/1.73 m2 (proxy: {clearance.why})"
         return Fact(name, "severe", "", _when(proxy[0]), (proxy[0].ref,), text=text, notes=("eGFR is only a proxy",))
-    if staged := _listed(reading, "renal-severe"):
+    if staged := _listed(given, reading, given.severe):
         return Fact(
             name, "severe", sources=refs(staged), text=staged[0].concept.label, notes=("from the problem list",)
         )
     return Fact(name, "not-computable", text=f"CrCl not computable: {clearance.why}", unusable=clearance.unusable)
 
 
-def _listed(reading: Reading, value_set: str) -> list[Resource]:
-    matched = reading.chart.matching(("conditions",), reading.terms[value_set])
-    return [r for r in matched if is_active(r, reading.now) and not r.problem]
+def _listed(given: RenalFunction, reading: Reading, value_set: str) -> list[Resource]:
+    matched = reading.chart.matching((given.conditions,), reading.terms[value_set])
+    return [r for r in matched if reading.is_(given.active, r) and not r.problem]
 
 
-def _dialysis(reading: Reading) -> list[Resource]:
-    matcher = reading.terms["dialysis"]
-    window = reading.windows["dialysis-window"]
-    done = [r for r in reading.chart.matching(("procedures",), matcher) if r.status in ("completed", "in-progress")]
-    now = [r for r in done if r.status == "in-progress" or reading.within(r, window)]
-    listed = [r for r in reading.chart.matching(("conditions",), matcher) if is_active(r, reading.now)]
+def _dialysis(given: RenalFunction, reading: Reading) -> list[Resource]:
+    matcher = reading.terms[given.dialysis]
+    window = reading.windows[given.dialysis_within]
+    done = reading.chart.matching((given.procedures,), matcher)
+    now = [r for r in done if reading.is_(given.under_way, r) or _recent(given, r, reading, window)]
+    listed = [r for r in reading.chart.matching((given.conditions,), matcher) if reading.is_(given.active, r)]
     return now + listed
+
+
+def _recent(given: RenalFunction, procedure: Resource, reading: Reading, window: float) -> bool:
+    return reading.is_(given.done, procedure) and reading.within(procedure, window)

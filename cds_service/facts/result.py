@@ -1,18 +1,21 @@
-"""What an Observation's result says, in words and as a coded interpretation."""
+"""What an Observation's result says, in words and as a coded interpretation, as a reading of the catalogue asks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.vocabulary import Concept, Matcher, concept
+from cds_service.knowledge.model import ResultReading
 
 # HL7 v3 ObservationInterpretation, to which FHIR binds `interpretation`: the standard's codes, no clinical content.
 POSITIVE = frozenset({"POS", "A", "AA", "DET"})
 NEGATIVE = frozenset({"NEG", "N", "ND"})
 # Not after an initial: "E. coli" is one name.
 _SENTENCE = re.compile(r"(?<=\w{3})\.\s+|\s*\n\s*")
+# Yes, no, or neither to be told.
+Answer = Callable[[Resource], bool | None]
 
 
 def value_of(observation: Resource) -> Concept:
@@ -28,3 +31,29 @@ def codes_of(observation: Resource, value: Concept) -> set[str]:
     written = observation.raw.get("interpretation")
     marks = [concept(mark) for mark in written] if isinstance(written, list) else []
     return {code for found in (value, *marks) for _, code in found.codes}
+
+
+def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answer:
+    """A reading of results as a function: whether a result says yes; None where it says neither, or both.
+
+    Where other words mean yes, words that do not deny name what was found, and so does a code without words.
+    """
+    yes, no = [terms[name] for name in reading.yes], [terms[name] for name in reading.no]
+    others_mean_yes = reading.other_words == "yes"
+    both = True if reading.both == "yes" else None
+
+    def answer(observation: Resource) -> bool | None:
+        value = value_of(observation)
+        codes = codes_of(observation, value)
+        flag = observation.raw.get("valueBoolean") if reading.flag else None
+        denied = any(m.matches(value) for m in no)
+        told = bool(value.text or value.displays) and not denied and others_mean_yes
+        says_yes = told or any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or flag is True
+        says_no = denied or bool(codes & NEGATIVE) or flag is False
+        if says_yes:
+            return both if says_no else True
+        if says_no:
+            return False
+        return True if others_mean_yes and value.codes else None
+
+    return answer

@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import references, review, sites
+from cds_service.knowledge import fact_references, references, review, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import (
-    COMPUTED,
     COVERAGE,
     DRUGS,
     GROUPS,
@@ -21,13 +20,13 @@ from cds_service.knowledge.loader import (
     read_all,
 )
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     STRATA,
     Analyte,
     Card,
     Case,
     Catalogue,
     CodeSystems,
-    Computed,
     Condition,
     Coverage,
     Drug,
@@ -46,7 +45,6 @@ from cds_service.knowledge.model import (
     Versions,
 )
 from cds_service.knowledge.occasions import Occasions, named_policies
-from cds_service.knowledge.rule_references import POLICY_PREFIX
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -83,7 +81,6 @@ class Knowledge:
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
-    computed: Computed = field(default_factory=Computed)
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
 
     def problem(self, kind: str, key: str, path: YamlPath, text: str) -> str:
@@ -181,7 +178,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         analytes=loaded.singles["rules/units.yaml"],
         code_systems=loaded.singles["rules/code-systems.yaml"],
         languages=loaded.singles["rules/languages.yaml"],
-        catalogue=loaded.singles["rules/facts.yaml"],
+        catalogue=fact_references.catalogue(loaded),
         orders=loaded.singles["rules/orders.yaml"],
         drugs=drugs,
         groups=loaded.singles[GROUPS],
@@ -197,6 +194,5 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         coverage=loaded.singles[COVERAGE],
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
-        computed=loaded.singles[COMPUTED],
         documents=loaded.documents,
     )

@@ -9,19 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cds_service.knowledge import sites, tables
+from cds_service.knowledge import drug_facts, sites, tables
 from cds_service.knowledge.files import Document, read
 from cds_service.knowledge.messages import suggestion, validated
 from cds_service.knowledge.model import (
     Analyte,
     Card,
     Case,
-    Catalogue,
     CodeSystems,
-    Computed,
     Coverage,
     Drug,
     Evidence,
+    FactsFile,
     Group,
     Id,
     Languages,
@@ -32,29 +31,30 @@ from cds_service.knowledge.model import (
     RuleDefinition,
     Site,
     SourceAttributes,
+    StatusSet,
     ValueSet,
     Versions,
     assembled,
 )
 
+FACTS = "rules/facts.yaml"
 GROUPS = "rules/groups.yaml"
 SINGLE: Mapping[str, Any] = {
-    "rules/facts.yaml": Catalogue,
+    FACTS: FactsFile,
     "rules/code-systems.yaml": CodeSystems,
     "rules/languages.yaml": Languages,
     "rules/orders.yaml": OrdersFile,
     GROUPS: dict[Id, Group],
     "rules/policies.yaml": dict[Id, Policy],
+    "rules/statuses.yaml": dict[Id, StatusSet],
     "rules/regions.yaml": dict[str, Region],
     "rules/units.yaml": dict[Id, Analyte],
 }
-COMPUTED = "rules/computed.yaml"
 COVERAGE = "rules/coverage.yaml"
 SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
 VERSIONS = "rules/versions.yaml"
 # What traces the others: knowledge of another origin may lack it.
 OPTIONAL: Mapping[str, Any] = {
-    COMPUTED: Computed,
     COVERAGE: Coverage,
     SOURCE_ATTRIBUTES: SourceAttributes,
     VERSIONS: Versions,
@@ -107,6 +107,11 @@ def read_all(root: Path, site: str) -> Loaded:
     loaded = Loaded()
     documents = [read(path, name) for name, path in _files(root, loaded.problems)]
     by_name = {document.name: document for document in documents}
+    for document in documents:
+        if _kind(document.name) == DRUGS:
+            _one_of_many(loaded, document)
+    if FACTS in by_name:
+        by_name[FACTS] = drug_facts.expanded(by_name[FACTS], loaded.table(DRUGS).values())
     for name, shape in SINGLE.items():
         _single(loaded, by_name.get(name), name, shape)
     for name, shape in OPTIONAL.items():
@@ -114,7 +119,7 @@ def read_all(root: Path, site: str) -> Loaded:
         if name in by_name:
             _single(loaded, by_name[name], name, shape)
     for document in documents:
-        if document.name not in SINGLE and document.name not in OPTIONAL:
+        if document.name not in SINGLE and document.name not in OPTIONAL and _kind(document.name) != DRUGS:
             _one_of_many(loaded, document)
     if "rules/orders.yaml" in loaded.singles:
         loaded.singles["rules/orders.yaml"] = assembled(loaded.singles["rules/orders.yaml"], loaded.table(DRUGS))

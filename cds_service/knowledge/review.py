@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cds_service.knowledge import drug_references, lock, trace_references
+from pydantic import BaseModel
+
+from cds_service.knowledge import always, drug_references, lock, trace_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import COMPUTED, DRUGS, Loaded
+from cds_service.knowledge.loader import DRUGS, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, Case, Catalogue, Computed, Orders, Policy, RuleDefinition
-from cds_service.knowledge.rule_references import POLICY_PREFIX, conditions, misfit
+from cds_service.knowledge.model import (
+    POLICY_PREFIX,
+    Card,
+    Case,
+    FactsFile,
+    Orders,
+    Policy,
+    RuleDefinition,
+    named_in,
+)
+from cds_service.knowledge.rule_references import conditions, misfit
 
 MAX_RULE_LINES = 40
 
@@ -75,7 +86,7 @@ def _cases(loaded: Loaded, document: Document, rule: RuleDefinition, cases: tupl
     for result in wanted:
         if all(case.result != result for case in cases):
             yield document.problem((), f"expected at least one case with `result: {result}`")
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
     findings = {condition.finding for _, condition in conditions(rule) if condition.finding}
     names: set[str] = set()
     for index, case in enumerate(cases):
@@ -97,31 +108,37 @@ def _can_be_unknown(rule: RuleDefinition) -> bool:
 
 
 def _used(loaded: Loaded) -> dict[str, set[str]]:
-    """What is named anywhere, by kind. What the service's own code looks up is told by `rules/computed.yaml`."""
+    """What is named anywhere, by kind. What every answer looks up is told by `always`."""
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
     orders: Orders = loaded.singles["rules/orders.yaml"]
-    computed: Computed = loaded.singles[COMPUTED]
-    by_code = (*computed.topics.values(), computed.service)
-    sources = {fact.source.target: fact.source.kind for fact in catalogue.facts.values()}
     value_sets = {code for query in catalogue.queries.values() for code in query.codes}
-    value_sets |= {target for target, kind in sources.items() if kind not in ("topic", "policy")}
+    value_sets |= _named_by_facts(loaded, "value set").union(always.VALUE_SETS)
     value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
-    value_sets |= {use.value_set for use in orders.uses.values()}
     return {
-        "value set": value_sets.union(*(uses.value_sets for uses in by_code)),
-        "policy": _used_policies(loaded).union(*(uses.policies for uses in by_code)),
-        "card": {rule.card for rule in rules.values()}.union(*(uses.cards for uses in by_code)),
+        "value set": value_sets
+        | {use.value_set for drug in loaded.table(DRUGS).values() for use in drug.uses.values()},
+        "policy": _used_policies(loaded).union(always.POLICIES),
+        "card": {rule.card for rule in rules.values()}.union(always.CARDS),
         "regimen": {rule.regimen for rule in rules.values()},
     }
 
 
+def _named_by_facts(loaded: Loaded, *what: str) -> set[str]:
+    """What the fact catalogue names of some kinds, whether or not a fact leads there."""
+    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
+    shared = (catalogue.results, catalogue.scales, catalogue.computed)
+    models: list[BaseModel] = [model for shelf in shared for model in shelf.values()]
+    models += [part for parts in catalogue.records.values() for part in parts]
+    models += [fact.source for fact in catalogue.facts.values()]
+    return {found.name for model in models for found in named_in(model) if found.what in what}
+
+
 def _used_policies(loaded: Loaded) -> set[str]:
-    catalogue: Catalogue = loaded.singles["rules/facts.yaml"]
+    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
     found = {query.window for query in catalogue.queries.values()}
-    found |= {fact.max_age.removeprefix(POLICY_PREFIX) for fact in catalogue.facts.values()}
-    found |= {fact.source.target for fact in catalogue.facts.values() if fact.source.kind == "policy"}
     found |= {policy for drug in loaded.table(DRUGS).values() for _, policy in drug_references.policies_of(drug)}
+    found |= _named_by_facts(loaded, "threshold", "window", "switch")
     for rule in loaded.table("rules").values():
         found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
         found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}

@@ -10,6 +10,7 @@ from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import GROUPS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
+    POLICY_PREFIX,
     ROLES,
     STRATA,
     Catalogue,
@@ -23,7 +24,6 @@ from cds_service.knowledge.model import (
 )
 from cds_service.knowledge.occasions import Occasions
 
-POLICY_PREFIX = "policy."
 ORDERINGS = ("at_least", "above", "at_most", "below")
 Scalar = bool | int | float | str
 

@@ -1,4 +1,4 @@
-"""Checks of what traces the knowledge: statements and what uses them, source attributes, what topics compute with."""
+"""Checks of what traces the knowledge: statements and what uses them, and source attributes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pydantic.alias_generators import to_camel
-
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import COMPUTED, COVERAGE, SOURCE_ATTRIBUTES, Loaded
+from cds_service.knowledge.loader import COVERAGE, SOURCE_ATTRIBUTES, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Computed, Coverage, Evidence, SourceAttributes, Statement
+from cds_service.knowledge.model import Coverage, Evidence, SourceAttributes, Statement
 
 _TEST: Final = re.compile(r"(?P<file>[\w./-]+\.yaml)#(?P<case>.+)|[\w./-]+\.py::\w+")
 _KINDS: Final = {
@@ -28,7 +26,7 @@ _NAMED_BY_EVIDENCE: Final = "A"
 
 def check(loaded: Loaded) -> list[str]:
     """Everything in these files that names what is not there, or says too little, one line each."""
-    return [*_coverage(loaded), *_attributes(loaded), *_computed(loaded)]
+    return [*_coverage(loaded), *_attributes(loaded)]
 
 
 def known_names(loaded: Loaded) -> Mapping[str, Mapping[str, Any]]:
@@ -128,20 +126,3 @@ def _attributes(loaded: Loaded) -> Iterator[str]:
         yield from missing(document, ("facts", name), "fact", name, known["facts"])
     for name in attributes.overrides:
         yield from missing(document, ("overrides", name), "rule", name, known["rules"])
-
-
-def _computed(loaded: Loaded) -> Iterator[str]:
-    document = loaded.documents.get((COMPUTED, ""))
-    if document is None:
-        return
-    computed: Computed = loaded.singles[COMPUTED]
-    facts = loaded.singles["rules/facts.yaml"].facts.values()
-    topics = {fact.source.target for fact in facts if fact.source.kind == "topic"}
-    known = {**known_names(loaded), "value_sets": loaded.table("rules/terms")}
-    for topic in computed.topics:
-        yield from missing(document, ("topics", topic), "topic", topic, topics)
-    users = {("topics", name): uses for name, uses in computed.topics.items()} | {("service",): computed.service}
-    for here, uses in users.items():
-        for kind, what in (("policies", "policy"), ("value_sets", "value set"), ("cards", "card")):
-            for place, name in enumerate(getattr(uses, kind)):
-                yield from missing(document, (*here, to_camel(kind), place), what, name, known[kind])

@@ -39,7 +39,7 @@ class Book:
 
 
 def _fact(name: str, kind: str) -> dict[str, Any]:
-    return {"title": name, "type": kind, "from": {"topic": name}, "values": VALUES.get(name, ())}
+    return {"title": name, "type": kind, "from": {"computed": "course", "give": name}, "values": VALUES.get(name, ())}
 
 
 def rule(rule_id: str = "only", stratum: str = "safety", **changes: Any) -> RuleDefinition:

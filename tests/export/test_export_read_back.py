@@ -197,13 +197,14 @@ def test_every_fact_and_query(ours: Knowledge, resources: Resources) -> None:
         fact, said = ours.catalogue.facts[parameter["name"]], read_back.first(parameter, "fact")
         assert parameter["documentation"] == fact.title
         assert read_back.part(said, "source").replace("-", "_") == fact.source.kind
-        target = read_back.part(said, "target") or read_back.part(said, "valueSet")
-        assert target.partition("|")[0].rpartition("/")[2].removeprefix("policy.") == fact.source.target
-        assert tuple(said.get("reads", [])) == fact.reads
+        named = tuple(each.partition("|")[0].rpartition("/")[2] for each in said.get("valueSet", []))
+        assert named == ours.catalogue.names(parameter["name"], "value set")
+        assert read_back.part(said, "target") == getattr(fact.source, "computed", "")
+        assert tuple(said.get("reads", [])) == ours.catalogue.reads(parameter["name"])
         assert tuple(said.get("allowedValue", [])) == fact.values
         told = tuple(read_back.part(said, name) for name in ("emptyMeans", "unit", "analyte"))
-        assert told == (fact.empty_means, fact.unit, fact.analyte)
-        assert read_back.part(said, "maxAge").removeprefix("policy.") == fact.max_age.removeprefix("policy.")
+        assert told == (ours.catalogue.empty_means(parameter["name"]), fact.unit, fact.source.analyte)
+        assert read_back.part(said, "maxAge").removeprefix("policy.") == fact.source.max_age
     read: dict[str, list[str]] = {}
     for required in library["dataRequirement"]:
         said = read_back.first(required, "query")

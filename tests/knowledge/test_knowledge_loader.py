@@ -24,7 +24,7 @@ def test_minimal_root_loads(root: Path) -> None:
     assert knowledge.operand(knowledge.rules[0].when[0]) == 0.5
     assert knowledge.operand(knowledge.rules[0].unless[0]) is True
     assert knowledge.rules[0].approval_date is None
-    assert knowledge.catalogue.facts["active-infection"].empty_means == "no"
+    assert knowledge.catalogue.empty_means("active-infection") == "no"
     assert knowledge.value_sets["toy-drug"].codes[0].code == "0307"
     assert knowledge.overridden == frozenset()
 
@@ -66,14 +66,6 @@ def test_digest_tells_files_apart_but_not_line_ends(root: Path) -> None:
             "unknown key; did you mean below? there are: above, ",
         ),
         (RULE, "withholdsOrder", "withholds_order", "finding.withholds_order", "did you mean withholdsOrder?"),
-        (FACTS, "emptyMeans", "emptymeans", "facts.active-infection.emptymeans", "did you mean emptyMeans?"),
-        (
-            FACTS,
-            "newestQuantity",
-            "newestquantity",
-            "facts.neutrophil-count.from.newestquantity",
-            "did you mean newestQ",
-        ),
         (VALUE_SET, "display: Toy", "name: Toy", "codes[0].name", "unknown key; there are: code, display, match, "),
         ("rules/policies.yaml", "siteMayOverride", "override", "neutropenia.override", "unknown key"),
         ("rules/units.yaml", "aliases", "alias", "cell-count.units[0].alias", "did you mean aliases?"),
@@ -104,13 +96,6 @@ def test_digest_tells_files_apart_but_not_line_ends(root: Path) -> None:
         ),
         (RULE, "withholdsOrder: true", "withholdsOrder: yes", "finding.withholdsOrder", 'valid boolean (found "yes")'),
         (FACTS, "count: 10", 'count: "10"', "queries.neutrophils.count", 'expected a valid integer (found "10")'),
-        (
-            FACTS,
-            "{newestQuantity: anc}",
-            "{newestQuantity: anc, topic: x}",
-            "facts.neutrophil-count.from",
-            "exactly one",
-        ),
         (
             "rules/policies.yaml",
             "value: 0.5",

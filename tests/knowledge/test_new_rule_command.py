@@ -80,9 +80,15 @@ def test_long_titles_make_short_summaries(root: Path) -> None:
     assert_checks(root)
 
 
-@pytest.mark.parametrize("kind", ["code\n    values: [none, mild]", "code", "integer"])
-def test_every_type_of_fact(root: Path, kind: str) -> None:
-    fact = "  severity:\n    title: How severe\n    type: " + kind + "\n    from: {topic: patient}\n"
+CODE = "{computed: toy-use, give: use}"
+INTEGER = "{documented: {from: conditions, scale: toy, within: policy.laboratory-max-age}}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"), [("code\n    values: [none, mild]", CODE), ("code", CODE), ("integer", INTEGER)]
+)
+def test_every_type_of_fact(root: Path, kind: str, source: str) -> None:
+    fact = f"  severity:\n    title: How severe\n    type: {kind}\n    from: {source}\n"
     replace(root, "rules/facts.yaml", "facts:\n", "facts:\n" + fact)
     assert run(root, "shared/toy/toy-count", "--fact", "severity").exit_code == 0
     assert_checks(root)
@@ -132,6 +138,7 @@ def test_a_root_that_is_none(tmp_path: Path) -> None:
 
 def test_a_fact_with_one_value(root: Path) -> None:
     replace(root, "rules/facts.yaml", "type: boolean", "type: code\n    values: [only]")
+    replace(root, "rules/facts.yaml", "{exists: [{from: conditions, in: infection, status: active}]}", CODE)
     replace(root, "rules/shared/safety/toy-neutropenia.yaml", "is: true", "is: only")
     assert "no rule can be silent about it" in run(root, "shared/toy/toy-count", "--fact", "active-infection").stderr
     assert "name one with --fact" in run(root, "shared/toy/toy-count").stderr

@@ -15,21 +15,33 @@ FILES = {
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
   conditions: {title: Conditions, resource: Condition}
+
+scales:
+  toy:
+    title: Toy grade
+    grades: [{grade: 1, in: infection}]
+    ungraded: infection
+    disproven: ended
+    ended: ended
+    active: active
+computed:
+  toy-use: {by: order-use, conditions: conditions, toxicities: [infection], active: active, unconfirmed: ended}
+
 facts:
   neutrophil-count:
     title: Newest absolute neutrophil count
     type: number
     unit: 10*9/L
-    from: {newestQuantity: anc}
-    reads: [neutrophils]
-    maxAge: laboratory-max-age
-    analyte: cell-count
+    from: {newest: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age, analyte: cell-count}}
   active-infection:
     title: An infection that is active
     type: boolean
-    from: {activeCondition: infection}
-    reads: [conditions]
-    emptyMeans: "no"
+    from: {exists: [{from: conditions, in: infection, status: active}]}
+""",
+    "rules/statuses.yaml": """\
+final: {title: A final result, of: [Observation], element: status, codes: [final]}
+ended: {title: Over, of: [Condition], element: clinicalStatus, codes: [resolved], orAbated: true}
+active: {title: Not over, of: [Condition], noneOf: [ended]}
 """,
     "rules/orders.yaml": """\
 kinds:

@@ -1,86 +1,121 @@
-"""`rules/facts.yaml`: the queries that read a chart, and the facts that a rule may name."""
+"""`rules/facts.yaml`: the queries that read a chart, what facts share, and the facts that a rule may name."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Annotated, Literal
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from cds_service.knowledge.model.base import Id, Model
+from cds_service.knowledge.model.computed import Computation, Scale
+from cds_service.knowledge.model.names import Named, named_in
+from cds_service.knowledge.model.selection import FactType, Query, ResultReading, Selection, StatusSet
+from cds_service.knowledge.model.sources import KEYS, SOURCES, Computed, Source, key_of, kind_of
 
-
-class Query(Model):
-    """One read of the FHIR chart; prefetch templates and FHIR searches are both derived from it.
-
-    `window` names the policy beyond which older resources do not matter: a read that stops earlier than its last page
-    is complete where what it holds reaches back further. Without a window every page matters.
-    """
-
-    title: str
-    resource: str
-    by: Literal["id", "patient"] = "patient"
-    codes: tuple[Id, ...] = ()
-    sort: str = ""
-    count: int | None = None
-    window: str = ""
-
-
-class Source(Model):
-    """Where a fact comes from: exactly one key. All but `topic` are declared: they need no code of their own."""
-
-    topic: str | None = None
-    newest_quantity: Id | None = None
-    quantity_rise: Id | None = None
-    times_upper_limit: Id | None = None
-    active_condition: Id | None = None
-    recorded_condition: Id | None = None
-    active_allergy: Id | None = None
-    immunized_within: Id | None = None
-    order_on_hold: Id | None = None
-    amount_given: Id | None = None
-    active_medication: Id | None = None
-    active_daily_dose: Id | None = None
-    drafted_medication: Id | None = None
-    draft_daily_dose: Id | None = None
-    draft_dose_computable: Id | None = None
-    given_within: Id | None = None
-    policy: Id | None = None
-
-    @model_validator(mode="after")
-    def _one_key(self) -> Source:
-        given = [name for name, value in self if value is not None]
-        if len(given) != 1:
-            raise ValueError(f"exactly one source expected, found {len(given)}: {', '.join(given) or 'none'}")
-        return self
-
-    @cached_property
-    def kind(self) -> str:
-        """The snake_case name of the one key that is set."""
-        return next(name for name, value in self if value is not None)
-
-    @cached_property
-    def target(self) -> str:
-        """The value of the one key that is set: a topic or the id of a value set."""
-        return str(next(value for _, value in self if value is not None))
+if TYPE_CHECKING:
+    _Source = Source
+else:
+    _Source = Annotated[
+        Union[tuple(Annotated[source, Tag(key_of(source))] for source in SOURCES)],  # noqa: UP007
+        Discriminator(
+            kind_of,
+            custom_error_type="no_source",
+            custom_error_message=f"expected one source of {', '.join(sorted(KEYS))}",
+        ),
+    ]
 
 
 class FactDefinition(Model):
     """A fact that a rule may name."""
 
     title: str
-    type: Literal["boolean", "integer", "number", "code"]
-    source: Annotated[Source, Field(alias="from")]
+    type: FactType
+    source: Annotated[_Source, Field(alias="from")]
     unit: str = ""
     values: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
-    empty_means: Literal["no", "unknown"] = "unknown"
-    max_age: str = ""
-    analyte: str = ""
+
+    @model_validator(mode="after")
+    def _type_fits(self) -> FactDefinition:
+        if self.type not in self.source.gives:
+            key = key_of(type(self.source))
+            raise ValueError(f"expected the type {' or '.join(self.source.gives)} from {key} (found {self.type})")
+        if self.values and self.type != "code":
+            raise ValueError(f"only a fact of type code has values (this is a {self.type})")
+        return self
 
 
-class Catalogue(Model):
-    """`rules/facts.yaml`: every query and every fact."""
+class FactsFile(Model):
+    """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share.
+
+    `of_drug`: alias of a fact of the drug in hand -> drug -> its own fact; written out from `drugs`.
+    """
 
     queries: dict[str, Query]
+    records: dict[Id, tuple[Selection, ...]] = Field(default_factory=dict)
+    results: dict[Id, ResultReading] = Field(default_factory=dict)
+    scales: dict[Id, Scale] = Field(default_factory=dict)
+    computed: dict[Id, Computation] = Field(default_factory=dict)
     facts: dict[Id, FactDefinition]
+    of_drug: dict[Id, dict[Id, Id]] = Field(default_factory=dict)
+
+
+class Catalogue(FactsFile):
+    """The facts with the named statuses: what each fact names, reads and is made of follows from its source."""
+
+    statuses: dict[Id, StatusSet] = Field(default_factory=dict)
+
+    def judging(self, drug: str) -> Mapping[str, FactDefinition]:
+        """Every fact by name while a drug is judged: an alias is that drug's own."""
+        own = {alias: self.facts[of[drug]] for alias, of in self.of_drug.items() if drug in of}
+        return ChainMap(own, self.facts)
+
+    def named(self, name: str) -> tuple[Named, ...]:
+        """All that a fact names, also through the records, results, scales and computations that it names."""
+        return tuple(self._reached(named_in(self.facts[name].source), set()))
+
+    def names(self, name: str, *what: str) -> tuple[str, ...]:
+        """The names of some kinds that a fact uses, each once, in order; facts that it needs keep their own."""
+        return tuple(dict.fromkeys(found.name for found in self.named(name) if found.what in what))
+
+    def reads(self, name: str) -> tuple[str, ...]:
+        """The queries that a fact looks at itself, in order."""
+        return self.names(name, "query")
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """The facts that a fact is made of, in order."""
+        return self.names(name, "fact")
+
+    def empty_means(self, name: str) -> Literal["no", "unknown"]:
+        """What complete reads that hold nothing say of a fact."""
+        source = self.facts[name].source
+        if isinstance(source, Computed):
+            return "no" if source.give in self.computed[source.computed].denies else "unknown"
+        return source.empty_means
+
+    def order(self) -> tuple[str, ...]:
+        """All facts, each after those that it needs. Raises CycleError."""
+        return tuple(TopologicalSorter({name: self.needs(name) for name in self.facts}).static_order())
+
+    def _reached(self, names: Iterable[Named], seen: set[tuple[str, str]]) -> Iterator[Named]:
+        for found in names:
+            what = found.what
+            if what == "query or records":
+                what = "query" if found.name in self.queries else "records"
+            yield replace(found, what=what)
+            inside = self._inside(what, found.name)
+            if inside and (what, found.name) not in seen:
+                seen.add((what, found.name))
+                yield from self._reached((n for model in inside for n in named_in(model)), seen)
+
+    def _inside(self, what: str, name: str) -> tuple[BaseModel, ...]:
+        if what == "records":
+            return self.records.get(name, ())
+        shelves: Mapping[str, Mapping[str, Any]] = {
+            "result": self.results, "scale": self.scales, "computation": self.computed,
+        }  # fmt: skip
+        found = shelves.get(what, {}).get(name)
+        return (found,) if found is not None else ()

@@ -44,12 +44,16 @@ class OrdersFile(Model):
 
 
 class Orders(Model):
-    """All order kinds, drugs first, then as `rules/orders.yaml` has them; stated uses, order of pathways, routes."""
+    """All order kinds, drugs first, then as `rules/orders.yaml` has them; the drugs, order of pathways, and routes."""
 
     kinds: dict[Id, DosedKind]
-    uses: dict[Id, Use] = Field(default_factory=dict)
+    drugs: dict[Id, Drug] = Field(default_factory=dict)
     pathways: tuple[str, ...]
     routes: dict[Id, Route]
+
+    def uses(self, drug: str) -> Mapping[str, Use]:
+        """The uses that an order may state, while this drug is judged."""
+        return self.drugs[drug].uses if drug in self.drugs else {}
 
 
 def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
@@ -59,8 +63,7 @@ def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
         for name, drug in drugs.items()
     }
     kinds |= {name: DosedKind(**dict(kind)) for name, kind in file.kinds.items() if name not in kinds}
-    uses = {name: use for drug in drugs.values() for name, use in drug.uses.items()}
-    return Orders(kinds=kinds, uses=uses, pathways=file.pathways, routes=file.routes)
+    return Orders(kinds=kinds, drugs=dict(drugs), pathways=file.pathways, routes=file.routes)
 
 
 def _dosing(drug: Drug) -> Dosing | None:

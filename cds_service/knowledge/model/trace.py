@@ -104,18 +104,3 @@ class SourceAttributes(Model):
         if absent:
             raise ValueError(f"expected all {len(ATTRIBUTES)} attributes (absent: {', '.join(absent)})")
         return given
-
-
-class Uses(Model):
-    """Names that the service's own code looks up: files and policies that no other knowledge file names."""
-
-    policies: tuple[Id, ...] = ()
-    value_sets: tuple[Id, ...] = ()
-    cards: tuple[Id, ...] = ()
-
-
-class Computed(Model):
-    """`rules/computed.yaml`: what the topics of `rules/facts.yaml` are computed with, and what every answer needs."""
-
-    topics: dict[Id, Uses] = Field(default_factory=dict)
-    service: Uses = Uses()

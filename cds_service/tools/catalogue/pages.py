@@ -5,33 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from cds_service.knowledge import Knowledge, source_attributes
-from cds_service.knowledge.model import STRATA, DosedKind, FactDefinition, Regimen, RuleDefinition, Uses, ValueSet
+from cds_service.knowledge import Knowledge, always, source_attributes
+from cds_service.knowledge.model import STRATA, DosedKind, FactDefinition, Regimen, RuleDefinition, SitePolicy, ValueSet
 from cds_service.knowledge.placeholders import facts_of
-from cds_service.tools.catalogue import evidence, sentences, sites, trace
+from cds_service.tools.catalogue import evidence, selections, sentences, sites, trace
 from cds_service.tools.catalogue.links import INDEX
 from cds_service.tools.catalogue.sentences import Sentence, Threshold
-
-_SOURCES: Final = {
-    "topic": "computed by the service, topic",
-    "newest_quantity": "newest measured value of",
-    "quantity_rise": "newest measured value against the lowest one before it, of",
-    "times_upper_limit": "newest measured value as a multiple of its upper limit, of",
-    "active_condition": "active diagnosis of",
-    "active_allergy": "active allergy to",
-    "immunized_within": "vaccine given within the age limit, of",
-    "active_medication": "active or recently given drug of",
-    "active_daily_dose": "daily dose of active orders of",
-    "order_on_hold": "order on hold of",
-    "drafted_medication": "unsigned order of",
-    "draft_daily_dose": "daily dose of the drafts of",
-    "draft_dose_computable": "whether a daily dose can be computed for the drafts of",
-    "given_within": "drug given within the age limit, of",
-    "amount_given": "amount of a drug given within the age limit, of",
-    "policy": "what the site decided, policy",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +110,8 @@ def _rule_policies(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Thres
         where.setdefault(name, "named by the rule")
     for condition in sentences.conditions(rule):
         fact = knowledge.catalogue.facts.get(condition.fact)
-        if fact and fact.max_age:
-            where.setdefault(sentences.policy_name(fact.max_age), f"age limit of: {fact.title}")
+        for name in knowledge.catalogue.names(condition.fact, "window") if fact else ():
+            where.setdefault(name, f"window of: {fact.title if fact else ''}")
     return (sentences.threshold(knowledge, name, place) for name, place in where.items())
 
 
@@ -173,7 +154,7 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "regimens": [(_regimen(knowledge, regimen), rules[name]) for name, regimen in knowledge.regimens.items()],
         "kinds": knowledge.orders.kinds,
-        "uses": knowledge.orders.uses,
+        "uses": {drug.title: drug.uses for drug in knowledge.drugs.values() if drug.uses},
         "pathways": knowledge.orders.pathways,
         "value_sets": knowledge.value_sets,
     }
@@ -191,48 +172,45 @@ def _value_set(knowledge: Knowledge, value_set: ValueSet) -> dict[str, Any]:
     catalogue, name = knowledge.catalogue, value_set.id
     return {
         "value_set": value_set,
-        "facts": {n: f for n, f in catalogue.facts.items() if f.source.kind != "topic" and f.source.target == name},
+        "facts": _facts_naming(knowledge, name, "value set"),
         "queries": {n: q for n, q in catalogue.queries.items() if name in q.codes},
         "kinds": {n: k for n, k in knowledge.orders.kinds.items() if name in k.value_sets},
-        "uses": {n: use for n, use in knowledge.orders.uses.items() if name == use.value_set},
-        "topics": _topics(knowledge, "value_sets", name),
+        "uses": {n: use for drug in knowledge.drugs.values() for n, use in drug.uses.items() if name == use.value_set},
         "versions": knowledge.versions.of("value_sets", name),
     }
 
 
-def _topics(knowledge: Knowledge, kind: str, name: str) -> dict[str, dict[str, FactDefinition]]:
-    """Topics that look up this policy or value set -> the facts that they compute."""
-    users = [topic for topic, uses in knowledge.computed.topics.items() if name in getattr(uses, kind)]
-    facts = knowledge.catalogue.facts.items()
-    return {t: {n: f for n, f in facts if f.source.kind == "topic" and f.source.target == t} for t in users}
+def _facts_naming(knowledge: Knowledge, name: str, *what: str) -> dict[str, FactDefinition]:
+    """The facts that go by a value set or a policy, also through the records and computations that they come from."""
+    catalogue = knowledge.catalogue
+    return {n: f for n, f in catalogue.facts.items() if name in catalogue.names(n, *what)}
 
 
 def _facts(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "facts": [_fact(knowledge, name, fact) for name, fact in knowledge.catalogue.facts.items()],
         "queries": knowledge.catalogue.queries,
+        "records": list(selections.records_in_words(knowledge)),
         "analytes": knowledge.analytes,
         "value_sets": knowledge.value_sets,
     }
 
 
 def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, Any]:
-    source = fact.source
-    is_value_set = source.kind not in ("topic", "policy") and source.target in knowledge.value_sets
-    computed = knowledge.computed.topics.get(source.target) if source.kind == "topic" else None
+    catalogue, source = knowledge.catalogue, fact.source
     return {
         "name": name,
         "of": fact,
         "unit": sentences.unit(fact.unit),
-        "source": _SOURCES.get(source.kind, source.kind.replace("_", " ")),
-        "source_name": source.target,
-        "value_set": knowledge.value_sets[source.target] if is_value_set else None,
-        "reads": [(query, knowledge.catalogue.queries[query]) for query in fact.reads],
-        "max_age": sentences.threshold(knowledge, sentences.policy_name(fact.max_age)) if fact.max_age else None,
+        "source": list(selections.in_words(knowledge, source)),
+        "reads": [(query, catalogue.queries[query]) for query in catalogue.reads(name)],
+        "needs": [(needed, catalogue.facts[needed]) for needed in catalogue.needs(name)],
+        "empty_means": catalogue.empty_means(name),
+        "max_age": sentences.threshold(knowledge, source.max_age) if source.max_age else None,
         "used_by": [r for r in knowledge.rules if any(c.fact == name for c in sentences.conditions(r))],
         "printed_by": [card.id for card in knowledge.cards.values() if name in facts_of(card)],
-        "policies": [*(computed or Uses()).policies, *([source.target] if source.kind == "policy" else [])],
-        "value_sets": [knowledge.value_sets[v] for v in (computed or Uses()).value_sets if v in knowledge.value_sets],
+        "policies": catalogue.names(name, "window", "threshold", "switch"),
+        "value_sets": [knowledge.value_sets[v] for v in catalogue.names(name, "value set")],
     }
 
 
@@ -240,7 +218,7 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
     rows = []
     for name in knowledge.policies:
         rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
-        facts = {n: f for n, f in knowledge.catalogue.facts.items() if sentences.policy_name(f.max_age) == name}
+        facts = _facts_naming(knowledge, name, "window", "threshold")
         kinds = [kind for kind in knowledge.orders.kinds.values() if name in _maxima(kind)]
         rows.append(
             {
@@ -250,8 +228,7 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
                 "kinds": kinds,
                 "decides": _decided(knowledge, name),
                 "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
-                "topics": _topics(knowledge, "policies", name),
-                "is_always": name in knowledge.computed.service.policies,
+                "is_always": name in always.POLICIES,
             }
         )
     return {"policies": rows}
@@ -260,7 +237,7 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
 def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
     """The facts that say nothing but what this policy is set to."""
     facts = knowledge.catalogue.facts.items()
-    return {n: f for n, f in facts if f.source.kind == "policy" and f.source.target == policy}
+    return {n: f for n, f in facts if isinstance(f.source, SitePolicy) and f.source.policy == policy}
 
 
 def _maxima(kind: DosedKind) -> tuple[str, ...]:

@@ -98,9 +98,9 @@ DECLARED: Final = (
         "fact", "Where a fact comes from, and when it is known", ("ParameterDefinition",),
         parts=(
             Part("source", _CODE, "How it is found in the chart"),
-            Part("valueSet", ("canonical",), "The value set that its source names"),
-            Part("target", _CODE, "What else its source names: a topic of the service, or a policy"),
-            Part("reads", _CODE, "A query without which it cannot be denied", repeats=True),
+            Part("valueSet", ("canonical",), "A value set that its source names", repeats=True),
+            Part("target", _CODE, "The computation of the service that it comes from"),
+            Part("reads", _CODE, "A query that it looks at", repeats=True),
             Part("emptyMeans", _CODE, "Whether a successful read without a match means no, or unknown"),
             Part("maxAge", _CODE, "The policy beyond which it is no longer known"),
             Part("unit", _CODE, "Unit of its value"),

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from cds_service.knowledge.model import Condition, RuleDefinition
-from cds_service.knowledge.rule_references import POLICY_PREFIX
+from cds_service.knowledge.model import POLICY_PREFIX, Condition, RuleDefinition
 
 FINDING: Final = "finding."
 _SYMBOLS: Final = {"is_": "=", "is_not": "!=", "at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import FactDefinition, Policy, Query
-from cds_service.knowledge.rule_references import POLICY_PREFIX
+from cds_service.knowledge.model import POLICY_PREFIX, Computed, FactDefinition, Policy, Query
 from cds_service.tools.export.extensions import compound
 from cds_service.tools.export.fhir import Json, canonical, definition, edition, given, overall, quantity
 
@@ -87,19 +86,18 @@ def _policy(name: str, policy: Policy, set_by_site: bool) -> Json:
 
 
 def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> Json:
-    kind, target = fact.source.kind, fact.source.target
-    of_codes = kind not in ("topic", "policy") and target in knowledge.value_sets
+    source, catalogue = fact.source, knowledge.catalogue
     said = compound(
         "fact",
-        source=kind.replace("_", "-"),
-        valueSet=_value_set(knowledge, target) if of_codes else None,
-        target=None if of_codes else variable(target) if kind == "policy" else target,
-        reads=fact.reads,
-        emptyMeans=fact.empty_means,
-        maxAge=variable(fact.max_age),
+        source=source.kind.replace("_", "-"),
+        valueSet=tuple(_value_set(knowledge, found) for found in catalogue.names(name, "value set")),
+        target=source.computed if isinstance(source, Computed) else None,
+        reads=catalogue.reads(name),
+        emptyMeans=catalogue.empty_means(name),
+        maxAge=variable(source.max_age),
         unit=fact.unit,
         allowedValue=fact.values,
-        analyte=fact.analyte,
+        analyte=source.analyte,
     )
     return {
         "extension": [said],

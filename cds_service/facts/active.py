@@ -1,0 +1,37 @@
+"""The daily dose of a drug that is already active."""
+
+from __future__ import annotations
+
+from cds_service.facts.dosage import dosage_of
+from cds_service.facts.exists import Find
+from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
+from cds_service.facts.select import Selections
+from cds_service.facts.status import running_instructions
+from cds_service.knowledge.model import DailyDose
+
+
+def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections) -> Find:
+    """mg a day over the active orders of a value set; unknown where one of them does not say."""
+    matcher, hours = select.terms[dose.in_], select.windows[dose.within]
+    queries = (dose.requests, dose.administrations, dose.statements)
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        chart = reading.chart
+        drafts = {d.resource.ref for d in reading.order.drafts}
+        matched = chart.matching((dose.requests,), matcher)
+        orders = [r for r in matched if r.ref not in drafts and reading.is_(dose.ordered, r)]
+        if gaps := chart.gaps(queries):
+            return unknown(name, "; ".join(gaps))
+        table = reading.units[dose.analyte]
+        ordered = [dosage_of({"dosageInstruction": running_instructions(r, reading.now)}, table) for r in orders]
+        for order, said in zip(orders, ordered, strict=True):
+            if said.daily_mg is None:
+                return unknown(name, f"{order.ref}: {said.why}", sources=refs(orders))
+        stated = [r for r in chart.matching((dose.statements,), matcher) if reading.is_(dose.stated, r)]
+        doses = [r for r in chart.matching((dose.administrations,), matcher) if reading.is_(dose.given, r)]
+        given = [*stated, *(r for r in doses if r.when is None or reading.within(r, hours))]
+        if given and not orders:
+            return unknown(name, "given or stated, and no active order says the dose", sources=refs(given))
+        return Fact(name, sum(d.daily_mg or 0.0 for d in ordered), unit, sources=refs(orders))
+
+    return find

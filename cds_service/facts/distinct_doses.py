@@ -1,0 +1,239 @@
+"""The distinct doses of a drug in this episode, and how the grade answered to the last one.
+
+A dose is an administration that took place after the infusion by a route that counts; orders are never doses, records
+close together are one. Statements count only where no administration is visible, and then a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.crs import grade_then, grades_of
+from cds_service.facts.exists import unresolved_drugs
+from cds_service.facts.graded import Dose, Graded, change_since, documented
+from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
+from cds_service.facts.since import last_at
+from cds_service.knowledge.model import DistinctDoses
+
+
+@dataclass(frozen=True, slots=True)
+class Doses:
+    """Distinct doses, oldest first, as (start, end); what makes the count uncertain, and what was not counted."""
+
+    times: tuple[tuple[datetime, datetime], ...]
+    records: tuple[Resource, ...]
+    stated_only: bool
+    doubts: tuple[str, ...]
+    notes: tuple[str, ...]
+    unusable: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact]:
+    """`doses`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
+    doses = count(given, reading)
+    sources = refs(doses.records)
+    text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
+    if doses.doubts:
+        why = f"{len(doses.times)} seen, but {'; '.join(doses.doubts)}"
+        counted = unknown("doses", why, sources=sources, unusable=doses.unusable)
+    else:
+        more = {"text": text, "notes": doses.notes, "unusable": doses.unusable}
+        counted = Fact("doses", len(doses.times), "{dose}", _last(doses), sources, **more)  # type: ignore[arg-type]
+    yield replace(counted, left_out=doses.left_out)
+    yield _stated_only(given, doses, reading, sources)
+    yield _hours(doses, reading, sources)
+    yield _cap(given, doses, reading, sources)
+    yield _next(given, doses, reading, sources)
+    yield _change(given, doses, reading, known, sources)
+
+
+def _last(doses: Doses) -> datetime | None:
+    return doses.times[-1][0] if doses.times else None
+
+
+def count(given: DistinctDoses, reading: Reading) -> Doses:
+    """The distinct doses of this episode."""
+    return reading.once(("doses", given.in_), lambda: _count(given, reading))
+
+
+def _count(given: DistinctDoses, reading: Reading) -> Doses:
+    query = given.administrations
+    candidates, left_out = by_route(given, reading, query)
+    start = episode_start(given, reading)
+    may_count = [r for r in candidates if reading.is_(given.counted, r) or reading.is_(given.unsure, r)]
+    good, bad = usable(may_count)
+    doubts = [f"{r.ref} has no usable time" for r in good if r.when is None]
+    doubts += [f"{line} (unusable)" for line in bad]
+    doubts += [f"{r.ref} has the status {r.status}" for r in good if reading.is_(given.unsure, r)]
+    doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,)))
+    counted, notes = _counted(given, good, reading, start)
+    stated: list[Resource] = []
+    if not counted:
+        stated, undated = _stated(given, reading, start)
+        doubts += undated + _unseen(given, reading, start, bool(stated))
+    records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
+    times = _merge(given, records, reading)
+    kept = {id(r) for r in counted}
+    left_out += [f"{r.ref}: not given" for r in candidates if r not in may_count]
+    outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
+    left_out += [f"{r.ref}: not in this episode" for r in outside]
+    return Doses(times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
+
+
+def by_route(given: DistinctDoses, reading: Reading, query: str) -> tuple[list[Resource], list[str]]:
+    """The records of the drug whose product and route count, and a line for each other one."""
+    found = reading.chart.matching((query,), reading.terms[given.in_])
+    kept: list[Resource] = []
+    left_out: list[str] = []
+    for record in found:
+        if record.matches(reading.terms[given.not_in]) or _by_other_route(given, record, reading):
+            left_out.append(f"{record.ref}: by a route that does not count")
+        else:
+            kept.append(record)
+    return kept, left_out
+
+
+def _by_other_route(given: DistinctDoses, resource: Resource, reading: Reading) -> bool:
+    routes = resource.remember("routes", _routes)
+    said = (*routes, concept({"text": resource.concept.text}))
+    return any(reading.terms[given.not_by_route].matches(r) for r in said)
+
+
+def _routes(resource: Resource) -> list[Concept]:
+    dosage = resource.raw.get("dosage") or resource.raw.get("dosageInstruction")
+    parts = dosage if isinstance(dosage, list) else [dosage]
+    return [concept(p.get("route")) for p in parts if isinstance(p, dict)]
+
+
+def _counted(
+    given: DistinctDoses, records: Sequence[Resource], reading: Reading, start: datetime | None
+) -> tuple[list[Resource], list[str]]:
+    running = timedelta(hours=reading.windows[given.in_progress])
+    counted, notes = [], []
+    for record in records:
+        when = record.when
+        if when is None or when.start > reading.horizon or (start is not None and when.end < start):
+            continue
+        if reading.is_(given.under_way, record):
+            if when.start > reading.now - running:
+                continue
+            notes.append(f"{record.ref} is still in progress and counted as a dose")
+        if not reading.is_(given.unsure, record):
+            counted.append(record)
+    return counted, notes
+
+
+def _stated(given: DistinctDoses, reading: Reading, start: datetime | None) -> tuple[list[Resource], list[str]]:
+    """Statements of doses in the episode, and a doubt for each that cannot be placed."""
+    good, bad = usable(by_route(given, reading, given.statements)[0])
+    live = [r for r in good if reading.is_(given.stated, r)]
+    doubts = [f"{r.ref} has no usable time" for r in live if r.when is None] + [f"{line} (unusable)" for line in bad]
+    dated = [r for r in live if r.when and r.when.start <= reading.horizon]
+    return [r for r in dated if start is None or (r.when and r.when.end >= start)], doubts
+
+
+def _unseen(given: DistinctDoses, reading: Reading, start: datetime | None, stated: bool) -> list[str]:
+    """Why "no dose" cannot be concluded although no administration is visible."""
+    if stated:
+        return []
+    doubts = list(reading.chart.gaps((given.statements,)))
+    ordered = [r for r in by_route(given, reading, given.requests)[0] if reading.is_(given.ordered, r)]
+    ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
+    if ordered:
+        doubts.append(f"{given.in_} was ordered ({', '.join(refs(ordered))}) and no administration is visible")
+    return doubts
+
+
+def _merge(
+    given: DistinctDoses, records: Sequence[Resource], reading: Reading
+) -> tuple[tuple[datetime, datetime], ...]:
+    gap = timedelta(hours=reading.windows[given.merge])
+    merged: list[tuple[datetime, datetime]] = []
+    for record in records:
+        assert record.when is not None
+        if merged and record.when.start - merged[-1][0] <= gap:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], record.when.end))
+        else:
+            merged.append((record.when.start, record.when.end))
+    return tuple(merged)
+
+
+def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
+    """Doses before the end of an earlier episode belong to that episode."""
+    since = last_at(given.infusions, reading)
+    series, _ = documented(given.scale, grades_of(given.grades, reading).conditions, reading)
+    gap = timedelta(hours=reading.windows[given.episode_gap])
+    ordered = sorted((g for g in series if since is None or g.start >= since), key=lambda g: g.start)
+    start = since
+    reached: datetime | None = None
+    for grade in ordered:
+        if reached is not None and grade.start - reached > gap:
+            start = reached
+        reached = _later(reached, grade, reading.now)
+    if reached is not None and reading.now - reached > gap:
+        start = reached  # What there is now began after that episode had ended.
+    return start
+
+
+def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
+    end = min(grade.end or now, now)
+    return end if reached is None else max(reached, end)
+
+
+def _stated_only(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    name = "stated-only"
+    if doses.stated_only:
+        return Fact(name, True, sources=sources)
+    if not doses.times and (gaps := reading.chart.gaps((given.administrations, given.statements))):
+        return unknown(name, "; ".join(gaps))
+    return Fact(name, False)
+
+
+def _hours(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    if not doses.times:
+        return unknown("hours-since", "; ".join(doses.doubts) or "no dose in this episode")
+    # To the end of the last record: a long infusion or a date without a time must not make the wait look over.
+    hours = max(reading.hours_since(doses.times[-1][1]), 0.0)
+    return Fact("hours-since", hours, "h", doses.times[-1][0], sources)
+
+
+def _cap(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    name = "cap-reached"
+    day = [start for start, _ in doses.times if start > reading.now - timedelta(hours=24)]
+    total = len(doses.times)
+    reached = len(day) >= reading.policies[given.max_per_day] or total >= reading.policies[given.max_total]
+    if not reached and doses.doubts:
+        return unknown(name, "; ".join(doses.doubts))
+    return Fact(name, reached, sources=sources, text=f"{len(day)} in 24 h, {total} in this episode")
+
+
+def _next(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
+    """Hours until the next dose would be allowed: after the interval, and inside the number for a day and in all."""
+    name, starts = "hours-until", [start for start, _ in doses.times]
+    if doses.doubts:
+        return unknown(name, "; ".join(doses.doubts), sources=sources)
+    most, per_day = reading.policies[given.max_total], int(reading.policies[given.max_per_day])
+    if len(starts) >= most:
+        return unknown(name, f"no further dose: {len(starts)} of {most:g} were given", sources=sources)
+    moments = [reading.now]
+    if doses.times:
+        moments.append(doses.times[-1][1] + timedelta(hours=reading.windows[given.interval]))
+    if len(starts) >= per_day:
+        moments.append(starts[-per_day] + timedelta(hours=24))
+    wait = (max(moments) - reading.now).total_seconds() / 3600
+    return Fact(name, wait, "h", sources=sources, text="now" if wait <= 0 else f"in {wait:.1f} h")
+
+
+def _change(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts, sources: tuple[str, ...]) -> Fact:
+    """Against the grade at the last dose; `not-shown` where that grade is not known."""
+    if not doses.times:
+        return unknown("change", "; ".join(doses.doubts) or "no dose in this episode")
+    lost = "improvement cannot be shown: the grade at the last dose is unknown"
+    last = Dose(doses.times[-1][0], "last", sources, lost)
+    grades, child = grades_of(given.grades, reading), known[given.child]
+    return change_since("change", last, known[given.grade], lambda at: grade_then(grades, at, reading, child))

@@ -1,0 +1,37 @@
+"""Numbers of Observations: in the unit of their analyte, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import Converted
+from cds_service.facts.model import Reading
+
+
+def newest_first(resources: Iterable[Resource]) -> list[Resource]:
+    """By time, newest first. Of two at the same time the lower value comes first: it is the safer reading of a
+    count, a weight or a clearance; without values the reference decides, so the order of a Bundle never does."""
+
+    def key(resource: Resource) -> tuple[float, float, str]:
+        start = resource.when.start.timestamp() if resource.when else 0.0
+        quantity = resource.raw.get("valueQuantity")
+        value = quantity.get("value") if isinstance(quantity, Mapping) else None
+        return -start, float(value) if isinstance(value, int | float) else 0.0, resource.ref
+
+    return sorted(resources, key=key)
+
+
+def quantity_of(resource: Resource, reading: Reading, analyte: str, *, adult: bool | None = None) -> Converted | str:
+    """An Observation's value in its analyte's unit, or why it cannot be used."""
+    return resource.remember(("quantity", analyte, adult), lambda r: _quantity(r, reading, analyte, adult))
+
+
+def _quantity(resource: Resource, reading: Reading, analyte: str, adult: bool | None) -> Converted | str:
+    if resource.problem:
+        return resource.problem
+    quantity = resource.raw.get("valueQuantity")
+    if not isinstance(quantity, Mapping):
+        return "no valueQuantity"
+    converted = reading.units[analyte].convert(quantity, adult=adult)
+    return converted if isinstance(converted, Converted) else converted.why

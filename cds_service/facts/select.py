@@ -1,0 +1,270 @@
+"""The selection language at work: each selection of the catalogue is compiled once to a function that draws records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TypeVar, cast
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, Matcher
+from cds_service.facts import growth, result, status
+from cds_service.facts.model import Facts, Reading, usable
+from cds_service.facts.quantity import newest_first
+from cds_service.facts.reasons import told_reasons
+from cds_service.facts.substances import concepts_of, is_severe, says_apart
+from cds_service.knowledge.model import Catalogue, Selection, SetAside
+
+Test = Callable[[Resource, Reading, Facts], bool]
+Apart = Callable[[Concept, Reading, Facts], bool]
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What came of a selection: the records; a line for each that could not be used; why there may be more; and for
+    cultures what became of each, by the identity of its record."""
+
+    found: tuple[Resource, ...] = ()
+    unusable: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    standings: Mapping[int, str] = field(default_factory=dict)
+
+
+Draw = Callable[[Reading, Facts], Drawn]
+
+
+class Selections:
+    """The language of a catalogue, compiled for one set of value sets, policies and windows (in hours).
+
+    `records` draws each named set of records, once a reading; `statuses` tests each named status.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        terms: Mapping[str, Matcher],
+        policies: Mapping[str, float],
+        windows: Mapping[str, float],
+    ) -> None:
+        self.catalogue = catalogue
+        self.terms = terms
+        self.policies = policies
+        self.windows = windows
+        self.statuses = status.compiled(catalogue.statuses)
+        self._results = {name: result.compiled(read, terms) for name, read in catalogue.results.items()}
+        self.records: Mapping[str, Draw] = {name: self._named(name) for name in catalogue.records}
+
+    def only(self, kind: type[C]) -> C | None:
+        """The computation of a kind; None where the catalogue has none."""
+        return next((cast(C, found) for found in self.catalogue.computed.values() if isinstance(found, kind)), None)
+
+    def matchers(self, value_sets: Iterable[str] | None) -> tuple[Matcher, ...]:
+        """The value sets of these names, ready to match."""
+        return tuple(self.terms[name] for name in value_sets or ())
+
+    def _named(self, name: str) -> Draw:
+        """All records of a named set; drawn from one query they keep the order of the chart."""
+        draws = tuple(self.draw(selection) for selection in self.catalogue.records[name])
+
+        def find(reading: Reading, known: Facts) -> Drawn:
+            drawn = [draw(reading, known) for draw in draws]
+            return drawn[0] if len(drawn) == 1 else _together(drawn, reading)
+
+        return lambda reading, known: reading.once(("records", name), lambda: find(reading, known))
+
+    def draw(self, selection: Selection) -> Draw:
+        """The function that draws the records of a selection."""
+        tests = tuple(self._tests(selection))
+        source, unsure = self._source(selection), self.statuses.get(selection.unsure or "")
+        answer = self._results.get(selection.newest_answer or "")
+        unclear = self.catalogue.results[selection.newest_answer].unclear if selection.newest_answer else ""
+        judged = self._judge(selection)
+        nameless, standing, besides = selection.nameless, selection.standing, selection.except_
+
+        def drawn(reading: Reading, known: Facts) -> Drawn:
+            start = source(reading, known)
+            doubts = list(start.doubts)
+            if nameless:
+                doubts += self._nameless(selection, reading, known)
+            if unsure is not None:
+                doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
+            found = [r for r in start.found if all(test(r, reading, known) for test in tests)]
+            if standing:
+                found = [r for r in found if start.standings.get(id(r)) == standing]
+            if besides:
+                others = {id(r) for r in self.records[besides](reading, known).found}
+                found = [r for r in found if id(r) not in others]
+            if answer is not None:
+                return _newest_answers(found, doubts, answer, unclear)
+            good, bad = usable(found)
+            unusable = (*start.unusable, *bad)
+            if selection.undated == "unknown":
+                unusable += tuple(f"{r.ref} has no usable date" for r in good if r.when is None)
+                good = [r for r in good if r.when is not None]
+            standings = judged(good, reading) if judged else start.standings
+            return Drawn(tuple(good), unusable, tuple(doubts), standings)
+
+        return drawn
+
+    def _judge(self, selection: Selection) -> Callable[[Sequence[Resource], Reading], Mapping[int, str]] | None:
+        if selection.growth is None:
+            return None
+        return growth.judge(
+            selection.growth, self._results, self.statuses, self.terms, self.policies, self.windows
+        )  # fmt: skip
+
+    def _source(self, selection: Selection) -> Draw:
+        """The records of a query that are in the value sets, or those of a named set."""
+        name, matchers = selection.from_, self.matchers(selection.in_)
+        if name in self.catalogue.records:
+            return self._by_name(name)
+        query = (name,)
+        if not matchers or self.catalogue.queries[name].resource == "AllergyIntolerance":
+            return lambda reading, known: Drawn(reading.chart.of(name))
+        return lambda reading, known: Drawn(tuple(reading.chart.matching(query, *matchers)))
+
+    def _by_name(self, name: str) -> Draw:
+        """Looked up when it is drawn: records may come from records that are compiled later."""
+
+        def drawn(reading: Reading, known: Facts) -> Drawn:
+            return self.records[name](reading, known)
+
+        return drawn
+
+    def _nameless(self, selection: Selection, reading: Reading, known: Facts) -> list[str]:
+        gone = [self.statuses[name] for name in selection.unless or ()]
+        found = (r for r in reading.chart.of(selection.from_) if not any(holds(r, reading.now) for holds in gone))
+        return [f"{r.ref} names no substance" for r in found if all(c.empty for c in concepts_of(r))]
+
+    def _tests(self, selection: Selection) -> Iterator[Test]:
+        yield from self._status_tests(selection)
+        yield from self._time_tests(selection)
+        yield from self._concept_tests(selection)
+        if selection.drafts:
+            yield lambda r, reading, known: r.ref not in {d.resource.ref for d in reading.order.drafts}
+        if selection.severe:
+            severe = self.terms[selection.severe]
+            yield lambda r, reading, known: is_severe(r, severe)
+
+    def _status_tests(self, selection: Selection) -> Iterator[Test]:
+        fits = tuple(self.statuses[name] for name in selection.status or ())
+        gone = tuple(self.statuses[name] for name in selection.unless or ())
+        if len(fits) == 1:
+            (only,) = fits
+            yield lambda r, reading, known: only(r, reading.now)
+        elif fits:
+            yield lambda r, reading, known: any(holds(r, reading.now) for holds in fits)
+        if gone:
+            yield lambda r, reading, known: not any(holds(r, reading.now) for holds in gone)
+
+    def _time_tests(self, selection: Selection) -> Iterator[Test]:
+        name = selection.within or selection.beyond
+        if name:
+            yield _in_window(selection, self.windows[name])
+        if selection.dated:
+            yield lambda r, reading, known: reading.past(r)
+        if selection.ended_within:
+            limit = self.windows[selection.ended_within]
+            yield lambda r, reading, known: _ended_within(r, reading, limit)
+
+    def _concept_tests(self, selection: Selection) -> Iterator[Test]:
+        within, apart = self.matchers(selection.in_), self.matchers(selection.not_beside)
+        each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
+        if apart:
+            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts_of(r))
+        elif within:
+            yield lambda r, reading, known: any(m.matches(c) for c in concepts_of(r) for m in within)
+        if each:
+            yield lambda r, reading, known: all(any(m.matches(c) for c in concepts_of(r)) for m in each)
+        if others:
+            yield lambda r, reading, known: not any(m.matches(c) for c in concepts_of(r) for m in others)
+        aside = self._aside(selection.set_aside)
+        if selection.reason:
+            reasons = self.matchers(selection.reason)
+            yield lambda r, reading, known: any(
+                m.matches(said)
+                for said in told_reasons(r, reading.condition_refs)
+                if not aside(said, reading, known)
+                for m in reasons
+            )
+        elif selection.set_aside:
+            yield lambda r, reading, known: not aside(r.concept, reading, known)
+
+    def _aside(self, what: SetAside | None) -> Apart:
+        """Whether a concept is what the order in hand is for, and nothing else: it does not speak against the order."""
+        if what is None:
+            return lambda concept, reading, known: False
+        ours, besides = self.matchers(what.in_), self.matchers(what.not_in)
+
+        def apart(concept: Concept, reading: Reading, known: Facts) -> bool:
+            if reading.order.kind != what.orders or known[what.fact].value != what.is_:
+                return False
+            return any(m.matches(concept) for m in ours) and not any(m.matches(concept) for m in besides)
+
+        return apart
+
+
+def _together(drawn: Sequence[Drawn], reading: Reading) -> Drawn:
+    found = {id(r): r for d in drawn for r in d.found}
+    unusable = dict.fromkeys(line for d in drawn for line in d.unusable)
+    doubts = dict.fromkeys(line for d in drawn for line in d.doubts)
+    standings = {key: stands for d in drawn for key, stands in d.standings.items()}
+    return Drawn(_in_chart_order(found, reading), tuple(unusable), tuple(doubts), standings)
+
+
+def _in_chart_order(found: Mapping[int, Resource], reading: Reading) -> tuple[Resource, ...]:
+    if len(found) < 2:
+        return tuple(found.values())
+    return tuple(r for read in reading.chart.reads.values() for r in read.resources if id(r) in found)
+
+
+def _newest_answers(
+    observations: Iterable[Resource], doubts: Sequence[str], answer: result.Answer, unclear: str
+) -> Drawn:
+    """The newest Observations that answer, where they say yes. One that cannot be understood is no "no": what was
+    said before it may still hold. Of several at one time each counts: one that says yes is enough."""
+    found: list[Resource] = []
+    lost: list[str] = []
+    open_: list[str] = []
+    for _, taken in groupby(newest_first(observations), key=lambda r: r.when):
+        latest = list(taken)
+        said = [(r, answer(r)) for r in latest if not r.problem]
+        found += [r for r, yes in said if yes]
+        lost += [f"{r.ref}: {r.problem}" for r in latest if r.problem]
+        open_ += [f"{r.ref} {unclear}" for r, yes in said if yes is None]
+        if any(yes is not None for _, yes in said):
+            break
+    return Drawn(tuple(found), tuple(lost), (*doubts, *open_))
+
+
+def _in_window(selection: Selection, hours: float) -> Test:
+    """Dated within the window, counting a partial date to its end. A problem's date is when it began, as somebody wrote
+    it: one that lies ahead never makes it old."""
+    counts = selection.undated == "counts"
+    here = selection.this_encounter is not None
+    beyond = selection.beyond is not None
+
+    def inside(resource: Resource, reading: Reading, known: Facts) -> bool:
+        if here and _of_this_encounter(resource, reading):
+            return not beyond
+        if resource.when is None:
+            return counts or beyond or selection.undated == "unknown"
+        if resource.type == "Condition":
+            return (reading.hours_since(resource.when.end) <= hours) is not beyond
+        return reading.within(resource, hours) is not beyond
+
+    return inside
+
+
+def _of_this_encounter(resource: Resource, reading: Reading) -> bool:
+    encounter = resource.raw.get("encounter")
+    reference = str(encounter.get("reference", "")) if isinstance(encounter, Mapping) else ""
+    return bool(reading.encounter_id) and reference.split("/")[-1] == reading.encounter_id
+
+
+def _ended_within(condition: Resource, reading: Reading, hours: float) -> bool:
+    """By its abatement; where it says none, by when it was written down, or began."""
+    last = status.abatement(condition) or condition.time("recordedDate") or condition.when
+    return last is not None and reading.hours_since(last.end) <= hours

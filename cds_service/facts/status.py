@@ -1,0 +1,94 @@
+"""Named statuses (`rules/statuses.yaml`) at work: whether a record is active, given, final, ended, disproven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.times import When
+from cds_service.knowledge.model import StatusSet
+
+Holds = Callable[[Resource, datetime], bool]
+_HOURS = {"h": 1.0, "d": 24.0, "wk": 168.0}
+
+
+def compiled(sets: Mapping[str, StatusSet]) -> dict[str, Holds]:
+    """Every named status as a test of a resource at a moment. A status in terms of others stands for what these say."""
+    found: dict[str, Holds] = {}
+    for name, status in sets.items():
+        if status.none_of:
+            found[name] = _none_of(tuple(found_or_simple(other, sets) for other in status.none_of))
+        else:
+            found[name] = found_or_simple(name, sets)
+    return found
+
+
+def found_or_simple(name: str, sets: Mapping[str, StatusSet]) -> Holds:
+    """The test of a status that names codes itself."""
+    status = sets[name]
+    codes, element = frozenset(status.codes), status.element
+    of_code = element != "status"
+
+    def coded(resource: Resource, now: datetime) -> bool:
+        return (resource.code(element) if of_code else resource.status) in codes
+
+    if status.or_abated:
+        return lambda resource, now: coded(resource, now) or _abated(resource, now)
+    if status.running:
+        return lambda resource, now: coded(resource, now) and _has_not_run_out(resource, now)
+    return coded
+
+
+def _none_of(others: tuple[Holds, ...]) -> Holds:
+    return lambda resource, now: not any(holds(resource, now) for holds in others)
+
+
+def _abated(resource: Resource, now: datetime) -> bool:
+    ended = abatement(resource)
+    return ended is not None and ended.start <= now
+
+
+def abatement(condition: Resource) -> When | None:
+    """When the condition ended, where it says a time."""
+    return condition.time("abatementDateTime") or condition.time("abatementPeriod")
+
+
+def _has_not_run_out(resource: Resource, now: datetime) -> bool:
+    if resource.type == "MedicationRequest":
+        return _is_order(resource) and bool(running_instructions(resource, now))
+    period = resource.raw.get("effectivePeriod")
+    if not isinstance(period, Mapping) or not period.get("end"):
+        return True
+    return resource.when is None or resource.when.end >= now
+
+
+def _is_order(request: Resource) -> bool:
+    return request.raw.get("doNotPerform") is not True and request.text("intent") != "proposal"
+
+
+def running_instructions(request: Resource, now: datetime) -> list[object]:
+    """The dosage instructions that have not run out; an order without any counts as one that has not."""
+    written = request.raw.get("dosageInstruction")
+    instructions: list[object] = written if isinstance(written, list) and written else [None]
+    return [i for i in instructions if not _over(i, request, now)]
+
+
+def _over(instruction: object, request: Resource, now: datetime) -> bool:
+    timing = instruction.get("timing") if isinstance(instruction, Mapping) else None
+    repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
+    end = _bound_end(repeat, request) if isinstance(repeat, Mapping) else None
+    return end is not None and end < now
+
+
+def _bound_end(repeat: Mapping[str, object], request: Resource) -> datetime | None:
+    period = repeat.get("boundsPeriod")
+    if isinstance(period, Mapping) and period.get("end"):
+        end = Resource({"x": {"end": period["end"]}}).time("x")
+        return end.end if end else None
+    duration = repeat.get("boundsDuration")
+    if isinstance(duration, Mapping) and request.when is not None:
+        value, unit = duration.get("value"), str(duration.get("code") or duration.get("unit"))
+        if isinstance(value, int | float) and unit in _HOURS:
+            return request.when.end + timedelta(hours=float(value) * _HOURS[unit])
+    return None

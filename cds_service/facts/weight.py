@@ -1,0 +1,57 @@
+"""The newest body weight, and whether it is current enough: a child's weight is never estimated and never old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from cds_service.chart.resource import Resource
+from cds_service.facts.model import Fact, Facts, Reading, unknown
+from cds_service.facts.quantity import newest_first, quantity_of
+from cds_service.knowledge.model import BodyWeight
+
+
+def facts(given: BodyWeight, reading: Reading, known: Facts) -> Iterator[Fact]:
+    """`weight`, and `current`: whether it is current enough for a child's dose."""
+    yield from _weight(given, reading, known[given.child])
+
+
+def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fact]:
+    """The newest usable weight, and whether it is current enough for a child's dose."""
+    adult = child.value is False
+    hours = reading.windows[given.adult_within if adult else given.child_within]
+    weighed = reading.chart.matching((given.weights,), reading.terms[given.in_])
+    found = newest_first(r for r in weighed if reading.is_(given.status, r) and reading.past(r))
+    bad: list[str] = []
+    for resource in found:
+        value = quantity_of(resource, reading, given.analyte, adult=adult)
+        if isinstance(value, str):
+            bad.append(f"{resource.ref}: {value}")
+            continue
+        assert resource.when is not None
+        notes = (f"converted from {value.written}",) if value.written else ()
+        if reading.within(resource, hours):
+            fact = Fact(
+                "weight", value.value, "kg", resource.when.start, (resource.ref,), notes=notes, unusable=tuple(bad)
+            )
+            until = resource.when.end + timedelta(hours=hours)
+            return fact, replace(_current(child, True, resource, ""), until=None if adult else until)
+        days = resource.when.hours_before(reading.now) / 24
+        why = f"newest weight {value.value:g} kg is {days:.0f} days old; a current weight is needed"
+        stale = unknown("weight", why, as_of=resource.when.start, sources=(resource.ref,), unusable=tuple(bad))
+        return stale, _current(child, False, resource, why)
+    gaps = "; ".join(reading.chart.gaps((given.weights,)))
+    why = "no usable weight" if bad else gaps or "no weight recorded"
+    return unknown("weight", why, unusable=tuple(bad)), _current(
+        child, False, None, f"{why}; a current weight is needed"
+    )
+
+
+def _current(child: Fact, value: bool, resource: Resource | None, why: str) -> Fact:
+    sources = (resource.ref,) if resource else ()
+    if child.value is False:
+        return Fact("current", True, text="not needed for an adult")
+    if value:
+        return Fact("current", True, sources=sources)
+    return unknown("current", why, sources=sources)

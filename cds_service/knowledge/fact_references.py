@@ -1,0 +1,234 @@
+"""Checks of the fact catalogue: names exist, statuses, units and windows fit their place, nothing is circular."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from cds_service.knowledge.files import Document, YamlPath
+from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.messages import missing
+from cds_service.knowledge.model import (
+    Catalogue,
+    Computed,
+    CrsGrade,
+    FactDefinition,
+    FactsFile,
+    Named,
+    Orders,
+    Selection,
+    StatusSet,
+    named_in,
+)
+
+FACTS: Final = "rules/facts.yaml"
+STATUSES: Final = "rules/statuses.yaml"
+POLICIES: Final = "rules/policies.yaml"
+# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
+LOINC: Final = "http://loinc.org"
+OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
+# Units that a window may have.
+_TIMES: Final = ("min", "h", "d")
+# Members of a selection that only some resources have an element for.
+_ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "ended_within": ("Condition",),
+    "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
+    "nameless": ("AllergyIntolerance",),
+    "severe": ("AllergyIntolerance",),
+    "reason": ("MedicationRequest",),
+    "drafts": ("MedicationRequest",),
+    "growth": ("Observation",),
+    "standing": ("Observation",),
+    "tell": ("Observation",),
+    "newest_answer": ("Observation",),
+}
+
+
+def catalogue(loaded: Loaded) -> Catalogue:
+    """The whole catalogue: the facts with the named statuses."""
+    found = loaded.singles[FACTS]
+    parts = {name: getattr(found, name) for name in FactsFile.model_fields}
+    return Catalogue(**parts, statuses=loaded.singles[STATUSES])
+
+
+def check(loaded: Loaded) -> list[str]:
+    """Every name that does not exist or does not fit its place, one line each."""
+    document, whole = loaded.document(FACTS, ""), catalogue(loaded)
+    found = [*_queries(loaded, document, whole), *_statuses(loaded.document(STATUSES, ""), whole.statuses)]
+    known = _known(loaded, whole)
+    for section in ("records", "results", "scales", "computed", "facts"):
+        for name, part in getattr(whole, section).items():
+            for path, model in _models((section, name), part):
+                found += _names(document, path, model, known)
+    for here, selection in _selections(whole):
+        found += _selection(document, here, selection, whole)
+    for name, fact in whole.facts.items():
+        found += _fact(loaded, document, name, fact, whole)
+    return found or _cycles(document, whole)
+
+
+def _known(loaded: Loaded, whole: Catalogue) -> dict[str, Iterable[str]]:
+    policies = loaded.singles[POLICIES]
+    orders: Orders = loaded.singles["rules/orders.yaml"]
+    return {
+        "value set": loaded.table("rules/terms"),
+        "status": whole.statuses,
+        "threshold": policies,
+        "window": policies,
+        "switch": policies,
+        "analyte": loaded.singles["rules/units.yaml"],
+        "query": whole.queries,
+        "records": whole.records,
+        "query or records": (*whole.queries, *whole.records),
+        "fact": whole.facts,
+        "order kind": orders.kinds,
+        "result": whole.results,
+        "scale": whole.scales,
+        "computation": whole.computed,
+        "policies": policies,
+    }
+
+
+def _models(path: YamlPath, part: Any) -> Iterator[tuple[YamlPath, BaseModel]]:
+    if isinstance(part, FactDefinition):
+        yield (*path, "from"), part.source
+    elif isinstance(part, tuple):
+        yield from (((*path, index), item) for index, item in enumerate(part))
+    else:
+        yield path, part
+
+
+def _names(document: Document, here: YamlPath, model: BaseModel, known: Mapping[str, Any]) -> Iterator[str]:
+    for found in named_in(model):
+        path = (*here, *found.path)
+        what = "policy" if found.what in ("threshold", "window", "switch") else found.what
+        absent = missing(document, path, what, found.name, known[found.what])
+        yield from absent
+        if not absent and what == "policy":
+            yield from _policy(document, path, found, known["policies"][found.name])
+
+
+def _policy(document: Document, path: YamlPath, found: Named, policy: Any) -> Iterator[str]:
+    if found.what == "switch" and not isinstance(policy.value, bool):
+        yield document.problem(path, f"expected a policy that is true or false ({found.name} is in {policy.unit})")
+    elif found.what != "switch" and isinstance(policy.value, bool):
+        yield document.problem(path, f"expected a policy with a number ({found.name} is true or false)")
+    elif found.what == "window" and policy.unit not in _TIMES:
+        yield document.problem(path, f"expected a policy in h or d ({found.name} is in {policy.unit or 'no unit'})")
+
+
+def _queries(loaded: Loaded, document: Document, whole: Catalogue) -> Iterator[str]:
+    value_sets = loaded.table("rules/terms")
+    for name, query in whole.queries.items():
+        if query.window:
+            yield from missing(document, ("queries", name, "window"), "policy", query.window, loaded.singles[POLICIES])
+        for index, code in enumerate(query.codes):
+            path = ("queries", name, "codes", index)
+            yield from missing(document, path, "value set", code, value_sets)
+            if code in value_sets and all(c.system not in OBSERVATION_SYSTEMS for c in value_sets[code].codes):
+                yield document.problem(path, f"expected a value set with codes of {LOINC} ({code} has none)")
+    for name in sorted(whole.records.keys() & whole.queries.keys()):
+        yield document.problem(("records", name), f"expected another name: {name} is a query")
+
+
+def _statuses(document: Document, statuses: Mapping[str, StatusSet]) -> Iterator[str]:
+    for name, status in statuses.items():
+        for index, other in enumerate(status.none_of):
+            path = (name, "noneOf", index)
+            yield from missing(document, path, "status", other, statuses)
+            if other in statuses and statuses[other].none_of:
+                yield document.problem(path, f"expected a status with codes of its own ({other} has none)")
+
+
+def _selections(whole: Catalogue) -> Iterator[tuple[YamlPath, Selection]]:
+    for name, parts in whole.records.items():
+        yield from ((("records", name, index), part) for index, part in enumerate(parts))
+    for name, fact in whole.facts.items():
+        parts = getattr(fact.source, "exists", ())
+        yield from ((("facts", name, "from", "exists", index), part) for index, part in enumerate(parts))
+
+
+def _selection(document: Document, here: YamlPath, selection: Selection, whole: Catalogue) -> Iterator[str]:
+    """Its statuses and members must be of the resources that it selects from."""
+    resources = _resources(selection.from_, whole, set())
+    for member in ("status", "unless", "unsure"):
+        written = getattr(selection, member) or ()
+        for name in (written,) if isinstance(written, str) else written:
+            if name in whole.statuses and not resources <= set(whole.statuses[name].of):
+                shown = ", ".join(sorted(resources))
+                yield document.problem((*here, member), f"expected a status of {shown} ({name} is not)")
+    for member, allowed in _ONLY_OF.items():
+        if getattr(selection, member) and not resources <= set(allowed):
+            key = type(selection).model_fields[member].alias or member
+            yield document.problem(
+                (*here, key), f"only for {' or '.join(allowed)} (this selects {', '.join(sorted(resources))})"
+            )
+    if selection.from_ in whole.queries and not selection.in_:
+        yield document.problem((*here, "in"), f"required for records of the query {selection.from_}")
+    judged = whole.records.get(selection.from_, ())
+    if selection.standing and judged and not any(part.growth for part in judged):
+        yield document.problem((*here, "standing"), f"expected records with a growth ({selection.from_} has none)")
+
+
+def _resources(source: str, whole: Catalogue, seen: set[str]) -> set[str]:
+    if source in whole.queries:
+        return {whole.queries[source].resource}
+    if source in seen:
+        return set()
+    parts = whole.records.get(source, ())
+    return {r for part in parts for r in _resources(part.from_, whole, seen | {source})}
+
+
+def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, whole: Catalogue) -> Iterator[str]:
+    here, source = ("facts", name), fact.source
+    analyte = loaded.singles["rules/units.yaml"].get(source.analyte)
+    if analyte and source.kind in ("newest", "sum") and fact.unit != analyte.unit:
+        text = f"expected {analyte.unit}, as the analyte {source.analyte} (found {fact.unit or 'nothing'})"
+        yield document.problem((*here, "unit"), text)
+    if isinstance(source, Computed) and source.computed in whole.computed:
+        gives = whole.computed[source.computed].gives
+        yield from missing(document, (*here, "from", "give"), "result of this computation", source.give, gives)
+        if source.give in gives and gives[source.give] != fact.type:
+            text = f"expected {gives[source.give]}, as {source.give} of {source.computed} (found {fact.type})"
+            yield document.problem((*here, "type"), text)
+    orders: Orders = loaded.singles["rules/orders.yaml"]
+    for found in named_in(source):
+        if found.what == "order kind" and found.name in orders.kinds and found.name not in orders.drugs:
+            yield document.problem((*here, "from", *found.path), f"expected a drug ({found.name} has no drug.yaml)")
+
+
+def _cycles(document: Document, whole: Catalogue) -> list[str]:
+    """Facts or records that are made of themselves; grades that are not computed."""
+    found = []
+    for name, given in whole.computed.items():
+        grades = getattr(given, "grades", "")
+        if grades and not isinstance(whole.computed[grades], CrsGrade):
+            path = ("computed", name, "grades")
+            found.append(
+                document.problem(path, f"expected a computation by crs-grade (found {whole.computed[grades].by})")
+            )
+    for name in whole.records:
+        if name in _behind(name, whole):
+            found.append(document.problem(("records", name), "made of itself, directly or through other records"))
+    if not found:
+        try:
+            whole.order()
+        except CycleError as error:
+            facts = error.args[1]
+            text = f"made of itself: {' needs '.join(reversed(facts))}"
+            found.append(document.problem(("facts", facts[0], "from"), text))
+    return found
+
+
+def _behind(name: str, whole: Catalogue) -> set[str]:
+    found: set[str] = set()
+    left = [name]
+    while left:
+        parts = whole.records.get(left.pop(), ())
+        new = {n for p in parts for n in (p.from_, p.except_ or "") if n in whole.records and n not in found}
+        found |= new
+        left += new
+    return found

@@ -1,0 +1,289 @@
+"""What is computed for the facts that need a formula or a course in time: everything that it goes by is named here."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Discriminator, Field
+
+from cds_service.knowledge.model.base import Model
+from cds_service.knowledge.model.names import (
+    AnalyteId,
+    CourseId,
+    FactId,
+    QueryId,
+    RecordsId,
+    ScaleId,
+    StatusId,
+    Threshold,
+    ValueSetId,
+    ValueSets,
+    Window,
+)
+
+Gives = dict[str, str]
+
+
+class Computes(Model):
+    """Base of all computations: the results that it `gives` with their types, and those of them that it `denies` where
+    complete reads hold nothing."""
+
+    gives: ClassVar[Gives]
+    denies: ClassVar[frozenset[str]] = frozenset()
+
+
+class Grade(Model):
+    """A grade, and the value set whose concepts have it."""
+
+    grade: int
+    in_: Annotated[ValueSetId, Field(alias="in")]
+
+
+class Scale(Model):
+    """Grades that clinicians document with one code each, and the condition when its grade is not said."""
+
+    title: str
+    grades: tuple[Grade, ...]
+    ungraded: ValueSetId
+    disproven: StatusId
+    ended: StatusId
+    active: StatusId
+
+
+class Device(Grade):
+    """A device that gives oxygen, the grade that its use proves, and how it is called."""
+
+    words: str
+
+
+class Points(Model):
+    """A part of a score, and the most points that it may give."""
+
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    most: int
+
+
+class ScoreGrade(Model):
+    """The grade of a score that is no higher than a threshold."""
+
+    grade: int
+    at_most: Threshold
+
+
+class Quantity(Model):
+    """A measured value and its table of units."""
+
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    analyte: AnalyteId
+
+
+class SevereScore(Model):
+    """The grade of a score that is no lower than a threshold."""
+
+    grade: int
+    at_least: Threshold
+
+
+class BodyWeight(Computes):
+    """The newest weight, and whether it is current enough for a child's dose."""
+
+    gives: ClassVar[Gives] = {"weight": "number", "current": "boolean"}
+    by: Literal["body-weight"]
+    weights: QueryId
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    analyte: AnalyteId
+    status: StatusId
+    adult_within: Window
+    child_within: Window
+    child: FactId
+
+
+class OrderUse(Computes):
+    """What the order says that it is for."""
+
+    gives: ClassVar[Gives] = {"use": "code"}
+    by: Literal["order-use"]
+    conditions: QueryId
+    toxicities: ValueSets
+    active: StatusId
+    unconfirmed: StatusId
+
+
+class Oxygen(Model):
+    """How oxygen need is read: devices from the highest grade down, flow, and what does not score."""
+
+    devices: tuple[Device, ...]
+    low_flow: Threshold
+    low: int
+    high: int
+    procedures: QueryId
+    done: StatusId
+    under_way: StatusId
+    breathing_support: ValueSetId
+    not_for_oxygen: ValueSetId
+    lack_of_oxygen: ValueSetId
+
+
+class Vasopressors(Model):
+    """Which running drugs count as vasopressors, by substance; `uncounted` never adds to the count."""
+
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    uncounted: ValueSetId
+    substances: ValueSets
+    within: Window
+    clock_tolerance: Window
+    done: StatusId
+    under_way: StatusId
+
+
+class CrsGrade(Computes):
+    """The grade from vital signs and support, beside the documented one."""
+
+    gives: ClassVar[Gives] = {
+        "grade": "integer", "derived": "integer", "differ": "boolean", "running": "boolean", "alone": "boolean",
+        "not-established": "boolean",
+    }  # fmt: skip
+    denies = frozenset({"running", "alone"})
+    by: Literal["crs-grade"]
+    vitals: QueryId
+    administrations: QueryId
+    conditions: QueryId
+    infusions: RecordsId
+    scale: ScaleId
+    child: FactId
+    documented: FactId
+    day: FactId
+    first_day: Threshold
+    final: StatusId
+    given: StatusId
+    within: Window
+    temperature: Quantity
+    fever: Threshold
+    systolic: Quantity
+    hypotension: Threshold
+    flow: Quantity
+    saturation: Quantity
+    hypoxia: Threshold
+    oxygen: Oxygen
+    vasopressors: Vasopressors
+    fever_masked_by: ValueSets
+
+
+class DistinctDoses(Computes):
+    """The distinct doses of a drug in this episode, and how the grade answered to the last one."""
+
+    gives: ClassVar[Gives] = {
+        "doses": "integer", "stated-only": "boolean", "hours-since": "number", "change": "code",
+        "hours-until": "number", "cap-reached": "boolean",
+    }  # fmt: skip
+    denies = frozenset({"doses", "stated-only", "cap-reached"})
+    by: Literal["distinct-doses"]
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    not_in: ValueSetId
+    not_by_route: ValueSetId
+    administrations: QueryId
+    counted: StatusId
+    under_way: StatusId
+    unsure: StatusId
+    statements: QueryId
+    stated: StatusId
+    requests: QueryId
+    ordered: StatusId
+    infusions: RecordsId
+    scale: ScaleId
+    episode_gap: Window
+    in_progress: Window
+    merge: Window
+    interval: Window
+    max_per_day: Threshold
+    max_total: Threshold
+    grades: CourseId
+    grade: FactId
+    child: FactId
+
+
+class DoseSpacing(Computes):
+    """Whether a dose would come too soon after, or beside too many of, the doses on record."""
+
+    gives: ClassVar[Gives] = {"too-soon": "boolean", "limit-reached": "boolean"}
+    denies = frozenset({"too-soon", "limit-reached"})
+    by: Literal["dose-spacing"]
+    of: CourseId
+    counts: StatusId
+    interval: Window
+    per_day: Threshold
+    in_all: Threshold
+    scope: FactId
+
+
+class DrugCourse(Computes):
+    """Since when a drug is given, and how the grade changed since its first dose."""
+
+    gives: ClassVar[Gives] = {"hours": "number", "change": "code"}
+    denies = frozenset({"hours"})
+    by: Literal["drug-course"]
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    administrations: QueryId
+    given: StatusId
+    gap: Window
+    grades: CourseId
+    grade: FactId
+    child: FactId
+
+
+class NeurologicalScore(Computes):
+    """The grade from ICE, CAPD and signs, and the worse of it and the documented one."""
+
+    gives: ClassVar[Gives] = {"grade": "integer", "scored": "integer"}
+    denies = frozenset({"grade"})
+    by: Literal["neurological-score"]
+    vitals: QueryId
+    conditions: QueryId
+    scale: ScaleId
+    age: FactId
+    final: StatusId
+    within: Window
+    signs: ValueSetId
+    sign_absent: ValueSetId
+    sign_grades: tuple[Grade, ...]
+    ice: Points
+    ice_parts: tuple[Points, ...]
+    ice_grades: tuple[ScoreGrade, ...]
+    capd: Points
+    capd_severe: SevereScore
+    capd_mild: int
+    ice_age: Threshold
+
+
+class RenalFunction(Computes):
+    """Creatinine clearance, and the renal function that it and the chart's diagnoses and procedures tell."""
+
+    gives: ClassVar[Gives] = {"clearance": "number", "function": "code"}
+    by: Literal["renal-function"]
+    labs: QueryId
+    procedures: QueryId
+    conditions: QueryId
+    patient: QueryId
+    final: StatusId
+    active: StatusId
+    done: StatusId
+    under_way: StatusId
+    clearance: Quantity
+    creatinine: Quantity
+    proxy: Quantity
+    within: Window
+    rise: Threshold
+    severe_below: Threshold
+    dialysis: ValueSetId
+    dialysis_within: Window
+    end_stage: ValueSetId
+    severe: ValueSetId
+    age: FactId
+    child: FactId
+    weight: FactId
+
+
+Computation = Annotated[
+    BodyWeight | OrderUse | CrsGrade | DistinctDoses | DoseSpacing | DrugCourse | NeurologicalScore | RenalFunction,
+    Discriminator("by"),
+]

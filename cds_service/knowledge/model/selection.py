@@ -1,0 +1,226 @@
+"""The selection language: queries that read a chart, named statuses, readings of results, and selections of records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cds_service.knowledge.model.base import Id, Model
+from cds_service.knowledge.model.names import (
+    AnalyteId,
+    FactId,
+    KindId,
+    QueryId,
+    RecordsId,
+    ResultId,
+    ScaleId,
+    SourceId,
+    Statuses,
+    StatusId,
+    Threshold,
+    ValueSetId,
+    ValueSets,
+    Window,
+)
+
+FactType = Literal["boolean", "integer", "number", "code"]
+Standing = Literal["positive", "uncertain", "cleared", "old", "negative"]
+
+
+class Query(Model):
+    """One read of the FHIR chart; prefetch templates and FHIR searches are both derived from it.
+
+    `window` names the policy beyond which older resources do not matter: a read that stops earlier than its last page
+    is complete where what it holds reaches back further. Without a window every page matters.
+    """
+
+    title: str
+    resource: str
+    by: Literal["id", "patient"] = "patient"
+    codes: tuple[Id, ...] = ()
+    sort: str = ""
+    count: int | None = None
+    window: str = ""
+
+
+class StatusSet(Model):
+    """A named status: the records of some resources whose `element` has one of `codes`, or that are in none of other
+    named statuses. `orAbated` adds those whose abatement has passed, `running` takes only those that have not run out.
+    """
+
+    title: str
+    of: tuple[str, ...]
+    element: Literal["status", "clinicalStatus", "verificationStatus", ""] = ""
+    codes: tuple[str, ...] = ()
+    none_of: tuple[StatusId, ...] = ()
+    or_abated: bool = False
+    running: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> StatusSet:
+        if bool(self.element and self.codes) == bool(self.none_of):
+            raise ValueError("expected an element with codes, or noneOf")
+        return self
+
+
+class ResultReading(Model):
+    """How a result is read: value sets that say yes and no; what one that says both, or other words, means.
+
+    `flag` also reads a value that is true or false; `unclear` says in words that a record gives no answer.
+    """
+
+    title: str
+    yes: ValueSets
+    no: ValueSets
+    both: Literal["yes", "unknown"]
+    other_words: Literal["yes", "unknown"]
+    flag: bool = False
+    unclear: str = "gives no clear answer"
+
+
+class Growth(Model):
+    """What becomes of a culture: how its result is read, and when one is uncertain, old or cleared.
+
+    A result of commensals alone needs as many sets within the window as `commensalSets`, and later negative sets, as
+    many as `clearedBy`, clear a positive one.
+    """
+
+    result: ResultId
+    final: StatusId
+    commensal: ValueSetId
+    pathogen: ValueSetId
+    commensal_sets: Threshold
+    within: Window
+    cleared_by: Threshold
+
+
+class SetAside(Model):
+    """What an order for that very use does not count: concepts in a value set and in none of others."""
+
+    orders: KindId
+    fact: FactId
+    is_: Annotated[str, Field(alias="is")]
+    in_: Annotated[ValueSets, Field(alias="in")]
+    not_in: ValueSets = ()
+
+
+class Selection(Model):
+    """Records of a query, or of other named records, that fit every member that is written."""
+
+    from_: Annotated[SourceId, Field(alias="from")]
+    in_: Annotated[ValueSets | None, Field(alias="in")] = None
+    in_each: ValueSets | None = None
+    not_in: ValueSets | None = None
+    not_beside: ValueSets | None = None
+    reason: ValueSets | None = None
+    status: Statuses | None = None
+    unless: Statuses | None = None
+    within: Window | None = None
+    beyond: Window | None = None
+    ended_within: Window | None = None
+    this_encounter: Literal["counts"] | None = None
+    dated: Literal["past"] | None = None
+    undated: Literal["counts", "unknown"] | None = None
+    nameless: Literal["unknown"] | None = None
+    unsure: StatusId | None = None
+    drafts: Literal["left-out"] | None = None
+    severe: ValueSetId | None = None
+    except_: Annotated[RecordsId | None, Field(alias="except")] = None
+    set_aside: SetAside | None = None
+    growth: Growth | None = None
+    standing: Standing | None = None
+    newest_answer: ResultId | None = None
+    tell: Literal["result"] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Selection:
+        if self.undated and not self.within:
+            raise ValueError("undated needs within beside it")
+        if self.this_encounter and not (self.within or self.beyond):
+            raise ValueError("thisEncounter needs within or beyond beside it")
+        if self.within and self.beyond:
+            raise ValueError("expected within or beyond, not both")
+        return self
+
+
+class Measured(Model):
+    """Observations of one kind with a number, none older than `within`."""
+
+    from_: Annotated[QueryId, Field(alias="from")]
+    in_: Annotated[ValueSets, Field(alias="in")]
+    status: StatusId
+    within: Window
+
+
+class MeasuredIn(Measured):
+    """The same, read in the units of an analyte."""
+
+    analyte: AnalyteId
+
+
+class Since(Model):
+    """Named records, and how long ago one may have been; those `among` which they are found may be one without a time.
+
+    `event` and `record` are how cards call what happened and a record of it.
+    """
+
+    event: str
+    record: str
+    of: RecordsId
+    among: RecordsId
+    within: Window
+
+
+class GradeSource(Model):
+    """A documented grade of a scale, none older than `within`."""
+
+    from_: Annotated[QueryId, Field(alias="from")]
+    scale: ScaleId
+    within: Window
+
+
+class DailyDose(Model):
+    """Active orders of a drug; statements and drugs given within `within` tell of doses that no order says."""
+
+    requests: QueryId
+    ordered: StatusId
+    statements: QueryId
+    stated: StatusId
+    administrations: QueryId
+    given: StatusId
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    within: Window
+    analyte: AnalyteId
+
+
+class DraftDose(Model):
+    """Drafts of a kind that the service doses, against its daily maximum for this age and weight."""
+
+    orders: KindId
+    child: FactId
+    weight: FactId
+
+
+class LabelSize(Model):
+    """The youngest age (in months) and the lowest weight that a label names."""
+
+    child: FactId
+    weight: FactId
+    patient: QueryId
+    months: Threshold
+    kilograms: Threshold
+
+
+class Age(Model):
+    """The age limit under which the patient is a child."""
+
+    patient: QueryId
+    limit: Threshold
+
+
+class Scope(Model):
+    """Another fact, which an order for a use that no pathway answers makes false."""
+
+    fact: FactId
+    use: FactId
