@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cds_service.rendering.cards import OWN_CARD
-from cds_service.rendering.templates import FOOTER
 
+from cds_service.contract import FOOTER, OWN_CARD
 from cds_service.facts.gather import _BUILD, _COMPUTE
 from cds_service.knowledge import Knowledge, always, inspect, load
 from cds_service.knowledge.model import Computed

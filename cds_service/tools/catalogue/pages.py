@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge import Knowledge, always, source_attributes
-from cds_service.knowledge.model import STRATA, DosedKind, FactDefinition, Regimen, RuleDefinition, SitePolicy, ValueSet
+from cds_service.knowledge.model import STRATA, FactDefinition, Regimen, RuleDefinition, SitePolicy, ValueSet
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.tools.catalogue import evidence, selections, sentences, sites, trace
 from cds_service.tools.catalogue.links import INDEX
@@ -46,7 +46,8 @@ def pages(knowledge: Knowledge) -> Iterator[Page]:
     """Every page of the catalogue."""
     yield Page(INDEX, "index", "Knowledge of the Anakinra CDS", _index(knowledge))
     for rule in knowledge.rules:
-        yield Page(f"rules/{rule.id}", "rule", rule.title, _rule(knowledge, rule))
+        for name in _shown(knowledge, rule):
+            yield Page(f"rules/{name}", "rule", rule.title, _rule(knowledge, rule))
     for value_set in knowledge.value_sets.values():
         yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
     yield Page("statements", "statements", "Statements of the sources", trace.coverage(knowledge))
@@ -75,6 +76,12 @@ def _index(knowledge: Knowledge) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- one rule
+
+
+def _shown(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[str]:
+    """The names under which a rule is shown: its own, and on cards that of the drug in hand."""
+    drugs = knowledge.occasions.drugs(rule) if rule.shown_as else ()
+    yield from dict.fromkeys((rule.id, *(rule.shown_as.replace("<drug>", drug) for drug in drugs)))
 
 
 def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
@@ -154,6 +161,9 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "regimens": [(_regimen(knowledge, regimen), rules[name]) for name, regimen in knowledge.regimens.items()],
         "kinds": knowledge.orders.kinds,
+        "drugs": knowledge.drugs,
+        "groups": knowledge.groups,
+        "policy_links": lambda names: [(f"policies#{name}", name) for name in names],
         "uses": {drug.title: drug.uses for drug in knowledge.drugs.values() if drug.uses},
         "pathways": knowledge.orders.pathways,
         "value_sets": knowledge.value_sets,
@@ -219,13 +229,13 @@ def _policies(knowledge: Knowledge) -> dict[str, Any]:
     for name in knowledge.policies:
         rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
         facts = _facts_naming(knowledge, name, "window", "threshold")
-        kinds = [kind for kind in knowledge.orders.kinds.values() if name in _maxima(kind)]
+        drugs = [drug for drug in knowledge.drugs.values() if any(name in of for of in drug.roles.values())]
         rows.append(
             {
                 "of": sentences.threshold(knowledge, name),
                 "rules": rules,
                 "facts": facts,
-                "kinds": kinds,
+                "drugs": drugs,
                 "decides": _decided(knowledge, name),
                 "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
                 "is_always": name in always.POLICIES,
@@ -238,13 +248,6 @@ def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
     """The facts that say nothing but what this policy is set to."""
     facts = knowledge.catalogue.facts.items()
     return {n: f for n, f in facts if isinstance(f.source, SitePolicy) and f.source.policy == policy}
-
-
-def _maxima(kind: DosedKind) -> tuple[str, ...]:
-    """The policies that hold the daily maximum of this kind of order."""
-    if kind.dosing is None:
-        return ()
-    return tuple(map(sentences.policy_name, (kind.dosing.daily_maximum, kind.dosing.child_daily_maximum)))
 
 
 def _evidence(knowledge: Knowledge) -> dict[str, Any]:
