@@ -30,8 +30,6 @@ from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.requirements import AMOUNTS, FACTS, HOURS, unmet
 
-SCRIPTS = ("Latin",)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -121,11 +119,12 @@ def compile_program(knowledge: Knowledge) -> Program:
     if problems := card_problems(knowledge, cards, occasions):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
-    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, SCRIPTS)
     catalogue, site = knowledge.catalogue, knowledge.site
+    recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, site.scripts)
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     unordered = [rule for rule in knowledge.rules if not rule.orders]
-    engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)))
+    off = {name for rule in knowledge.rules if rule.id in site.rules_off for name in knowledge.occasions.names(rule)}
+    engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)), off)
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
     select = Selections(catalogue, terms, policies, windows)
@@ -138,7 +137,10 @@ def compile_program(knowledge: Knowledge) -> Program:
         policies=policies,
         windows=windows,
         select=select,
-        queries={n: QueryKind(q.resource, windows.get(q.window)) for n, q in catalogue.queries.items()},
+        queries={
+            name: QueryKind(query.resource, windows.get(query.window), site.empty_means.get(name) == "unknown")
+            for name, query in catalogue.queries.items()
+        },
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
         plans={

@@ -94,7 +94,8 @@ class Service:
                 "or let the service read it from a FHIR server that it trusts."
             )
             raise CallError(412, "required", message)
-        return question, chart
+        # A call that chooses its time is answered from what was known then.
+        return question, chart if call.evaluation_time is None else chart.at(self.program.horizon(now))
 
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found for a call; None where none of its orders is ours. Raises CallError(412)."""

@@ -97,7 +97,7 @@ class Setting:
 
 
 TABLE: Final = (
-    Setting("CDS_SITE", "site", "us", "Id of a shipped site, or path of a site's YAML file.", _text),
+    Setting("CDS_SITE", "site", "us", "Id of a shipped site, or path of a site's folder or YAML file.", _text),
     Setting(
         "CDS_KNOWLEDGE", "knowledge", "", "Folder with reviewed rules/ and cards/; empty: those shipped.", _knowledge
     ),

@@ -61,6 +61,7 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
+            "safety_off": _safety_off(knowledge),
         },
         "use_note": _use_note(knowledge, order.drug, order.facts),
         "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
@@ -86,6 +87,13 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     status = knowledge.status_here(drug)
     said = {n: Trusted(getattr(status, n) if status else "") for n in ("statement", "as_of", "source")}
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
+
+
+def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
+    """Safety rules that this site has switched off, with its reasons."""
+    reasons = knowledge.site.rules_off
+    off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
+    return [{"title": Trusted(rule.title), "reason": reasons[rule.id]} for rule in off]
 
 
 def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:

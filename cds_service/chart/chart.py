@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
+from cds_service.chart.as_of import resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
@@ -37,21 +38,49 @@ class Chart:
         for query in queries:
             yield from self.reads.get(query, NOT_SENT).matching(matchers)
 
+    def found(self, query: str, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
+        """Own resources of one query whose concept is in one of the value sets."""
+        return self.reads.get(query, NOT_SENT).matching(matchers)
+
+    def not_understood(self, query: str, matcher: Matcher) -> tuple[str, ...]:
+        """References of the own resources of one query that are neither one of ours nor recognisably something else."""
+        return self.reads.get(query, NOT_SENT).not_understood(matcher)
+
     def lost_drugs(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why drugs that these queries name only by a reference are not known; empty where nobody looked for them."""
         return tuple(dict.fromkeys(lost for q in queries if (lost := self.reads.get(q, NOT_SENT).lost)))
+
+    def at(self, now: datetime) -> Chart:
+        """What was known at `now` (see `as_of.py`); this very chart where nothing is later."""
+        reads = {name: _read_at(read, now) for name, read in self.reads.items()}
+        same = all(read is reads[name] for name, read in self.reads.items())
+        return self if same else replace(self, reads=reads)
 
     def gaps(self, queries: Iterable[str]) -> tuple[str, ...]:
         """Why absence cannot be concluded from these queries; empty where it can."""
         return tuple(f"{q}: {gap}" for q in queries for gap in self.reads.get(q, NOT_SENT).gaps)
 
 
+def _read_at(read: Read, now: datetime) -> Read:
+    then = [resource_at(resource, now) for resource in read.resources]
+    if all(was is resource for was, resource in zip(then, read.resources, strict=True)):
+        return read
+    return replace(read, resources=tuple(was for was in then if was is not None))
+
+
 @dataclass(frozen=True, slots=True)
 class QueryKind:
-    """What a query reads: a resource type, and how many hours back its resources matter (None: all of them)."""
+    """What a query reads: a resource type, and how many hours back its resources matter (None: all of them).
+
+    `empty_is_unknown` where an empty list does not mean, at this site, that there are none.
+    """
 
     resource: str
     window_hours: float | None
+    empty_is_unknown: bool = False
+
+
+EMPTY_IS_UNKNOWN = "empty, which at this site does not mean that there are none"
 
 
 # Whether a read of a query is all that matters of it; and a second source, asked for the queries that are not.
@@ -83,7 +112,7 @@ def open_chart(
         reads |= {name: settled(name, read) for name, read in found.items()}
         known = agreeing((*known.items(), *_medications(found.values()).items()))
         reads = {name: named(read, known) for name, read in reads.items()}
-    return Chart(patient_id, reads)
+    return Chart(patient_id, {name: _asked(read, queries[name]) for name, read in reads.items()})
 
 
 def medications_sent(
@@ -125,6 +154,13 @@ def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
     if query.window_hours is not None and times and in_order and times[-1] < now - timedelta(hours=query.window_hours):
         return read
     return replace(read, gaps=(*read.gaps, read.cut))
+
+
+def _asked(read: Read, query: QueryKind) -> Read:
+    """An empty list is a gap where the site says that nobody may have asked."""
+    if not query.empty_is_unknown or read.resources or read.gaps:
+        return read
+    return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
 
 
 def _own(read: Read, patient_id: str, kind: str) -> Read:

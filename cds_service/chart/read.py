@@ -54,6 +54,8 @@ class Read:
         init=False, default_factory=dict, compare=False, repr=False
     )
 
+    _puzzles: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict, compare=False, repr=False)
+
     def matching(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
         """The resources whose concept is in one of the value sets; of a long list found once."""
         if len(self.resources) < _SHORT:
@@ -61,6 +63,13 @@ class Read:
         known = self._matching.get(matchers)
         if known is None:
             known = self._matching[matchers] = self._found(matchers)
+        return known
+
+    def not_understood(self, matcher: Matcher) -> tuple[str, ...]:
+        """References of the resources whose concept was not understood; found once."""
+        known = self._puzzles.get("")
+        if known is None:
+            known = self._puzzles[""] = tuple(r.ref for r in self.resources if matcher.recognised(r.concept).puzzle)
         return known
 
     def _found(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:

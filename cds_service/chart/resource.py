@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from cds_service.chart.server import unversioned
-from cds_service.chart.times import When, parse_when
+from cds_service.chart.times import YEARS, When, parse_when
 from cds_service.chart.validation import problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
 
@@ -46,7 +46,7 @@ class Resource:
         self.type = str(raw.get("resourceType", ""))
         self.id = str(raw.get("id") or "")
         self.ref = f"{self.type}/{self.id or '?'}"
-        self._medications = medications or {}
+        self.medications = medications or {}
         self._remembered: dict[object, Any] = {}
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class Resource:
             parts = held if isinstance(held, list) else []
             found = next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
         else:
-            found = medication_named(self._medications, unversioned(target))
+            found = medication_named(self.medications, unversioned(target))
         resolved = _drug_of(found) if found is not None else NOTHING
         return resolved if not resolved.empty else concept({"text": reference.get("display")})
 
@@ -126,14 +126,24 @@ class Resource:
         return made
 
     def time(self, element: str) -> When | None:
-        """One time element as an interval; a Period runs from its start to its end (or start, if still open)."""
+        """One time element as an interval; a Period runs from its start to its end (or start, if still open).
+
+        None for a time that nothing can have been recorded at, such as the year 9999; a Period may end then.
+        """
         value = self.raw.get(element)
-        if isinstance(value, Mapping):
-            start = parse_when(str(value.get("start") or ""))
-            end = parse_when(str(value.get("end") or ""))
-            first, last = start or end, end or start
-            return When(first.start, last.end) if first and last and first.start <= last.end else None
-        return parse_when(value) if isinstance(value, str) else None
+        if not isinstance(value, Mapping):
+            return _recorded(value)
+        start, end = _recorded(value.get("start")), self.end(element)
+        if start is None:
+            return _recorded(value.get("end"))
+        last = end or start
+        return When(start.start, last.end) if start.start <= last.end else None
+
+    def end(self, element: str) -> When | None:
+        """The end of a Period; None where it is open, or names no time."""
+        value = self.raw.get(element)
+        written = value.get("end") if isinstance(value, Mapping) else None
+        return parse_when(written) if isinstance(written, str) else None
 
     def text(self, element: str) -> str:
         """A string element; "" where it is missing or something else."""
@@ -143,6 +153,11 @@ class Resource:
     def code(self, element: str) -> str:
         """The first code of a CodeableConcept element such as clinicalStatus; its text where it has no code."""
         return self.remember(("code", element), lambda r: _first_code(r.raw.get(element)))
+
+
+def _recorded(value: object) -> When | None:
+    when = parse_when(value) if isinstance(value, str) else None
+    return when if when is not None and when.start.year in YEARS else None
 
 
 ANYWHERE = "*/"

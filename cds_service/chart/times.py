@@ -1,7 +1,9 @@
 """FHIR dates and times as intervals on the UTC time line.
 
 A partial date is an interval, not a point: "2026-03" may mean any moment of that month, so whoever compares it
-has to say which end is meant. A date-time without a zone is no FHIR dateTime and is refused, not guessed.
+has to say which end is meant. A date-time without a zone is no FHIR dateTime and is refused, not guessed. Charts write
+"not known" as 0001-01-01, which is no time either, and "for ever" as 9999-12-31: what would pass the last moment stays
+at it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+YEARS = range(1850, 2200)  # nothing in a patient's chart began before, nothing is recorded of after
+LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 _SHAPE = re.compile(
     r"^(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})"
-    r"(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2}))?)?)?$"
+    r"(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2}))?)?)?$",
+    re.ASCII,
 )
 
 
@@ -33,20 +38,24 @@ class When:
 def parse_when(text: str) -> When | None:
     """A FHIR date, dateTime or instant as an interval; None where it is none of these (or names no zone)."""
     found = _SHAPE.match(text)
-    if found is None:
+    if found is None or int(found["year"]) < YEARS.start:
         return None
     try:
-        if found["zone"] is not None:
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-            return When(moment, moment)
-        return _partial(found)
-    except (ValueError, OverflowError):
+        if found["zone"] is None:
+            return _partial(found)
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
         return None
+    except OverflowError:  # the last hours of 9999, west of Greenwich
+        moment = LAST
+    return When(moment, moment)
 
 
 def _partial(found: re.Match[str]) -> When:
     year, month, day = int(found["year"]), found["month"], found["day"]
     start = datetime(year, int(month or 1), int(day or 1), tzinfo=UTC)
+    if year == LAST.year and (month is None or (start.month == 12 and (day is None or start.day == 31))):
+        return When(start, LAST)
     if day is not None:
         following = start + timedelta(days=1)
     elif month is not None:
@@ -54,6 +63,14 @@ def _partial(found: re.Match[str]) -> When:
     else:
         following = start.replace(year=year + 1)
     return When(start, following - timedelta(seconds=1))
+
+
+def hours_after(moment: datetime, hours: float) -> datetime:
+    """The moment so many hours later, or the last one that there is."""
+    try:
+        return moment + timedelta(hours=hours)
+    except (OverflowError, ValueError):  # a number that is no duration, or a date that no calendar has
+        return LAST
 
 
 def hours_between(earlier: datetime, later: datetime) -> float:

@@ -6,6 +6,7 @@ kept: a creatinine without a unit may be off by a factor of 88.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -13,7 +14,20 @@ from typing import Any
 
 from cds_service.knowledge.model import Analyte
 
+# No clinical number is near; what is beyond is an error of whoever wrote it, and cannot be compared or printed.
+MAX_NUMBER = 10**12
 UCUM = "http://unitsofmeasure.org"
+
+
+def number_of(value: object) -> float | None:
+    """A JSON number as a finite float; None for anything else, for a boolean too, and for what no double can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class UnitTable:
         if quantity.get("comparator"):
             return Unusable(f"value has the comparator {str(quantity['comparator'])[:2]}, not an exact number")
         number = quantity.get("value")
-        if isinstance(number, bool) or not isinstance(number, int | float):
+        if number_of(number) is None:
             return Unusable("no numeric value")
         written = str(quantity.get("code") or quantity.get("unit") or "")
         scale = self._scale(quantity)

@@ -46,8 +46,7 @@ def _problem(encoded: bytes) -> str:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        # fhir.resources answers some malformed content with bare Python errors.
+    except Exception as error:  # fhir.resources answers malformed content with bare Python errors of many kinds
         return f"unreadable ({type(error).__name__})"
     return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from cds_service.engine.compile import Ruleset, check_condition, compile_ruleset
@@ -56,13 +56,16 @@ _EMPTY = _Plan((), ())
 class Engine:
     """All rules, compiled once. Safe to use from several threads and after a fork."""
 
-    def __init__(self, knowledge: RuleBook) -> None:
-        """Compile every rule that is not retired; KnowledgeError names each rule that cannot be compiled."""
+    def __init__(self, knowledge: RuleBook, off: Container[str] = ()) -> None:
+        """Compile every rule that is not retired; KnowledgeError names each rule that cannot be compiled.
+
+        `off` are ids of rules that are checked and never evaluated.
+        """
         _check(knowledge)
         self._normalise = Normaliser(knowledge.catalogue)
         self._hosts = Hosts()
         self._plans: dict[tuple[str, str], _Plan] = {}
-        active = [rule for rule in knowledge.rules if rule.status != "retired"]
+        active = [rule for rule in knowledge.rules if rule.status != "retired" and rule.id not in off]
         steps: dict[tuple[RuleDefinition, ...], _Step] = {}
         for hook, kind in dict.fromkeys((h, k) for rule in active for h in rule.hooks for k in _kinds(rule)):
             rules = tuple(rule for rule in active if hook in rule.hooks and kind in _kinds(rule))

@@ -6,15 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from cds_service.chart.units import MAX_NUMBER
 from cds_service.knowledge.model import Catalogue, Condition, FactDefinition, RuleDefinition
 
 Scalar = bool | int | float | str
 
+# Larger numbers than MAX_NUMBER may be written with an exponent, which durable misreads.
 DECIMALS = 4
 """Numbers are compared after rounding to this many decimals: durable refuses floats such as 1e-7."""
-
-MAX_NUMBER = 10**12
-"""Larger numbers may be written with an exponent, which durable misreads. No clinical quantity is near."""
 
 MAX_TEXT = 128
 

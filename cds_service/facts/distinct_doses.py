@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.times import hours_after
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.crs import grade_then, grades_of
 from cds_service.facts.exists import unresolved_drugs
@@ -222,7 +223,7 @@ def _next(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[s
         return unknown(name, f"no further dose: {len(starts)} of {most:g} were given", sources=sources)
     moments = [reading.now]
     if doses.times:
-        moments.append(doses.times[-1][1] + timedelta(hours=reading.windows[given.interval]))
+        moments.append(hours_after(doses.times[-1][1], reading.windows[given.interval]))
     if len(starts) >= per_day:
         moments.append(starts[-per_day] + timedelta(hours=24))
     wait = (max(moments) - reading.now).total_seconds() / 3600

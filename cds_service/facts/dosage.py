@@ -1,16 +1,18 @@
 """The daily dose of a MedicationRequest, where its dosage says one: never guessed from free text.
 
 FHIR R4 Dosage: several instructions add up (the higher total is the safe reading); ranges count with their upper
-end; an order "as needed" has no certain daily dose, but its frequency still bounds it.
+end; an order "as needed" has no certain daily dose, but its frequency still bounds it. A number, a word or a shape that
+is no dosage is never left aside: what stands beside it says less than the whole, and then nothing can be computed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.chart.units import Converted, UnitTable
+from cds_service.chart.units import Converted, UnitTable, number_of
 
 # UCUM units of Timing.repeat.periodUnit, in hours.
 _PERIOD_HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 720.0, "a": 8760.0}
@@ -19,6 +21,9 @@ _PER_DAY = {
     "QD": 1.0, "AM": 1.0, "PM": 1.0, "BED": 1.0, "BID": 2.0, "TID": 3.0, "QID": 4.0, "QOD": 0.5, "Q1H": 24.0,
     "Q2H": 12.0, "Q3H": 8.0, "Q4H": 6.0, "Q6H": 4.0, "Q8H": 3.0, "Q12H": 2.0, "Q24H": 1.0, "WK": 1 / 7,
 }  # fmt: skip
+# A ton a day is no dose that anybody means, and once in ten years no frequency.
+_BOUNDLESS_MG = 1e9
+_LEAST_PER_DAY = 1 / 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,8 @@ class Dosage:
     """What an order asks for. `daily_mg` None means that it cannot be computed, and `why` says why.
 
     `dose_mg` and `interval_h` are set for a single plain instruction; `bound_mg` is the most that the order could
-    amount to in a day as far as it says (also where it is as needed), 0 where it says nothing.
+    amount to in a day as far as it says (also where it is as needed), 0 where it says nothing,
+    infinite where it is beyond any dose.
     """
 
     daily_mg: float | None
@@ -37,13 +43,15 @@ class Dosage:
     why: str = ""
 
 
+_UNREADABLE = "an instruction that cannot be read"
+
+
 def dosage_of(request: Mapping[str, Any], table: UnitTable) -> Dosage:
     """The dosage of a raw MedicationRequest; never raises on odd input."""
     written = request.get("dosageInstruction")
-    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
-    if not instructions:
+    if not isinstance(written, list) or not any(isinstance(i, Mapping) for i in written):
         return Dosage(None, 0.0, why="no dose and no frequency given")
-    parts = [_one(i, table) for i in instructions]
+    parts = [_one(i, table) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written]
     bound = sum(p.bound_mg for p in parts)
     if any(p.daily_mg is None for p in parts):
         return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
@@ -67,10 +75,14 @@ def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
     per_day = _per_day(instruction.get("timing"))
     if isinstance(dose, str):
         return Dosage(None, 0.0, route=route, why=dose)
-    if per_day is None:
+    if per_day is None or per_day < _LEAST_PER_DAY:
         return Dosage(None, 0.0, dose_mg=dose, route=route, why="no frequency that can be read")
     daily = dose * per_day
-    if instruction.get("asNeededBoolean") is True or isinstance(instruction.get("asNeededCodeableConcept"), Mapping):
+    if daily > _BOUNDLESS_MG:
+        return Dosage(None, math.inf, dose_mg=dose, route=route, why="the frequency is beyond any dosage")
+    # Anything but a plain no may mean as needed.
+    asked = (instruction.get("asNeededBoolean") or None, instruction.get("asNeededCodeableConcept"))
+    if any(answer is not None for answer in asked):
         return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
     return Dosage(daily, daily, dose, 24.0 / per_day, route)
 
@@ -78,9 +90,10 @@ def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
 def _dose_mg(instruction: Mapping[str, Any], table: UnitTable) -> float | str:
     """Milligrams per dose, or why not."""
     rates = instruction.get("doseAndRate")
-    doses = [r for r in rates if isinstance(r, Mapping)] if isinstance(rates, list) else []
     found: list[float] = []
-    for rate in doses:
+    for rate in rates if isinstance(rates, list) else []:
+        if not isinstance(rate, Mapping):
+            return "a dose that cannot be read"
         high = rate.get("doseRange")
         quantity = rate.get("doseQuantity") or (high.get("high") if isinstance(high, Mapping) else None)
         if not isinstance(quantity, Mapping):
@@ -88,33 +101,49 @@ def _dose_mg(instruction: Mapping[str, Any], table: UnitTable) -> float | str:
         converted = table.convert(quantity)
         if not isinstance(converted, Converted):
             return f"dose: {converted.why}"
+        if converted.value <= 0:
+            return "the dose is nothing"
         found.append(converted.value)
     return max(found) if found else "no dose given"
 
 
 def _per_day(timing: object) -> float | None:
-    """Doses per day, or None where the timing does not say."""
+    """Doses per day, or None where the timing does not say; infinite where they follow without a pause."""
     if not isinstance(timing, Mapping):
         return None
     repeat = timing.get("repeat")
     if isinstance(repeat, Mapping):
+        if _absurd(repeat):
+            return None
         count = repeat.get("frequencyMax") or repeat.get("frequency")
-        period, unit = repeat.get("period"), repeat.get("periodUnit")
-        length = _positive(period)
-        times, meals = repeat.get("timeOfDay"), repeat.get("when")
-        named = [len(of) for of in (times, meals) if isinstance(of, list) and of]
+        unit, times, meals = repeat.get("periodUnit"), repeat.get("timeOfDay"), repeat.get("when")
+        length = number_of(repeat.get("period"))
         if length is not None and isinstance(unit, str) and unit in _PERIOD_HOURS:
             # FHIR: frequency defaults to 1 where a period is given; times of day beside it may say more.
-            return max(_positive(count) or 1.0, *named, 1.0) * 24.0 / (length * _PERIOD_HOURS[unit])
-        if isinstance(times, list) and times:
+            most = max(number_of(count) or 1.0, len(times or ()), len(meals or ()), 1.0)
+            hours = length * _PERIOD_HOURS[unit]
+            return most * 24.0 / hours if hours > 0 else math.inf  # so short that no double holds it
+        if times:
             return float(len(times))
+    return _coded_per_day(timing)
+
+
+def _absurd(repeat: Mapping[str, Any]) -> bool:
+    """Whether an element that says how often says something that cannot be."""
+    period = number_of(repeat.get("period")) or 0.0
+    least = {"frequency": 1.0, "frequencyMax": 1.0, "period": 0.0, "periodMax": period}
+    for name, low in least.items():
+        number = number_of(repeat.get(name))
+        if repeat.get(name) is not None and (number is None or number < low or number == 0):
+            return True
+    lists = [repeat[name] for name in ("timeOfDay", "when") if repeat.get(name) is not None]
+    return not all(isinstance(of, list) and all(isinstance(item, str) for item in of) for of in lists)
+
+
+def _coded_per_day(timing: Mapping[str, Any]) -> float | None:
     code = timing.get("code")
     codings = code.get("coding") if isinstance(code, Mapping) else None
     for coding in codings if isinstance(codings, list) else []:
         if isinstance(coding, Mapping) and str(coding.get("code")) in _PER_DAY:
             return _PER_DAY[str(coding.get("code"))]
     return None
-
-
-def _positive(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cds_service.chart.vocabulary import concept
 from cds_service.facts.dosage import doses_at_once
 from cds_service.facts.exists import Find
@@ -58,8 +60,9 @@ def daily_dose(name: str, drug: str, unit: str) -> Find:
         drafts = reading.order.of_kind(drug)
         sources = tuple(d.resource.ref for d in drafts)
         says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
-        if not says:
-            return unknown(name, drafts[0].dosage.why if drafts else "no such draft", sources=sources)
+        if not says or not math.isfinite(sum(says)):
+            why = next((d.dosage.why for d in drafts if d.dosage.daily_mg is None), "no such draft")
+            return unknown(name, why, sources=sources)
         return Fact(name, sum(says), unit, sources=sources)
 
     return find
@@ -107,7 +110,8 @@ def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Fac
     if maximum is None and daily is not None:
         maximum = reading.policies[daily.adult]
     too_much = maximum is not None and bound > maximum + TOLERANCE_MG
-    return f"{bound:g} mg/day > {maximum:g} mg/day" if too_much else ""
+    asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
+    return f"{asked} > {maximum:g} mg/day" if too_much else ""
 
 
 def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cds_service.chart.resource import Resource
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import Drawn, Selections
@@ -18,36 +17,40 @@ _LIVE = frozenset({"active", "completed", "in-progress"})
 
 def exists(name: str, source: Exists, select: Selections) -> Find:
     """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
-    parts = tuple((select.draw(selection), selection.tell == "result") for selection in source.exists)
+    draws = tuple(select.draw(selection) for selection in source.exists)
+    told = tuple(selection.tell == "result" for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
     certain = select.records[source.certain_beside] if source.certain_beside else None
 
     def find(reading: Reading, known: Facts) -> Fact:
-        drawn = [(draw(reading, known), told) for draw, told in parts]
-        found = [r for each, _ in drawn for r in each.found]
-        bad = tuple(dict.fromkeys(line for each, _ in drawn for line in each.unusable))
-        if found:
-            return _yes(name, found, drawn, bad)
+        drawn = [draw(reading, known) for draw in draws]
+        if any(each.found for each in drawn):
+            return _yes(name, drawn, told)
+        unclear = _lines(each.not_understood for each in drawn)
         if certain is not None and certain(reading, known).found:
-            return Fact(name, False)
-        doubts = [*reading.chart.gaps(queries), *unresolved_drugs(reading, drugs, live)]
-        doubts += dict.fromkeys(line for each, _ in drawn for line in each.doubts)
-        if bad:
-            fact = unknown(name, "a record that may say so could not be used", unusable=bad)
-        elif doubts:
-            fact = unknown(name, "; ".join(doubts))
-        else:
-            fact = Fact(name, False)
-        return fact
+            return Fact(name, False, not_understood=unclear)
+        if bad := _lines(each.unusable for each in drawn):
+            return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
+        gaps = reading.chart.gaps(queries)
+        lost = unresolved_drugs(reading, drugs, live) if drugs else ()
+        if doubts := (*gaps, *lost, *_lines(each.doubts for each in drawn)):
+            return unknown(name, "; ".join(doubts), not_understood=unclear)
+        return Fact(name, False, not_understood=unclear)
 
     return find
 
 
-def _yes(name: str, found: Sequence[Resource], drawn: Iterable[tuple[Drawn, bool]], bad: tuple[str, ...]) -> Fact:
+def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Each line once, in order."""
+    return tuple(dict.fromkeys(line for group in groups for line in group))
+
+
+def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool]) -> Fact:
+    found = [r for each in drawn for r in each.found]
     dates = [r.when.start for r in found if r.when]
-    words = (named(r) if told else r.concept.label for each, told in drawn for r in each.found)
-    text = "; ".join(dict.fromkeys(words))
+    words = (named(r) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found)
+    text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
@@ -73,7 +76,11 @@ def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]
 
 def unresolved_drugs(reading: Reading, queries: Sequence[str], live: frozenset[str] = _LIVE) -> tuple[str, ...]:
     """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
-    lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
-    if not lost:
-        return ()
-    return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
+
+    def find() -> tuple[str, ...]:
+        lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
+        if not lost:
+            return ()
+        return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
+
+    return reading.once(("unresolved", tuple(queries), live), find)

@@ -25,7 +25,7 @@ from cds_service.facts import (
 )
 from cds_service.facts import crs as crs_grade
 from cds_service.facts.exists import Find, exists
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.facts.model import Fact, Facts, Reading, bounded, renamed
 from cds_service.facts.select import Selections
 from cds_service.facts.since import days_since, happened
 from cds_service.knowledge import model
@@ -98,7 +98,7 @@ class Gatherer:
         known: dict[str, Fact] = {}
         for step in self._steps:
             for fact in step(reading, known):
-                known[fact.name] = fact
+                known[fact.name] = bounded(fact)
         for alias, of in self._aliases.items():
             own = known.get(of.get(reading.drug, ""))
             if own is not None:
@@ -146,6 +146,6 @@ def _computed(computation: str, select: Selections) -> Step:
     def step(reading: Reading, known: Facts) -> Iterator[Fact]:
         for fact in compute(reading, known):
             if fact.name in names:
-                yield replace(fact, name=names[fact.name])
+                yield renamed(fact, names[fact.name])
 
     return step

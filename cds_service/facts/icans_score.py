@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
 from cds_service.facts.quantity import newest_first
@@ -41,10 +42,10 @@ def scored(given: NeurologicalScore, reading: Reading, age: float | None) -> Sco
     """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
     hours = reading.windows[given.within]
     scores = (given.ice.in_, given.capd.in_, given.signs, *(part.in_ for part in given.ice_parts))
-    matched = reading.chart.matching((given.vitals,), *(reading.terms[name] for name in scores))
+    matched = list(reading.chart.matching((given.vitals,), *(reading.terms[name] for name in scores)))
     recent = [r for r in matched if reading.is_(given.final, r) and reading.past(r)]
     parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
-    bad: list[str] = []
+    bad = [f"{r.ref}: no usable time" for r in matched if r.when is None and reading.is_(given.final, r)]
     found = [*_signs(given, parts, reading, bad), *_score(given, parts, reading, age, bad)]
     if not found:
         return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))
@@ -162,9 +163,9 @@ def _points(part: _Part, most: int) -> int | str:
     if part.of.problem:
         return part.of.problem
     quantity = part.value.get("valueQuantity")
-    value = quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger")
+    value = number_of(quantity.get("value") if isinstance(quantity, Mapping) else part.value.get("valueInteger"))
     if isinstance(quantity, Mapping) and quantity.get("comparator"):
         return "the score has a comparator, it is not an exact number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if value is None or value != int(value):
         return "the score is not a whole number"
     return int(value) if 0 <= value <= most else f"implausible score {value:g} (0 to {most})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import Converted
+from cds_service.chart.units import Converted, number_of
 from cds_service.facts.exists import Find, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.quantity import newest_first, quantity_of
@@ -107,8 +107,8 @@ def _share(resource: Resource) -> float | str:
 
 
 def _number(quantity: Mapping[str, object]) -> float | None:
-    value = quantity.get("value")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    value = number_of(quantity.get("value"))
+    return value if value is not None and value >= 0 else None
 
 
 def rise(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import UnitTable
+from cds_service.chart.units import MAX_NUMBER, UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.order import OrderInHand
 from cds_service.knowledge.model import Orders, Site
@@ -50,7 +50,23 @@ Facts = Mapping[str, Fact]
 
 def unknown(name: str, why: str, **more: object) -> Fact:
     """A fact that is not known, with the reason."""
-    return replace(Fact(name, None, why=why), **more)  # type: ignore[arg-type]
+    return Fact(name, None, why=why, **more)  # type: ignore[arg-type]
+
+
+def renamed(fact: Fact, name: str) -> Fact:
+    """The same fact under another name."""
+    return Fact(
+        name, fact.value, fact.unit, fact.as_of, fact.sources, fact.why, fact.text, fact.notes, fact.unusable,
+        fact.until, fact.left_out, fact.not_understood,
+    )  # fmt: skip
+
+
+def bounded(fact: Fact) -> Fact:
+    """The fact; unknown where its number is beyond any that a chart can mean."""
+    value = fact.value
+    if not isinstance(value, int | float) or -MAX_NUMBER < value < MAX_NUMBER:
+        return fact
+    return replace(fact, value=None, why="its number is beyond any that can be meant")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ nothing, more than one thing, or that in other words ("CRS in a patient with gou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import NOTHING, Concept, concept
 from cds_service.facts.exists import Find
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.facts.model import Fact, Facts, Reading, renamed
 from cds_service.facts.reasons import references_of, stated_reasons
 from cds_service.knowledge.model import OrderUse, Scope
 
@@ -36,7 +35,7 @@ def in_scope(name: str, scope: Scope) -> Find:
         use = known[scope.use]
         if is_other(str(use.value), reading):
             return Fact(name, False, sources=use.sources, text=f"the order is for {use.text}")
-        return replace(known[scope.fact], name=name)
+        return renamed(known[scope.fact], name)
 
     return find
 

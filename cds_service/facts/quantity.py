@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import Converted
+from cds_service.chart.units import Converted, number_of
 from cds_service.facts.model import Reading
 
 
@@ -17,7 +17,7 @@ def newest_first(resources: Iterable[Resource]) -> list[Resource]:
         start = resource.when.start.timestamp() if resource.when else 0.0
         quantity = resource.raw.get("valueQuantity")
         value = quantity.get("value") if isinstance(quantity, Mapping) else None
-        return -start, float(value) if isinstance(value, int | float) else 0.0, resource.ref
+        return -start, number_of(value) or 0.0, resource.ref
 
     return sorted(resources, key=key)
 

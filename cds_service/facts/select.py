@@ -23,16 +23,18 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What came of a selection: the records; a line for each that could not be used; why there may be more; and for
-    cultures what became of each, by the identity of its record."""
+    """What came of a selection: the records; a line for each that could not be used; why there may be more; for
+    cultures what became of each, by the identity of its record; and the references of what was not understood."""
 
     found: tuple[Resource, ...] = ()
     unusable: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     standings: Mapping[int, str] = field(default_factory=dict)
+    not_understood: tuple[str, ...] = ()
 
 
 Draw = Callable[[Reading, Facts], Drawn]
+NOTHING = Drawn()
 
 
 class Selections:
@@ -85,6 +87,8 @@ class Selections:
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)
+            if not start.found and not nameless:
+                return start
             doubts = list(start.doubts)
             if nameless:
                 doubts += self._nameless(selection, reading, known)
@@ -98,13 +102,15 @@ class Selections:
                 found = [r for r in found if id(r) not in others]
             if answer is not None:
                 return _newest_answers(found, doubts, answer, unclear)
+            if not (found or doubts or start.unusable or start.not_understood):
+                return NOTHING
             good, bad = usable(found)
             unusable = (*start.unusable, *bad)
             if selection.undated == "unknown":
                 unusable += tuple(f"{r.ref} has no usable date" for r in good if r.when is None)
                 good = [r for r in good if r.when is not None]
             standings = judged(good, reading) if judged else start.standings
-            return Drawn(tuple(good), unusable, tuple(doubts), standings)
+            return Drawn(tuple(good), unusable, tuple(doubts), standings, start.not_understood)
 
         return drawn
 
@@ -120,10 +126,20 @@ class Selections:
         name, matchers = selection.from_, self.matchers(selection.in_)
         if name in self.catalogue.records:
             return self._by_name(name)
-        query = (name,)
-        if not matchers or self.catalogue.queries[name].resource == "AllergyIntolerance":
+        if not self._is_matched(selection):
             return lambda reading, known: Drawn(reading.chart.of(name))
-        return lambda reading, known: Drawn(tuple(reading.chart.matching(query, *matchers)))
+
+        def matched(reading: Reading, known: Facts) -> Drawn:
+            found = reading.chart.found(name, matchers)
+            unclear = reading.chart.not_understood(name, matchers[0])
+            return Drawn(found, not_understood=unclear) if found or unclear else NOTHING
+
+        return matched
+
+    def _is_matched(self, selection: Selection) -> bool:
+        """Whether the chart itself matches: it remembers what it found. An allergy is about more than its code."""
+        query = self.catalogue.queries.get(selection.from_)
+        return query is not None and query.resource != "AllergyIntolerance"
 
     def _by_name(self, name: str) -> Draw:
         """Looked up when it is drawn: records may come from records that are compiled later."""
@@ -174,7 +190,7 @@ class Selections:
         each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
         if apart:
             yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts_of(r))
-        elif within:
+        elif within and not self._is_matched(selection):
             yield lambda r, reading, known: any(m.matches(c) for c in concepts_of(r) for m in within)
         if each:
             yield lambda r, reading, known: all(any(m.matches(c) for c in concepts_of(r)) for m in each)
@@ -211,7 +227,8 @@ def _together(drawn: Sequence[Drawn], reading: Reading) -> Drawn:
     unusable = dict.fromkeys(line for d in drawn for line in d.unusable)
     doubts = dict.fromkeys(line for d in drawn for line in d.doubts)
     standings = {key: stands for d in drawn for key, stands in d.standings.items()}
-    return Drawn(_in_chart_order(found, reading), tuple(unusable), tuple(doubts), standings)
+    unclear = dict.fromkeys(ref for d in drawn for ref in d.not_understood)
+    return Drawn(_in_chart_order(found, reading), tuple(unusable), tuple(doubts), standings, tuple(unclear))
 
 
 def _in_chart_order(found: Mapping[int, Resource], reading: Reading) -> tuple[Resource, ...]:

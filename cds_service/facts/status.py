@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import When
+from cds_service.chart.times import When, hours_after
+from cds_service.chart.units import number_of
 from cds_service.knowledge.model import StatusSet
 
 Holds = Callable[[Resource, datetime], bool]
@@ -51,16 +52,16 @@ def _abated(resource: Resource, now: datetime) -> bool:
 
 def abatement(condition: Resource) -> When | None:
     """When the condition ended, where it says a time."""
-    return condition.time("abatementDateTime") or condition.time("abatementPeriod")
+    ended = condition.time("abatementDateTime") or condition.time("abatementPeriod")
+    onset = condition.time("onsetDateTime") or condition.time("onsetPeriod")
+    # One that ended before it began did not say when it ended.
+    return None if ended is not None and onset is not None and ended.end < onset.start else ended
 
 
 def _has_not_run_out(resource: Resource, now: datetime) -> bool:
     if resource.type == "MedicationRequest":
         return _is_order(resource) and bool(running_instructions(resource, now))
-    period = resource.raw.get("effectivePeriod")
-    if not isinstance(period, Mapping) or not period.get("end"):
-        return True
-    return resource.when is None or resource.when.end >= now
+    return resource.end("effectivePeriod") is None or resource.when is None or resource.when.end >= now
 
 
 def _is_order(request: Resource) -> bool:
@@ -82,13 +83,12 @@ def _over(instruction: object, request: Resource, now: datetime) -> bool:
 
 
 def _bound_end(repeat: Mapping[str, object], request: Resource) -> datetime | None:
-    period = repeat.get("boundsPeriod")
-    if isinstance(period, Mapping) and period.get("end"):
-        end = Resource({"x": {"end": period["end"]}}).time("x")
-        return end.end if end else None
+    if end := Resource(repeat).end("boundsPeriod"):
+        # An order that ends before it begins says nothing of its end.
+        return None if request.when is not None and end.end < request.when.start else end.end
     duration = repeat.get("boundsDuration")
     if isinstance(duration, Mapping) and request.when is not None:
-        value, unit = duration.get("value"), str(duration.get("code") or duration.get("unit"))
-        if isinstance(value, int | float) and unit in _HOURS:
-            return request.when.end + timedelta(hours=float(value) * _HOURS[unit])
+        value, unit = number_of(duration.get("value")), str(duration.get("code") or duration.get("unit"))
+        if value is not None and value >= 0 and unit in _HOURS:
+            return hours_after(request.when.end, value * _HOURS[unit])
     return None

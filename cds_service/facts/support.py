@@ -210,10 +210,11 @@ def _vasopressors(
     for resource in (*reading.chart.matching(query, *sets), *nameless_ones):
         nameless = resource.concept.empty
         running = _running(drugs, resource, moment + tolerance, recent, reading)
-        if not running and not (resource.problem and resource.when is None):
+        undated = resource.when is None and (resource.problem or reading.is_(given.given, resource))
+        if not running and not undated:
             continue
-        if resource.problem or nameless:
-            doubts.append(f"{resource.ref}: {resource.problem or lost}")
+        if resource.problem or nameless or undated:
+            doubts.append(f"{resource.ref}: {resource.problem or (lost if nameless else 'no usable time')}")
             continue
         used.append(resource.ref)
         if resource.matches(sets[0]):
@@ -241,9 +242,7 @@ def _running(drugs: Vasopressors, resource: Resource, latest: datetime, recent: 
     if when is None or when.start > latest:
         return False
     if reading.is_(drugs.under_way, resource):
-        period = resource.raw.get("effectivePeriod")
-        ended = isinstance(period, Mapping) and bool(period.get("end"))
-        return not ended or when.end >= recent
+        return resource.end("effectivePeriod") is None or when.end >= recent
     return reading.is_(drugs.done, resource) and when.end >= recent
 
 

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import fact_references, references, review, sites
+from cds_service.knowledge import fact_references, references, review, site_terms, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import (
     COVERAGE,
     DRUGS,
     GROUPS,
+    SITE_CARDS,
     SOURCE_ATTRIBUTES,
     VERSIONS,
     Loaded,
@@ -26,6 +27,7 @@ from cds_service.knowledge.model import (
     Card,
     Case,
     Catalogue,
+    Code,
     CodeSystems,
     Condition,
     Coverage,
@@ -53,9 +55,11 @@ __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
-    `policies` have the values of this site; `overridden` names those that the site changed. `rules` are sorted by
-    stratum, then id; `rule_folders` says where each lies, such as `rules/shared/allergy`. `digest` identifies the
-    files: 12 hexadecimal digits. `documents` are the files by kind and id, for the lines of later problems.
+    `policies` have the values of this site, `value_sets` its codes and words, `cards` its wording; `overridden`,
+    `local_codes` (by value set) and `site_cards` say what is the site's own. `rules` are sorted by stratum, then
+    id; those that the site switched off (`site.rules_off`) are among them. `rule_folders` says where each lies, such
+    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own;
+    `documents` are the files by kind and id, for the lines of later problems.
     """
 
     policies: Mapping[str, Policy]
@@ -81,12 +85,16 @@ class Knowledge:
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
+    local_codes: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
+    site_cards: frozenset[str] = frozenset()
+    site_file: str = ""
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict, compare=False, repr=False)
 
     def problem(self, kind: str, key: str, path: YamlPath, text: str) -> str:
         """One line `file:line: key: text` about a file: `kind` and `key` such as `cards` and its id, or
         `rules/facts.yaml` and ""."""
         name = f"{kind}/{key}.yaml" if key else kind
+        kind = SITE_CARDS if kind == "cards" and key in self.site_cards else kind
         return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
 
     @cached_property
@@ -114,8 +122,8 @@ class Knowledge:
 def load(root: Path | None = None, site: str = "us") -> Knowledge:
     """Load and check everything under `root` (default: the checkout's files, else the installed ones).
 
-    `site` is the id of a shipped site or the path of a `.yaml` file. Raises KnowledgeError with every problem found,
-    one line each: `file:line: key: what was expected`.
+    `site` is the id of a shipped site, or the path of a `.yaml` file or of a folder with `site.yaml`. Raises
+    KnowledgeError with every problem found, one line each: `file:line: key: what was expected`.
     """
     loaded = read_all(find_root(root), site)
     if loaded.problems:
@@ -173,7 +181,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
     return Knowledge(
         policies=policies,
         overridden=overridden,
-        value_sets=loaded.table("rules/terms"),
+        value_sets=site_terms.extended(loaded.table("rules/terms"), loaded.additions),
         evidence=loaded.table("rules/evidence"),
         analytes=loaded.singles["rules/units.yaml"],
         code_systems=loaded.singles["rules/code-systems.yaml"],
@@ -185,7 +193,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),
-        cards=loaded.table("cards"),
+        cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
         regions=loaded.singles["rules/regions.yaml"],
@@ -195,4 +203,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
         documents=loaded.documents,
+        local_codes=site_terms.local_codes(loaded.additions),
+        site_cards=frozenset(loaded.table(SITE_CARDS)),
+        site_file=loaded.site_file,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+
 POLICIES: Final = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 VALUE_SETS: Final = ("route-intravenous", "route-subcutaneous")
-CARDS: Final = ("first-card-footer", "order-ok", "repeated", "suggest-restricted", "system-unevaluated")
+CARDS: Final = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))

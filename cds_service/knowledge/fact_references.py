@@ -19,17 +19,16 @@ from cds_service.knowledge.model import (
     FactsFile,
     Named,
     Orders,
+    Query,
     Selection,
     StatusSet,
+    ValueSet,
     named_in,
 )
 
 FACTS: Final = "rules/facts.yaml"
 STATUSES: Final = "rules/statuses.yaml"
 POLICIES: Final = "rules/policies.yaml"
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-LOINC: Final = "http://loinc.org"
-OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 # Units that a window may have.
 _TIMES: Final = ("min", "h", "d")
 # Members of a selection that only some resources have an element for.
@@ -126,12 +125,23 @@ def _queries(loaded: Loaded, document: Document, whole: Catalogue) -> Iterator[s
         if query.window:
             yield from missing(document, ("queries", name, "window"), "policy", query.window, loaded.singles[POLICIES])
         for index, code in enumerate(query.codes):
-            path = ("queries", name, "codes", index)
-            yield from missing(document, path, "value set", code, value_sets)
-            if code in value_sets and all(c.system not in OBSERVATION_SYSTEMS for c in value_sets[code].codes):
-                yield document.problem(path, f"expected a value set with codes of {LOINC} ({code} has none)")
+            yield from missing(document, ("queries", name, "codes", index), "value set", code, value_sets)
+        yield from _searched(document, name, query, whole, value_sets)
     for name in sorted(whole.records.keys() & whole.queries.keys()):
         yield document.problem(("records", name), f"expected another name: {name} is a query")
+
+
+def _searched(
+    document: Document, name: str, query: Query, whole: Catalogue, value_sets: Mapping[str, ValueSet]
+) -> Iterator[str]:
+    """Value sets that no search finds. One without any code is for sites to fill, beside others that are found."""
+    systems = {code: {c.system for c in value_sets[code].codes} for code in query.codes if code in value_sets}
+    unsearched = [code for code, held in systems.items() if held.isdisjoint(whole.searched_systems)]
+    for index, code in enumerate(query.codes):
+        if code in unsearched and (systems[code] or len(unsearched) == len(systems)):
+            searched = " or ".join(whole.searched_systems) or "a system in searchedSystems"
+            text = f"expected a value set with codes of {searched} ({code} has none)"
+            yield document.problem(("queries", name, "codes", index), text)
 
 
 def _statuses(document: Document, statuses: Mapping[str, StatusSet]) -> Iterator[str]:

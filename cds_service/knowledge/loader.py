@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cds_service.knowledge import drug_facts, sites, tables
-from cds_service.knowledge.files import Document, read
-from cds_service.knowledge.messages import suggestion, validated
+from cds_service.knowledge import drug_facts, site_files, site_terms, sites, tables
+from cds_service.knowledge.files import Document, YamlPath, read
+from cds_service.knowledge.messages import missing, suggestion, validated
 from cds_service.knowledge.model import (
     Analyte,
     Card,
@@ -24,12 +24,14 @@ from cds_service.knowledge.model import (
     Group,
     Id,
     Languages,
+    Opposites,
     OrdersFile,
     Policy,
     Regimen,
     Region,
     RuleDefinition,
     Site,
+    SiteTerms,
     SourceAttributes,
     StatusSet,
     ValueSet,
@@ -51,11 +53,13 @@ SINGLE: Mapping[str, Any] = {
     "rules/units.yaml": dict[Id, Analyte],
 }
 COVERAGE = "rules/coverage.yaml"
+OPPOSITES = "rules/opposites.yaml"
 SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
 VERSIONS = "rules/versions.yaml"
-# What traces the others: knowledge of another origin may lack it.
+# What traces or guards the others: knowledge of another origin may lack it.
 OPTIONAL: Mapping[str, Any] = {
     COVERAGE: Coverage,
+    OPPOSITES: Opposites,
     SOURCE_ATTRIBUTES: SourceAttributes,
     VERSIONS: Versions,
 }
@@ -65,6 +69,7 @@ FOLDERS: Mapping[str, Any] = {
     "rules/sites": Site,
     "cards": Card,
 }
+SITE_CARDS = "site cards"
 CASES = "cases"
 RULES = "rules"
 REGIMENS = "regimens"
@@ -82,8 +87,10 @@ _OF_MANY: Mapping[str, Any] = {DRUGS: Drug, RULES: RuleDefinition, CASES: tuple[
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind: `drugs`, `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one for
-    each file of SINGLE and OPTIONAL, empty where such a file is not there.
+    `tables` has one entry per kind, as shipped: `drugs`, `rules`, `cases`, `regimens`, and the keys of FOLDERS;
+    `singles` one for each file of SINGLE and OPTIONAL, empty where such a file is not there. What the chosen site lays
+    over them: `additions` to value sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its
+    file.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -91,6 +98,8 @@ class Loaded:
     singles: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     site: Site | None = None
+    site_file: str = ""
+    additions: list[site_terms.Addition] = field(default_factory=list)
     digest: str = ""
 
     def table(self, kind: str) -> dict[str, Any]:
@@ -103,7 +112,7 @@ class Loaded:
 
 
 def read_all(root: Path, site: str) -> Loaded:
-    """Everything under `root`, and the site of that id or path. Problems are collected, never raised."""
+    """Everything under `root`, and the site of that id, file or folder. Problems are collected, never raised."""
     loaded = Loaded()
     documents = [read(path, name) for name, path in _files(root, loaded.problems)]
     by_name = {document.name: document for document in documents}
@@ -123,8 +132,10 @@ def read_all(root: Path, site: str) -> Loaded:
             _one_of_many(loaded, document)
     if "rules/orders.yaml" in loaded.singles:
         loaded.singles["rules/orders.yaml"] = assembled(loaded.singles["rules/orders.yaml"], loaded.table(DRUGS))
-    outside = sites.outside_document(site)
+    outside = site_files.outside(site, _shipped_sites(loaded))
     _sites(loaded, site, outside)
+    if outside is not None:
+        _own(loaded, outside)
     loaded.digest = _digest(documents, outside)
     return loaded
 
@@ -217,34 +228,65 @@ def _model(loaded: Loaded, key: str, document: Document, shape: Any) -> Any:
     return model
 
 
-def _sites(loaded: Loaded, chosen: str, outside: Document | None) -> None:
+def _shipped_sites(loaded: Loaded) -> dict[str, Document]:
+    return {key: document for (kind, key), document in loaded.documents.items() if kind == "rules/sites"}
+
+
+def _sites(loaded: Loaded, chosen: str, outside: site_files.SiteFiles | None) -> None:
     """Every shipped site, so that a broken one is seen before a hospital picks it, and the chosen one."""
-    shipped = {key: document for (kind, key), document in loaded.documents.items() if kind == "rules/sites"}
-    wanted = {**shipped, **({outside.stem: outside} if outside else {})}
+    shipped = _shipped_sites(loaded)
+    wanted = {**shipped, **({outside.key: outside.site} if outside else {})}
+    rules = loaded.table("rules")
     for key, document in wanted.items():
-        merged, problems = sites.merged(document, shipped)
+        merged, problems = sites.merged(document, key, shipped)
         if not problems:
             model, problems = validated(document, Site, merged)
             if model is not None:
-                problems = sites.problems(document, model, loaded.singles)
+                problems = sites.problems(document, key, model, loaded.singles, rules)
+                if outside is not None and document is outside.site:
+                    model, unread = sites.located(document, model, outside.folder)
+                    problems += unread
                 loaded.tables.setdefault("rules/sites", {})[key] = model
         loaded.problems.extend(problem for problem in problems if problem not in loaded.problems)
     if outside is not None:
-        loaded.documents["rules/sites", outside.stem] = outside
+        loaded.documents["rules/sites", outside.key] = outside.site
     elif chosen not in shipped:
         loaded.problems.append(f"rules/sites/{chosen}.yaml:1: id: no such site{suggestion(chosen, shipped)}")
-    loaded.site = loaded.table("rules/sites").get(outside.stem if outside else chosen)
+    key = outside.key if outside else chosen
+    loaded.site = loaded.table("rules/sites").get(key)
+    loaded.site_file = loaded.documents["rules/sites", key].name if key in wanted else ""
 
 
-def _digest(documents: Iterable[Document], outside: Document | None) -> str:
+def _own(loaded: Loaded, outside: site_files.SiteFiles) -> None:
+    """The terms and cards of a site's folder, and what of them does not fit what is shipped."""
+    loaded.problems.extend(outside.problems)
+    for document in outside.terms:
+        several = isinstance(document.data, list)
+        shape = tuple[SiteTerms, ...] if several else SiteTerms
+        entries = _model(loaded, document.stem, document, shape)
+        paths: list[YamlPath] = [(index,) for index in range(len(document.data))] if several else [()]
+        read_ = () if entries is None else entries if several else (entries,)
+        loaded.additions += [site_terms.Addition(e, document, p) for e, p in zip(read_, paths, strict=False)]
+    opposites = loaded.singles.get(OPPOSITES, Opposites())
+    loaded.problems.extend(site_terms.problems(loaded.additions, loaded.table("rules/terms"), opposites))
+    for document in outside.cards:
+        card = _model(loaded, document.stem, document, Card)
+        if card is None:
+            continue
+        loaded.problems.extend(missing(document, ("id",), "shipped card", document.stem, loaded.table("cards")))
+        loaded.tables.setdefault(SITE_CARDS, {})[document.stem] = card
+        loaded.documents[SITE_CARDS, document.stem] = document
+
+
+def _digest(documents: Iterable[Document], outside: site_files.SiteFiles | None) -> str:
     """The first 12 hex digits of a SHA-256 over names and contents, the same whatever the line ends are.
 
-    Of a site file from elsewhere only the id counts, not the folder it lies in.
+    Of a site from elsewhere all files count, by the site's id: not the folder that they lie in.
     """
     total = hashlib.sha256()
-    named = [(document.name, document.content) for document in documents]
-    for name, content in [*named, *([(outside.stem, outside.content)] if outside else [])]:
-        text = content.replace(b"\r\n", b"\n")
+    named = [(document.name, document) for document in documents]
+    for name, document in [*named, *(outside.documents if outside else ())]:
+        text = document.content.replace(b"\r\n", b"\n")
         total.update(f"{name}\0{len(text)}\0".encode())
         total.update(text)
     return total.hexdigest()[:12]

@@ -74,6 +74,11 @@ class Occasions:
         """The drugs that a rule speaks of, each once."""
         return tuple(dict.fromkeys(drug for _, drug in self.pairs(rule) if drug))
 
+    def names(self, rule: RuleDefinition) -> tuple[str, ...]:
+        """The ids under which a rule is shown: its own, and that of each drug in hand where it has one."""
+        drugs = self.drugs(rule) if rule.shown_as else ()
+        return tuple(dict.fromkeys((rule.id, *(rule.shown_as.replace("<drug>", drug) for drug in drugs))))
+
     def rules(self, occasion: Occasion) -> Iterator[RuleDefinition]:
         """The rules of an occasion, as they hold for its drug: `orders` is its key."""
         for rule in self._rules:

@@ -9,9 +9,9 @@ from jinja2 import Environment, TemplateSyntaxError
 from cds_service.contract import SUMMARY_LIMIT
 from cds_service.knowledge import drug_references, fact_references, placeholders, rule_references
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import DRUGS, GROUPS, Loaded
+from cds_service.knowledge.loader import DRUGS, GROUPS, OPPOSITES, SITE_CARDS, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Card, FactsFile, Orders, Regimen
+from cds_service.knowledge.model import Card, FactsFile, Opposites, Orders, Regimen
 from cds_service.knowledge.occasions import Occasions
 
 
@@ -24,6 +24,9 @@ def check(loaded: Loaded) -> list[str]:
         found += _regimen(loaded, loaded.document("regimens", key), regimen)
     for key, card in loaded.table("cards").items():
         found += _card(loaded, loaded.document("cards", key), card)
+    for key, card in loaded.table(SITE_CARDS).items():
+        found += _card(loaded, loaded.document(SITE_CARDS, key), card)
+    found += _opposites(loaded)
     for key, rule in loaded.table("rules").items():
         found += rule_references.check(loaded, occasions, loaded.document("rules", key), rule)
     return found
@@ -36,6 +39,15 @@ def _orders(loaded: Loaded) -> Iterable[str]:
         for index, value_set in enumerate(kind.value_sets if name not in loaded.table(DRUGS) else ()):
             path = ("kinds", name, "valueSets", index)
             yield from missing(document, path, "value set", value_set, loaded.table("rules/terms"))
+
+
+def _opposites(loaded: Loaded) -> Iterable[str]:
+    opposites: Opposites = loaded.singles[OPPOSITES]
+    for group, sides in opposites.groups.items():
+        for number, side in enumerate(sides):
+            for index, name in enumerate(side):
+                path = ("groups", group, number, index)
+                yield from missing(loaded.document(OPPOSITES, ""), path, "value set", name, loaded.table("rules/terms"))
 
 
 def _regimen(loaded: Loaded, document: Document, regimen: Regimen) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from cds_service.knowledge import always, drug_references, lock, trace_references
+from cds_service.knowledge import always, drug_references, lock, sites, trace_references
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import DRUGS, Loaded
 from cds_service.knowledge.messages import missing
@@ -45,8 +45,11 @@ def check(loaded: Loaded) -> list[str]:
 
 
 def warnings(loaded: Loaded) -> list[str]:
-    """What a reviewer should know: unused files, and versions that the lock does not hold yet."""
-    return [*unused(loaded), *lock.pending(loaded)]
+    """What a reviewer should know: unused files, versions that the lock does not hold yet, rules switched off."""
+    site = loaded.site
+    assert site is not None
+    off = sites.warnings(loaded.document("rules/sites", site.id), site, loaded.table("rules"))
+    return [*unused(loaded), *lock.pending(loaded), *off]
 
 
 def unused(loaded: Loaded) -> list[str]:

@@ -26,6 +26,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _UUID: Final = re.compile(r"(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
+_YEARS: Final = range(1900, 2200)  # beyond, windows before and after a moment leave the calendar
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
 )
@@ -140,9 +141,12 @@ def _evaluation_time(extension: Mapping[str, Any]) -> datetime | None:
     expected = "an RFC 3339 time with zone, such as 2026-01-31T08:00:00Z"
     text = _text(extension[EVALUATION_TIME], _INSTANT, path, expected)
     try:
-        return datetime.fromisoformat(text.upper())
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise _wrong(path, expected, True) from None
+    if moment.year not in _YEARS:
+        raise _wrong(path, f"{expected}, from {_YEARS[0]} to {_YEARS[-1]}", True)
+    return moment
 
 
 # ---------------------------------------------------------------- orders

@@ -9,7 +9,7 @@ import pytest
 import ucumvert
 
 from cds_service import knowledge
-from cds_service.chart.units import UCUM, Converted, UnitTable, Unusable
+from cds_service.chart.units import UCUM, Converted, UnitTable, Unusable, number_of
 from cds_service.knowledge.model import Analyte
 
 ANALYTES = knowledge.load().analytes
@@ -104,3 +104,9 @@ def test_an_adults_range_is_narrower() -> None:
     quantity = {"value": 20, "unit": "kg"}
     assert isinstance(table.convert(quantity), Converted)
     assert isinstance(table.convert(quantity, adult=True), Unusable)
+
+
+def test_only_finite_numbers_are_numbers() -> None:
+    assert [number_of(value) for value in (0, -1.5, 10**40)] == [0.0, -1.5, 1e40]
+    wrong = (10**400, float("inf"), float("nan"), True, "5", None, [], {})
+    assert [number_of(value) for value in wrong] == [None] * len(wrong)

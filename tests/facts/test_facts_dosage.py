@@ -9,6 +9,7 @@ import pytest
 
 from tests.facts.house import REFRACTORY, Case
 from tests.facts.notation import NOW, patient
+from tests.support.cards import drug_orders
 
 MG = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
 CHILD = patient(born="2019-06-01")
@@ -228,3 +229,48 @@ def test_given_within_a_day_is_active() -> None:
     for ago, value in (("24h", True), ("24h1m", False)):
         chart = (*REFRACTORY, {"given": "anakinra", "ago": ago})
         assert Case(given=chart).facts(NOW)["anakinra-active"].value is value
+
+
+NUMBERS = (0, -1, -1e308, 1e-323, 5e-324, 0.5, 1e308, 10**400, "NaN", "4", True, False, [], {}, [1], {"value": 1})
+HOW_OFTEN = ("frequency", "frequencyMax", "period", "periodMax", "timeOfDay", "when")
+# At most that seldom, twice as often, and nothing said.
+MEANT = (("periodMax", 1e308), ("period", 0.5), ("timeOfDay", []), ("when", []))
+
+
+@pytest.mark.parametrize(
+    ("element", "value"), [(e, v) for e in HOW_OFTEN for v in NUMBERS if (e, v) not in MEANT], ids=str
+)
+def test_a_timing_that_cannot_be_has_no_daily_dose(element: str, value: Any) -> None:
+    """None of these is a certain daily dose, and none looks like less than it may be."""
+    timing = {"frequency": 1, "period": 12, "periodUnit": "h"} | {element: value}
+    case = drafted(dose() | repeat(**timing))
+    facts = case.facts()
+    assert facts["draft-dose-computable"].value is False
+    assert facts["draft-daily-dose"].value is None
+    assert case.first().split()[0] in ("insufficient-data", "order-exceeds-max")
+    assert not [order for card in case.cards() for order in drug_orders(card)]
+
+
+@pytest.mark.parametrize(("frequency", "period", "unit"), [(1_000_000, 1, "s"), (1, 1e-323, "h"), (1e308, 1, "d")])
+def test_what_is_beyond_any_dosage_exceeds_the_maximum(frequency: float, period: float, unit: str) -> None:
+    case = drafted(dose() | repeat(frequency=frequency, period=period, periodUnit=unit))
+    assert case.facts()["draft-exceeds-maximum"].value is True
+    assert case.first() == "order-exceeds-max critical"
+    active = {"order": "anakinra", "dosage": [dose() | repeat(frequency=frequency, period=period, periodUnit=unit)]}
+    assert Case(given=(*REFRACTORY, active)).facts()["anakinra-active-daily-dose"].value is None
+
+
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        [dose() | Q12H, "100 mg in the evening"],
+        [dose() | Q12H, None],
+        [dose(0) | Q12H],
+        [{"doseAndRate": [*dose()["doseAndRate"], "and more"]} | Q12H],
+        [dose(asNeededBoolean="true") | Q12H],
+        [dose(asNeededCodeableConcept="pain") | Q12H],
+        [dose() | repeat(frequency=1, period=11, periodUnit="a")],
+    ],
+)
+def test_what_is_only_understood_in_part_is_not_computed(instructions: list[Any]) -> None:
+    assert drafted(*instructions).facts()["draft-dose-computable"].value is False

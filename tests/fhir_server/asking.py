@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,10 +68,16 @@ class Asker:
 
 
 @contextmanager
-def service(folder: Path, *origins: str, extend: str = "us") -> Iterator[Asker]:
-    """A running service at a site that trusts these FHIR servers and is otherwise a shipped one."""
-    path = folder / f"site-{extend}.yaml"
-    path.write_text(yaml.safe_dump({"extend": extend, "fhirServers": list(origins)}), encoding="utf-8")
+def service(work: Path, *origins: str, extend: str = "us", folder: Path | None = None) -> Iterator[Asker]:
+    """A running service at a site that trusts these FHIR servers and is otherwise a shipped one or a folder."""
+    if folder is None:
+        path = work / f"site-{extend}.yaml"
+        path.write_text(yaml.safe_dump({"extend": extend, "fhirServers": list(origins)}), encoding="utf-8")
+    else:
+        path = work / folder.name
+        shutil.copytree(folder, path)
+        with (path / "site.yaml").open("a", encoding="utf-8") as file:
+            file.write(yaml.safe_dump({"fhirServers": list(origins)}))
     with live_service(str(path)) as url:
         client = HttpClient(url, trust_env=False)
         try:

@@ -19,6 +19,7 @@ from cds_service.contract import SERVICES
 from cds_service.facts.gather import Gatherer
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import load
+from cds_service.program import compile_program
 from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY
@@ -245,7 +246,7 @@ def test_all_that_facts_and_cards_look_at_is_asked_for(monkeypatch: pytest.Monke
 
 
 def test_little_is_read_where_little_is_needed() -> None:
-    select = Service(load())._select
+    select = compile_program(load()).select
     assert Gatherer(select, ["age"]).queries == ("patient", "service-requests")
     assert Gatherer(select, ["ferritin"]).queries == ("patient", "labs", "service-requests")
     assert "statements" in Gatherer(select, ["tnf-antagonist-active"]).queries

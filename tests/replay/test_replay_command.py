@@ -20,7 +20,7 @@ from tests.support.replay import FakeClient, card
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """A client in place of the application: waits for p1, silent for everybody else."""
     fake = FakeClient(lambda request: [card("wait")] if request["context"]["patientId"] == "p1" else [])
-    monkeypatch.setattr(replay_module, "LocalClient", lambda: fake)
+    monkeypatch.setattr(replay_module, "LocalClient", lambda *_: fake)
     return fake
 
 

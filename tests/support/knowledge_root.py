@@ -12,6 +12,7 @@ Problems = Callable[..., tuple[str, ...]]
 
 FILES = {
     "rules/facts.yaml": """\
+searchedSystems: ["http://loinc.org"]
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
   conditions: {title: Conditions, resource: Condition}
@@ -218,9 +219,17 @@ SERVICE_FILES = {
     ),
     "rules/units.yaml": "drug-amount: {title: Amounts, unit: mg, units: [{code: mg}], plausible: [0, 10000]}\n",
     "rules/facts.yaml": """\
-  age: {title: Age, type: number, unit: a, from: {topic: patient}}
-  child: {title: Child, type: boolean, from: {topic: patient}}
-  weight: {title: Weight, type: number, unit: kg, from: {topic: patient}}
+  age:
+    title: Age
+    type: number
+    unit: a
+    from: {timesUpperLimit: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age}}
+  child: {title: Child, type: boolean, from: {exists: [{from: conditions, in: infection, status: active}]}}
+  weight:
+    title: Weight
+    type: number
+    unit: kg
+    from: {timesUpperLimit: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age}}
 """,
     "rules/terms/route-subcutaneous.yaml": """\
 id: route-subcutaneous
@@ -234,10 +243,6 @@ codes: []
 text: [subcutaneous]
 exclusions: []
 unverified: []
-""",
-    "rules/computed.yaml": f"""\
-topics: {{patient: {{}}}}
-service: {{policies: [{", ".join(_WINDOWS)}], cards: [{", ".join(_CARDS)}], valueSets: [route-subcutaneous]}}
 """,
 }
 EXTENDING_SITE = """\

@@ -172,6 +172,8 @@ def test_the_evaluation_time_is_obeyed_only_where_it_is_allowed() -> None:
     assert at("2026-01-31T08:00:00Z", allow=False) is None
     assert at(CANARY, allow=False) is None
     assert read(allow=True).evaluation_time is None
-    for wrong in (CANARY, "2026-01-31", "2026-01-31T08:00:00", "2026-02-30T08:00:00Z", "2026-01-31T08:00:60Z", 5, None):
+    absurd = ("0001-01-01T00:00:00+14:00", "1899-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00")
+    named = (CANARY, "2026-01-31", "2026-01-31T08:00:00", "2026-02-30T08:00:00Z", "2026-01-31T08:00:60Z", 5, None)
+    for wrong in (*named, *absurd):
         error = refusal(extension={EVALUATION_TIME: wrong}, allow=True)
         assert error.diagnostics.startswith(f'extension["{EVALUATION_TIME}"]: ')

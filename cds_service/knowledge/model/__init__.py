@@ -28,7 +28,7 @@ from cds_service.knowledge.model.computed import (
     Scale,
     Vasopressors,
 )
-from cds_service.knowledge.model.content import Card, CardOrder, Dose, Issuer, OverrideReason, Regimen, Region, Site
+from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.drugs import (
     ROLES,
     DoseMaximum,
@@ -73,6 +73,7 @@ from cds_service.knowledge.model.selection import (
     Standing,
     StatusSet,
 )
+from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.sources import (
     ActiveDailyDose,
     Computed,
@@ -149,7 +150,6 @@ __all__ = [
     "Cues",
     "DailyDose",
     "DaysSince",
-    "DecisionName",
     "DistinctDoses",
     "Documented",
     "Dose",
@@ -178,14 +178,13 @@ __all__ = [
     "Group",
     "Growth",
     "Happened",
-    "Hook",
     "Id",
     "InScope",
-    "Indicator",
     "Issuer",
     "LabelSize",
     "Language",
     "Languages",
+    "LocalCode",
     "Measured",
     "MeasuredIn",
     "Medication",
@@ -194,6 +193,7 @@ __all__ = [
     "NeurologicalScore",
     "Newest",
     "OfGroup",
+    "Opposites",
     "OptionalDate",
     "OrderKind",
     "OrderScope",
@@ -224,6 +224,7 @@ __all__ = [
     "Site",
     "SitePolicy",
     "SiteSays",
+    "SiteTerms",
     "SmallerThan",
     "Source",
     "SourceAttributes",

@@ -1,10 +1,8 @@
-"""Regimens, cards, regions and sites: what is offered, in which words, and where."""
+"""Regimens, cards and regions: what is offered, in which words, and where."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from cds_service.knowledge.model.base import Id, Model, Status, Version
 
@@ -79,34 +77,7 @@ class Card(Model):
     override_reasons: tuple[OverrideReason, ...] = ()
 
 
-class Issuer(Model):
-    """A CDS client that this site trusts: its `iss` and where its public keys are."""
-
-    iss: str
-    jwks: str
-
-
 class Region(Model):
     """Where a site may be. What is known of a drug there stands with the drug."""
 
     title: str
-
-
-class Site(Model):
-    """Where the process runs: region, supply, trusted servers, overridden policies.
-
-    `not_kept` are resource types that the site's EHR does not hold: what is never recorded there cannot be missing.
-    Only types without which no contraindication is lost may be named.
-    """
-
-    id: Id
-    title: str = ""
-    region: str
-    supply_route: str = ""
-    tocilizumab_shortage: bool = False
-    high_dose_protocol: str = ""
-    not_kept: tuple[Literal["MedicationStatement", "Immunization", "ServiceRequest"], ...] = ()
-    fhir_servers: tuple[str, ...] = ()
-    issuers: tuple[Issuer, ...] = ()
-    cors_origins: tuple[str, ...] = ()
-    policies: dict[str, float | int | bool] = Field(default_factory=dict)

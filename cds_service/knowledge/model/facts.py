@@ -49,11 +49,13 @@ class FactDefinition(Model):
 
 
 class FactsFile(Model):
-    """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share.
+    """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share,
+    and the code systems that a search by code names.
 
     `of_drug`: alias of a fact of the drug in hand -> drug -> its own fact; written out from `drugs`.
     """
 
+    searched_systems: tuple[str, ...] = ()
     queries: dict[str, Query]
     records: dict[Id, tuple[Selection, ...]] = Field(default_factory=dict)
     results: dict[Id, ResultReading] = Field(default_factory=dict)

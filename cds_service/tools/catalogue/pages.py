@@ -46,7 +46,7 @@ def pages(knowledge: Knowledge) -> Iterator[Page]:
     """Every page of the catalogue."""
     yield Page(INDEX, "index", "Knowledge of the Anakinra CDS", _index(knowledge))
     for rule in knowledge.rules:
-        for name in _shown(knowledge, rule):
+        for name in knowledge.occasions.names(rule):
             yield Page(f"rules/{name}", "rule", rule.title, _rule(knowledge, rule))
     for value_set in knowledge.value_sets.values():
         yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
@@ -76,12 +76,6 @@ def _index(knowledge: Knowledge) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- one rule
-
-
-def _shown(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[str]:
-    """The names under which a rule is shown: its own, and on cards that of the drug in hand."""
-    drugs = knowledge.occasions.drugs(rule) if rule.shown_as else ()
-    yield from dict.fromkeys((rule.id, *(rule.shown_as.replace("<drug>", drug) for drug in drugs)))
 
 
 def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
@@ -172,7 +166,8 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
 
 def _cards(knowledge: Knowledge) -> dict[str, Any]:
     rules = {name: [r for r in knowledge.rules if r.card == name] for name in knowledge.cards}
-    return {"cards": [(card, rules[name]) for name, card in knowledge.cards.items()]}
+    cards = [(card, rules[name]) for name, card in knowledge.cards.items()]
+    return {"cards": cards, "own": knowledge.site_cards}
 
 
 # ---------------------------------------------------------------- value sets, facts, policies, evidence

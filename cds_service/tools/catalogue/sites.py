@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import Region, Site
+from cds_service.knowledge.model import Code, Region, RuleDefinition, Site
 from cds_service.tools.catalogue.sentences import shown, unit
 
 
 @dataclass(frozen=True, slots=True)
+class OffLine:
+    """A rule that a site has switched off, its stratum, and the site's reason."""
+
+    rule: RuleDefinition
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SiteLine:
-    """One site: `one_click` is (title, allowed) of each drug, `changed` (name, title, value, unit) of each policy."""
+    """One site: `one_click` is (title, allowed) of each drug, `changed` (name, title, value, unit) of each policy. Only
+    the site of these pages shows what it adds: codes by value set, and its own cards."""
 
     of: Site
     region: Region
     is_here: bool
     one_click: tuple[tuple[str, bool], ...]
     changed: tuple[tuple[str, str, str, str], ...]
+    off: tuple[OffLine, ...]
+    silent: tuple[RuleDefinition, ...]
+    unknown_if_empty: tuple[str, ...]
+    local_codes: Mapping[str, tuple[Code, ...]]
+    cards: tuple[str, ...]
 
 
 def sites(knowledge: Knowledge) -> dict[str, Any]:
@@ -41,4 +56,17 @@ def _site(knowledge: Knowledge, site: Site) -> SiteLine:
     changed = tuple((n, policies[n].title, shown(v), unit(policies[n].unit)) for n, v in site.policies.items())
     there = replace(knowledge, site=site)
     one_click = tuple((drug.title, there.one_click(name)) for name, drug in knowledge.drugs.items() if drug.regions)
-    return SiteLine(site, region, site.id == knowledge.site.id, one_click, changed)
+    is_here = site.id == knowledge.site.id
+    rules = {rule.id: rule for rule in knowledge.rules}
+    return SiteLine(
+        of=site,
+        region=region,
+        is_here=is_here,
+        one_click=one_click,
+        changed=changed,
+        off=tuple(OffLine(rules[name], reason) for name, reason in site.rules_off.items()),
+        silent=tuple(rules[name] for name in site.silent_rules),
+        unknown_if_empty=tuple(name for name, meaning in site.empty_means.items() if meaning == "unknown"),
+        local_codes=knowledge.local_codes if is_here else {},
+        cards=tuple(sorted(knowledge.site_cards)) if is_here else (),
+    )

@@ -11,23 +11,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from cds_service.chart.server import TrustedServers
 from cds_service.engine.logic import Stratum
 from cds_service.engine.values import Normaliser, finding_key
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Inspection, Knowledge, inspect
 from cds_service.knowledge.model import Case, RuleDefinition
 from cds_service.program import compile_program
+from cds_service.tools.options import knowledge_options
 
 _RESULTS = {True: "fires", False: "silent", None: "unknown"}
 
 
 @click.command("check")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@knowledge_options
 def command(root: Path | None, site: str) -> None:
     """Check rules and cards: every file, every reference, every case. Exit code 1 where anything is wrong."""
     found = inspect(root, site)
@@ -60,6 +57,7 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
     """What does not compile at this site, and cases with another result than they say."""
     try:
         compile_program(knowledge)
+        TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
     except KnowledgeError as error:
         yield from error.problems
         return

@@ -9,6 +9,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
+from cds_service.tools.options import knowledge_options
 
 _HEAD = 2048  # characters within which our pages name their generator
 _CATALOGUE = Path("docs/catalogue")
@@ -22,12 +23,7 @@ _PAGE = Path("docs/knowledge.md")
     help=f"Folder for all of it; it is made where it does not exist.  [default: {_CATALOGUE}, and {_PAGE}]",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where the page of the repository is stale.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@knowledge_options
 def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> None:
     """Write a page for every rule and value set, and pages of facts, policies, cards, evidence and statements.
 

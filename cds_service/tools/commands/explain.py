@@ -21,6 +21,7 @@ from cds_service.engine import Findings, Outcome
 from cds_service.facts.model import Fact
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.service import Service
+from cds_service.tools.options import knowledge_options
 from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 
@@ -31,8 +32,7 @@ _OPERATORS = {"is_": "=", "is_not": "is not", "at_least": ">=", "above": ">", "a
 @click.command("explain")
 @click.argument("request", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--at", metavar="TIME", help="Evaluate as of this time (RFC 3339). Default: the request's own, else now.")
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a .yaml file.")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), help="Folder with rules/ and cards/.")
+@knowledge_options
 @click.option("--fired", "only_fired", is_flag=True, help="Leave out the rules that stayed silent.")
 def command(*, request: Path, at: str | None, site: str, root: Path | None, only_fired: bool) -> None:
     """Print, for a whole CDS Hooks REQUEST in a file, every rule with the facts that decided it.

@@ -12,6 +12,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.export import TYPES, bundle, canonical, checked, text
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("export")
@@ -26,12 +27,7 @@ from cds_service.tools.export import TYPES, bundle, canonical, checked, text
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for all resources as one Bundle of type collection.",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@knowledge_options
 def command(out: Path | None, bundle_file: Path | None, root: Path | None, site: str) -> None:
     """Write the knowledge as FHIR R4 resources.
 

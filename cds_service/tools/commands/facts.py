@@ -20,6 +20,7 @@ from cds_service.facts.course import course
 from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.program import Program, compile_program
 from cds_service.tools.charts import chart_of, question_of
+from cds_service.tools.options import knowledge_options
 from cds_service.tools.replay.bundles import Problem, read, sources
 from cds_service.tools.replay.expected import parse_time
 
@@ -29,15 +30,15 @@ _NARROWEST = 120
 @click.command("facts")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--at", metavar="TIME", help="As of this time (RFC 3339). Default: now.")
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a .yaml file.")
+@knowledge_options
 @click.option("--unknown", "only_unknown", is_flag=True, help="Only what is not known.")
-def command(*, paths: tuple[Path, ...], at: str | None, site: str, only_unknown: bool) -> None:
+def command(*, paths: tuple[Path, ...], at: str | None, root: Path | None, site: str, only_unknown: bool) -> None:
     """Print the facts that the rules would see in the FHIR bundles under PATHS, for an order of anakinra.
 
     Exit code 1 where a source cannot be used.
     """
     now = parse_time(at) if at else datetime.now(UTC)
-    program = compile_program(knowledge.load(site=site))
+    program = compile_program(knowledge.load(root, site))
     program.warm()
     found, problems = sources(paths)
     console = Console()

@@ -13,6 +13,7 @@ from cds_service.knowledge import lock, references
 from cds_service.knowledge.files import find_root
 from cds_service.knowledge.loader import VERSIONS, read_all
 from cds_service.knowledge.model import VersionEntry
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("lock")
@@ -23,12 +24,8 @@ from cds_service.knowledge.model import VersionEntry
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day of the change, such as 2026-11-22.  [default: today]",
 )
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-def command(change: str, day: datetime | None, root: Path | None) -> None:
+@knowledge_options
+def command(change: str, day: datetime | None, root: Path | None, site: str) -> None:
     """Record what is new or has a raised version; nothing is written where something changed without one.
 
     A second run records nothing. Without rules/versions.yaml everything is recorded anew.
@@ -37,7 +34,7 @@ def command(change: str, day: datetime | None, root: Path | None) -> None:
         raise click.BadParameter("expected the reason of the change, in one printable line", param_hint="--change")
     today = day.date() if day else date.today()  # noqa: DTZ011 - the day where the reviewer is
     folder = find_root(root)
-    loaded = read_all(folder, "us")
+    loaded = read_all(folder, site)
     problems = loaded.problems or references.check(loaded) or lock.refusals(loaded, today)
     problems = problems or lock.backdated(loaded, today)
     if problems:

@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cds_service.tools.options import knowledge_options
 from cds_service.tools.replay.bundles import Source, sources
 from cds_service.tools.replay.calls import HOOKS
 from cds_service.tools.replay.client import HttpClient, LocalClient
@@ -51,6 +53,7 @@ class _Time(click.ParamType[datetime]):
     help="YAML of patient id -> {decision, indicator, dose, hook, at, withhold}: compare with it.",
 )
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write every answer to this file.")
+@knowledge_options
 def command(
     *,
     paths: tuple[Path, ...],
@@ -59,6 +62,8 @@ def command(
     hook: str,
     expect: Path | None,
     out: Path | None,
+    root: Path | None,
+    site: str,
 ) -> None:
     """Ask the service about every patient under PATHS.
 
@@ -66,9 +71,12 @@ def command(
     Where a chart has no draft MedicationRequest, anakinra is ordered. Exit code 1 where a source or a call
     failed, or an answer is not as expected.
     """
+    sources_of = click.get_current_context().get_parameter_source
+    if url and ParameterSource.COMMANDLINE in (sources_of("root"), sources_of("site")):
+        raise click.UsageError("--root and --site are for a service in this process, not for one at --url.")
     found, problems = sources(paths)
     replay = Replay(
-        client=HttpClient(url) if url else LocalClient(),
+        client=HttpClient(url) if url else LocalClient(site, root),
         hook=hook,
         at=at,
         expected=load_expected(expect) if expect else {},

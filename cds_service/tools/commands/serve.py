@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -20,6 +21,7 @@ from cds_service import settings as settings_module
 from cds_service.app import create_app
 from cds_service.errors import CdsError
 from cds_service.settings import TABLE, Settings
+from cds_service.tools.options import knowledge_options
 from cds_service.web import outcome
 
 log = logging.getLogger(__name__)
@@ -125,10 +127,17 @@ def _table() -> str:
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Instead of CDS_WORKERS.")
 @click.option("--threads", type=click.IntRange(1, 128), help="Instead of CDS_THREADS.")
-def command(host: str, port: int, workers: int | None, threads: int | None) -> None:
+@knowledge_options
+def command(host: str, port: int, workers: int | None, threads: int | None, root: Path | None, site: str) -> None:
     """Run the service until it is stopped (SIGTERM or Ctrl-C end calls in progress first)."""
     settings = settings_module.from_environ(os.environ)
-    settings = dataclasses.replace(settings, workers=workers or settings.workers, threads=threads or settings.threads)
+    settings = dataclasses.replace(
+        settings,
+        site=site,
+        knowledge=root,
+        workers=workers or settings.workers,
+        threads=threads or settings.threads,
+    )
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # Each worker loads its own. This copy is for the message: failing workers would say it many times, with tracebacks.
     knowledge.load(settings.knowledge, settings.site)

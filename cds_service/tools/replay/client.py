@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import requests
@@ -81,14 +82,18 @@ class HttpClient:
 
 
 class LocalClient:
-    """Calls the application in this process, at a site, with the evaluation time of calls obeyed."""
+    """Calls the application in this process, at a site, with the evaluation time of calls obeyed.
 
-    def __init__(self, site: str | None = None) -> None:
+    Without a site, or without a folder with rules/ and cards/, those of the environment.
+    """
+
+    def __init__(self, site: str | None = None, root: Path | None = None) -> None:
         from cds_service.app import create_app
         from cds_service.settings import from_environ
 
         settings = replace(from_environ(os.environ), allow_evaluation_time=True)
-        self._client = create_app(settings if site is None else replace(settings, site=site)).test_client()
+        chosen = replace(settings, site=site or settings.site, knowledge=root or settings.knowledge)
+        self._client = create_app(chosen).test_client()
 
     def services(self) -> list[dict[str, Any]]:
         """The entries of the application's discovery."""

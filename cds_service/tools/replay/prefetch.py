@@ -17,6 +17,9 @@ from cds_service.tools.replay.bundles import Resource, patient_of
 
 BASE_URL = "https://fhir.example.org/r4"
 
+# FHIR search: `\` before `,`, `|`, `$` or itself makes it part of a value.
+_VALUES = re.compile(r"(?:[^\\,]|\\.)+")
+_SYSTEM_AND_CODE = re.compile(r"(?:((?:[^\\|]|\\.)*)(\|))?((?:[^\\]|\\.)*)")
 _TOKEN = re.compile(r"\{\{\s*([A-Za-z.]+)\s*\}\}")
 _MEDICATION_TYPES = ("MedicationRequest", "MedicationAdministration", "MedicationStatement")
 # FHIR search parameter -> elements (of any resource type) that hold its value; the first there counts.
@@ -115,14 +118,19 @@ def _test(kind: str, name: str, value: str, query: str) -> Callable[[Resource], 
     elements = _TOKEN_ELEMENTS[name]
     if name == "code" and kind in _MEDICATION_TYPES:
         elements = ("medicationCodeableConcept",)
-    wanted = tuple(_token(token) for token in value.split(",") if token)
+    wanted = tuple(_token(token) for token in _VALUES.findall(value))
     return lambda resource: any(_has(resource, element, wanted) for element in elements)
 
 
 def _token(token: str) -> tuple[str | None, str]:
     """`system|code` -> both; `code` -> (None, code), any system; `|code` -> ("", code), no system."""
-    system, bar, code = token.rpartition("|")
-    return (system if bar else None), code
+    match = _SYSTEM_AND_CODE.fullmatch(token)
+    system, bar, code = match.groups("") if match else ("", "", token)
+    return (_unescaped(system) if bar else None), _unescaped(code)
+
+
+def _unescaped(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value)
 
 
 def _has(resource: Resource, element: str, wanted: tuple[tuple[str | None, str], ...]) -> bool:
