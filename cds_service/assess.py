@@ -70,7 +70,7 @@ def assess(program: Program, chart: Chart, question: Question, now: datetime) ->
 
 def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
     """The assessment of a call whose orders or chart could not be read at all."""
-    occasion = Occasion(next(iter(program.knowledge.orders.kinds)))
+    occasion = program.occasions(program.knowledge.orders.kinds)[0]
     order = _failed(occasion, (), {}, NOTHING_FOUND, "the call could not be read", error)
     return _together(program, call.hook, now, call.patient_id, call.encounter_id, (order,))
 

@@ -82,9 +82,16 @@ class Program:
         """The queries that the facts for these kinds of order may look at."""
         return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o.key].gatherer.queries)
 
+    @property
+    def no_order(self) -> Occasion:
+        """The occasion of a question without an order: facts of a drug in hand are those of the first drug."""
+        return Occasion("", next(iter(self.knowledge.drugs), ""))
+
     def occasions(self, kinds: Iterable[str]) -> tuple[Occasion, ...]:
         """The occasions of some kinds of order, in their order; "" is none."""
-        return tuple(o for kind in kinds for o in (self.knowledge.occasions.of_kind[kind] if kind else (Occasion(""),)))
+        return tuple(
+            o for kind in kinds for o in (self.knowledge.occasions.of_kind[kind] if kind else (self.no_order,))
+        )
 
     def horizon(self, now: datetime) -> datetime:
         """The latest moment that still counts as now: clocks differ by a few minutes."""

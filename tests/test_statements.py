@@ -96,7 +96,7 @@ def test_the_time_out_of_the_refrigerator_is_that_of_the_site(site: str, hours: 
 
 
 def test_the_lactation_card_shows_all_three_sources(ours: Knowledge) -> None:
-    detail = ours.cards["lactation"].detail
+    detail = ours.drugs["anakinra"].notes["lactation"]
     for said in ("must not breast-feed", "normal component of milk", "stop nursing", "neutropenia"):
         assert said in detail
 

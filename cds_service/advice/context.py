@@ -79,7 +79,13 @@ def _of_drug(knowledge: Knowledge, name: str) -> dict[str, Any]:
         return Trusted(drug.notes.get(of, "") if drug else "")
 
     title = drug.title if drug else ""
-    return {"Drug": Trusted(title), "drug": Trusted(title.lower()), "note": note, "region": _region(knowledge, name)}
+    return {
+        "Drug": Trusted(title),
+        "drug": Trusted(title.lower()),
+        "note": note,
+        "region": _region(knowledge, name),
+        "routes": [Trusted(knowledge.orders.routes[route].display) for route in (drug.routes if drug else ())],
+    }
 
 
 def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:

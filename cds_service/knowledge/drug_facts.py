@@ -18,6 +18,7 @@ from cds_service.knowledge.model import Drug
 
 TEMPLATES = "drugs"
 ALIASES = "ofDrug"
+FACTS = "facts"
 _PLACEHOLDER = re.compile(r"<([A-Za-z][A-Za-z-]*)>")
 _ANY = {"Drug": "The drug in hand", "name": "the drug in hand", "allergies": "what the drug in hand must not meet"}
 
@@ -60,13 +61,13 @@ def expanded(document: Document, drugs: Iterable[Drug]) -> Document:
             at: YamlPath = (TEMPLATES, section, key)
             problems += _unknown(document, at, (key, template), known)
             for name, value, of in _written(key, template, known) if not problems else ():
-                if name in written and not of:
-                    continue
+                if not of and section != FACTS:
+                    continue  # only facts are named by rules
                 if name in written:
                     problems.append(document.problem(at, f"{name} is already written out; expected another name"))
                 written[name] = value
                 lines |= {(section, name, *path[3:]): line for path, line in document.lines.items() if path[:3] == at}
-                if section == "facts" and of:
+                if section == FACTS and of:
                     aliases.setdefault(alias_of(key), {})[of] = name
     return replace(document, data=sections | {ALIASES: aliases}, lines=lines, problems=tuple(problems))
 

@@ -102,10 +102,14 @@ class Occasions:
             changed |= {
                 "id": (rule.shown_as or rule.id).replace("<drug>", drug.id),
                 "title": named_for(drug, rule.title),
-                "policies": named_policies(rule, [drug]),
+                "policies": tuple(p for p in named_policies(rule, [drug]) if self._limits(p, drug)),
                 "evidence": tuple(e for e in rule.evidence if self._says(e, drug)),
             }
         return rule.model_copy(update=changed)
+
+    def _limits(self, policy: str, drug: Drug) -> bool:
+        """Whether a policy is a limit of this drug, or of none in particular."""
+        return policy in drug.limits or all(policy not in other.limits for other in self._drugs.values())
 
     def _says(self, evidence: str, drug: Drug) -> bool:
         """Whether a piece of evidence is about this drug, or about none in particular."""
