@@ -1,8 +1,8 @@
 """A third dosed drug is YAML only: tests/data/third-drug is laid over the shipped files, and it is asked for over HTTP.
 
 What went wrong when a drug was added by hand, each as a test: sepsis blocked the first drug and let the new one pass in
-silence; `order-ok` named the first drug; a card of one printed the maximum or the licence of the other; a route of which
-nobody had thought took the service down.
+silence; `order-ok` named the first drug; a card of one printed the maximum or the licence of the other; a route that
+nobody had thought of took the service down.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def ask(client: Client) -> Ask:
     ) -> list[Json]:
         order: Json = {
             "resourceType": "MedicationRequest", "id": "draft", "status": "draft", "intent": "order",
-            "subject": {"reference": f"Patient/{PATIENT}"}, "medicationCodeableConcept": {"text": drug, "coding": coding},
+            "subject": {"reference": f"Patient/{PATIENT}"},
+            "medicationCodeableConcept": {"text": drug, "coding": coding},
         }  # fmt: skip
         if mg:
             dose = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
@@ -221,7 +222,7 @@ FILE = "rules/drugs/toydrug/drug.yaml"
             FILE,
             "adult: toydrug-daily-maximum",
             "adult: toydrug-daily",
-            "maximum.daily.adult: no such policy toydrug-da",
+            "maximum.daily.adult: no such policy toydrug-",
         ),
         (FILE, "  KR: {statement", "  KP: {statement", "regions.KP: no such region KP"),
         (

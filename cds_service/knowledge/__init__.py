@@ -46,7 +46,7 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
-from cds_service.knowledge.occasions import Occasions, named_policies
+from cds_service.knowledge.occasions import Occasions
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -172,12 +172,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
     policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
-    drugs: Mapping[str, Drug] = loaded.table(DRUGS)
-    written: Iterable[RuleDefinition] = loaded.table("rules").values()
-    occasions = Occasions(loaded.singles["rules/orders.yaml"].kinds, drugs, loaded.singles[GROUPS], written)
-    rules = [
-        r.model_copy(update={"policies": named_policies(r, [drugs[d] for d in occasions.drugs(r)])}) for r in written
-    ]
+    rules: Iterable[RuleDefinition] = loaded.table("rules").values()
     return Knowledge(
         policies=policies,
         overridden=overridden,
@@ -188,7 +183,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         languages=loaded.singles["rules/languages.yaml"],
         catalogue=fact_references.catalogue(loaded),
         orders=loaded.singles["rules/orders.yaml"],
-        drugs=drugs,
+        drugs=loaded.table(DRUGS),
         groups=loaded.singles[GROUPS],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),

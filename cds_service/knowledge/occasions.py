@@ -74,6 +74,10 @@ class Occasions:
         """The drugs that a rule speaks of, each once."""
         return tuple(dict.fromkeys(drug for _, drug in self.pairs(rule) if drug))
 
+    def policies(self, rule: RuleDefinition) -> tuple[str, ...]:
+        """The policies that a rule names for its reader, with those of every drug that it speaks of."""
+        return named_policies(rule, [self._drugs[drug] for drug in self.drugs(rule)])
+
     def names(self, rule: RuleDefinition) -> tuple[str, ...]:
         """The ids under which a rule is shown: its own, and that of each drug in hand where it has one."""
         drugs = self.drugs(rule) if rule.shown_as else ()
@@ -102,14 +106,10 @@ class Occasions:
             changed |= {
                 "id": (rule.shown_as or rule.id).replace("<drug>", drug.id),
                 "title": named_for(drug, rule.title),
-                "policies": tuple(p for p in named_policies(rule, [drug]) if self._limits(p, drug)),
+                "policies": named_policies(rule, [drug]),
                 "evidence": tuple(e for e in rule.evidence if self._says(e, drug)),
             }
         return rule.model_copy(update=changed)
-
-    def _limits(self, policy: str, drug: Drug) -> bool:
-        """Whether a policy is a limit of this drug, or of none in particular."""
-        return policy in drug.limits or all(policy not in other.limits for other in self._drugs.values())
 
     def _says(self, evidence: str, drug: Drug) -> bool:
         """Whether a piece of evidence is about this drug, or about none in particular."""

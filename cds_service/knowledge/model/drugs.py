@@ -141,11 +141,6 @@ class Drug(Model):
     uses: dict[Id, Use] = Field(default_factory=dict)
 
     @property
-    def limits(self) -> frozenset[str]:
-        """Every policy that it names."""
-        return frozenset(policy for policies in self.roles.values() for policy in policies)
-
-    @property
     def roles(self) -> Mapping[str, tuple[str, ...]]:
         """What a rule for any drug calls a policy -> this drug's policies; none where it has no such limit."""
         daily, dose, spacing = self.maximum.daily, self.maximum.dose, self.spacing

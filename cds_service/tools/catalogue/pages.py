@@ -107,7 +107,7 @@ def _rule_policies(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Thres
     where = dict.fromkeys(sentences.policies_in(rule), "criterion")
     if rule.finding.until:
         where.setdefault(sentences.policy_name(rule.finding.until.policy), "time that changes the answer")
-    for name in rule.policies:
+    for name in knowledge.occasions.policies(rule):
         where.setdefault(name, "named by the rule")
     for condition in sentences.conditions(rule):
         fact = knowledge.catalogue.facts.get(condition.fact)
@@ -222,7 +222,7 @@ def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, An
 def _policies(knowledge: Knowledge) -> dict[str, Any]:
     rows = []
     for name in knowledge.policies:
-        rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
+        rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *knowledge.occasions.policies(r))]
         facts = _facts_naming(knowledge, name, "window", "threshold")
         drugs = [drug for drug in knowledge.drugs.values() if any(name in of for of in drug.roles.values())]
         rows.append(

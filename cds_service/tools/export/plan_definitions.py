@@ -27,7 +27,7 @@ def plan_definition(knowledge: Knowledge, rule: RuleDefinition) -> Json:
     return definition(
         KIND,
         rule.id,
-        extension=list(extension("named-policy", tuple(variable(name) for name in rule.policies))),
+        extension=list(extension("named-policy", tuple(variable(name) for name in knowledge.occasions.policies(rule)))),
         version=rule.version,
         title=rule.title,
         status=rule.status,
