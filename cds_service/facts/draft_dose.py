@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from cds_service.chart.vocabulary import concept
+from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.dosage import doses_at_once
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
@@ -29,8 +30,8 @@ def route_permitted(name: str, drug: str) -> Find:
 
     def find(reading: Reading, known: Facts) -> Fact:
         routes = reading.orders.drugs[drug].routes
-        named = [(d, concept(d.dosage.route)) for d in _own(drug, reading) if d.dosage.route]
-        other = [(d, said) for d, said in named if _route_of(d, reading) not in routes]
+        named = [(d, said) for d in _own(drug, reading) for said in _routes(d)]
+        other = [(d, said) for d, said in named if _route_of(said, reading) not in routes]
         text = "; ".join(dict.fromkeys(said.label for _, said in other))
         return Fact(name, not other, sources=tuple(d.resource.ref for d, _ in other), text=text)
 
@@ -155,13 +156,20 @@ def _judged(drug: str, reading: Reading) -> tuple[Draft, ...]:
         return _own(drug, reading)
     others = [reading.terms[name] for name in told.not_in]
     kept = [d for d in _own(drug, reading) if not any(d.resource.matches(other) for other in others)]
+    named = [(d, [_route_of(said, reading) for said in _routes(d)]) for d in kept]
     # A route that is not named, or not understood, may be one of them.
-    return tuple(d for d in kept if (_route_of(d, reading) or told.routes[0]) in told.routes)
+    return tuple(d for d, routes in named if not routes or any(r is None or r in told.routes for r in routes))
 
 
-def _route_of(draft: Draft, reading: Reading) -> str | None:
-    """The id of the route that a draft names; None where it names none of ours."""
-    said = concept(draft.dosage.route)
+def _routes(draft: Draft) -> list[Concept]:
+    """What the dosage instructions name as route."""
+    written = draft.resource.raw.get("dosageInstruction")
+    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
+    return [concept(i["route"]) for i in instructions if isinstance(i.get("route"), Mapping)]
+
+
+def _route_of(said: Concept, reading: Reading) -> str | None:
+    """The id of the route that is meant; None where it is none of ours."""
     return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)
 
 
