@@ -1,5 +1,7 @@
 # Run read-only with:
 #   docker run --read-only --tmpfs /tmp -p 8080:8080 -v anakinra-cds:/var/lib/anakinra-cds anakinra-cds
+# Only what serves is installed: no extra. The pages are built at each start, into /tmp: which site they are for is
+# chosen then (CDS_SITE, CDS_KNOWLEDGE), and pages of another site would be refused.
 ARG PYTHON_VERSION=3.13
 
 FROM python:${PYTHON_VERSION}-slim AS builder

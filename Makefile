@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench soak metamorphic mutants docs lock clean FORCE
+.PHONY: help demo run test check bench soak metamorphic edits mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,7 @@ check: $(VENV)/.dev ## style, types, layers, and the rules and cards themselves
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/anakinra-cds check
 	@$(BIN)/anakinra-cds docs --check
+	@$(BIN)/anakinra-cds schemas --check
 
 bench: $(VENV)/.dev ## measure the service against a bare Flask view
 	@$(BIN)/python -m benchmarks.bench
@@ -42,6 +43,9 @@ soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must
 	@METAMORPHIC_EXAMPLES=3000 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py
+
+edits: $(VENV)/.dev ## 440 random slips in rules and cards: each is refused by file and line, or every example is answered
+	@RANDOM_EDITS=440 $(BIN)/python -m pytest --no-cov -q -s tests/knowledge/test_random_edits.py
 
 mutants: $(VENV)/.dev ## change every criterion, policy, unit, dose and finding: a case must notice each
 	@$(BIN)/anakinra-cds mutants --equivalent tests/mutants/equivalent.yaml
@@ -97,11 +101,11 @@ $(PIP) install --editable '$(1)'
 endef
 
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made-for
-	@echo "installing what the service needs ..."
-	@$(call install,.)
+	@echo "installing what the service and its tools need ..."
+	@$(call install,.[tools])
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made-for
-	@echo "installing what the service and its tests need ..."
+	@echo "installing what the service, its tools and its tests need ..."
 	@$(call install,.[dev])
 	@touch $(VENV)/.runtime $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -90,11 +91,20 @@ def _length(head: bytes) -> int:
     return int(named[b"content-length"])
 
 
+@functools.cache
+def _pages() -> tempfile.TemporaryDirectory[str]:
+    """A folder with the pages that the service serves: else it would build them beside the first measurements."""
+    folder = tempfile.TemporaryDirectory(prefix="bench-pages-")
+    build = ["-c", "from cds_service.cli import main; main()", "build", "--out", folder.name]
+    subprocess.run([sys.executable, *build], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
 @contextmanager
 def server(name: str, arguments: Sequence[str]) -> Iterator[Target]:
     """A server of `python <arguments>` with one worker and else the default settings; stopped afterwards."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CDS_")}
-    environment |= {"CDS_WORKERS": "1", "CDS_ALLOW_EVALUATION_TIME": "on"}
+    environment |= {"CDS_WORKERS": "1", "CDS_ALLOW_EVALUATION_TIME": "on", "CDS_PAGES": _pages().name}
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(

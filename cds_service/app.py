@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 from flask import Flask
 
 from cds_service import settings as settings_module
+from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
-from cds_service.web import catalogue, cors, fhir, health, outcome
+from cds_service.web import catalogue, cors, entry, fhir, health, outcome
+from cds_service.web.built import BuiltFolder
 from cds_service.web.hooks import Answers, HookPages
 
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings | None = None, service: Answers | None = None) -> Flask:
+def create_app(settings: Settings | None = None, service: Answers | None = None, awaited: Path | None = None) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
-    Raises SettingsError or KnowledgeError where it could not answer safely.
+    `awaited` is a folder in which the pages are being built, where no setting names a built one. Raises SettingsError
+    or KnowledgeError where it could not answer safely.
     """
     settings = settings or settings_module.from_environ(os.environ)
     for problem in settings.unknown:
@@ -28,21 +32,36 @@ def create_app(settings: Settings | None = None, service: Answers | None = None)
     origins = cors.allowlist(settings.cors_origins, "CDS_CORS_ORIGINS")
     origins |= cors.allowlist(site.cors_origins, f"site {site.id}: corsOrigins")
     metrics = health.Metrics()
+    built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
+    if settings.pages is not None:
+        built.require()
     pages = HookPages(service, metrics, settings)
 
     app = Flask("cds_service", static_folder=None)
     outcome.install(app)
     cors.install(app, origins)
     app.register_blueprint(pages.blueprint())
-    app.register_blueprint(catalogue.CataloguePages(service.knowledge).blueprint())
-    app.register_blueprint(fhir.FhirPages(service.knowledge, settings.public_url).blueprint())
+    app.register_blueprint(catalogue.CataloguePages(built).blueprint())
+    app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
+    app.register_blueprint(entry.blueprint(settings.public_url))
     app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id))
     return app
 
 
-def start_service(settings: Settings) -> Answers:
-    """Load the knowledge of the settings' site and compile it."""
+def prepare() -> None:
+    """Import what answers calls and build the FHIR models, once for all workers that are forked later.
+
+    No engine is started: that is each worker's own.
+    """
+    from cds_service import service  # noqa: F401
+    from cds_service.chart import validation
+
+    validation.warm()
+
+
+def start_service(settings: Settings, loaded: Knowledge | None = None) -> Answers:
+    """Compile the knowledge that was loaded, else load that of the settings' site."""
     from cds_service import knowledge
     from cds_service.service import Service
 
-    return Service.start(knowledge.load(settings.knowledge, settings.site))
+    return Service.start(loaded or knowledge.load(settings.knowledge, settings.site))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from cds_service import __version__
 from cds_service.errors import CdsError
-from cds_service.tools import commands
+from cds_service.tools.commands import SHORT
+
+_EXTRA: Final = frozenset({"requests", "rich"})
+"""Packages of the extra `tools`, which serving does not need."""
+_ENGINE: Final = ("durable_rules_engine", "durable")
+_DEFINE: Final = "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject"
 
 
 class LazyGroup(click.Group):
@@ -18,15 +22,23 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all modules, as they are typed: `new_rule` is `new-rule`."""
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+        return list(SHORT)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, or None where there is no such module."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in SHORT:
             return None
-        module = importlib.import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
+        try:
+            module = importlib.import_module(f"cds_service.tools.commands.{cmd_name.replace('-', '_')}")
+        except ImportError as error:
+            raise _advised(error) from error
         command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table: no module is loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SHORT.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error that we raise on purpose is a message, not a traceback."""
@@ -34,9 +46,28 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except CdsError as error:
             raise click.ClickException(str(error)) from error
+        except ImportError as error:
+            raise _advised(error) from error
+        except OSError as error:
+            if error.filename is None or isinstance(error, BrokenPipeError):
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
 
-@click.group(cls=LazyGroup)
+def _advised(error: ImportError) -> Exception:
+    """What to install, in one line, where a package is missing or was not built for this Python; else the error."""
+    name = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name in _EXTRA:
+        return click.ClickException(f"this needs the package {name}: pip install 'anakinra-cds[tools]'")
+    if name in _ENGINE or "PyEval_CallObject" in str(error) or "durable_rules_engine" in str(error):
+        return click.ClickException(
+            f"durable-rules is missing, or was built for Python 3.13 or later without the define it needs: "
+            f"{_DEFINE} pip install --no-cache-dir --force-reinstall --no-deps durable-rules"
+        )
+    return error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="anakinra-cds")
 def main() -> None:
     """Anakinra for the toxicity of CAR-T cell therapy: a CDS Hooks service and the tools for its rules."""

@@ -85,6 +85,14 @@ def _knowledge(text: str) -> Path | None:
     return root
 
 
+def _folder(text: str) -> Path | None:
+    if not text:
+        return None
+    if not Path(text).is_dir():
+        raise ValueError("a folder that `anakinra-cds build` made")
+    return Path(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of the table: the variable, the field of `Settings`, its default as written, what it does."""
@@ -126,6 +134,13 @@ TABLE: Final = (
         public_url,
     ),
     Setting(
+        "CDS_PAGES",
+        "pages",
+        "",
+        "Folder that `anakinra-cds build` made, served at /knowledge and /fhir; empty: built at each start.",
+        _folder,
+    ),
+    Setting(
         "CDS_QUIET_REPEATS",
         "quiet_repeats",
         "off",
@@ -149,6 +164,7 @@ class Settings:
     threads: int = 4
     timeout: int = 30
     public_url: str = ""
+    pages: Path | None = None
     quiet_repeats: bool = False
     unknown: tuple[str, ...] = ()
 

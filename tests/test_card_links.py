@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,8 +27,8 @@ PUBLIC = "https://cds.example.org/anakinra"
 
 
 @pytest.fixture(scope="module")
-def client() -> FlaskClient:
-    return create_app(Settings(allow_evaluation_time=True)).test_client()
+def client(pages: Path) -> FlaskClient:
+    return create_app(Settings(allow_evaluation_time=True, pages=pages)).test_client()
 
 
 def cards_of(client: FlaskClient, host: str = "cds.local:8080") -> list[dict[str, Any]]:
@@ -84,12 +85,12 @@ def test_without_an_address_no_card_links_and_nothing_else_differs(client: Flask
     assert {*cards_of(client)[0]} - {*plain[0]} == {"links"}
 
 
-def test_what_could_not_be_evaluated_links_to_the_first_page() -> None:
+def test_what_could_not_be_evaluated_links_to_the_first_page(pages: Path) -> None:
     service = Service.start(load(ROOT))
     engine = service.program.engine
     honest = engine.run
     engine.run = lambda *asked: replace(honest(*asked), failure="broken")  # type: ignore[method-assign]
-    client = create_app(Settings(allow_evaluation_time=True), service).test_client()
+    client = create_app(Settings(allow_evaluation_time=True, pages=pages), service).test_client()
     (card,) = [c for c in cards_of(client) if explanation(c)["rule"] == "system-unevaluated"]
     assert card["links"][0]["url"] == card["source"]["url"] == "http://cds.local:8080/knowledge"
     assert client.get("/knowledge").status_code == 200

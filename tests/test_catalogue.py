@@ -14,23 +14,12 @@ from cds_service.knowledge.model import Condition, Dose
 from cds_service.tools.catalogue import FilePlaces, Places, UrlPlaces, data, render
 from cds_service.tools.catalogue.sentences import dose, sentence
 from tests.support import knowledge_root
-from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
+from tests.support.knowledge_root import EXTENDING_SITE, write
 from tests.support.outline import Outline, words
-from tests.support.shipped import ROOT
 
 BANNER = "Draft content, not reviewed by clinicians."
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 TRIAL = "rules/evidence/toy-trial.yaml"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_root(tmp_path / "root")
-
-
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +162,7 @@ def test_text_of_files_is_escaped(root: Path) -> None:
     knowledge_root.replace(root, RULE, "limits: []", f"limits: [{bad}]")
     knowledge_root.replace(root, "rules/terms/anc.yaml", "display: Neutrophils", f"display: {bad}")
     title = "title: Neutrophils below which the toy drug is withheld"
-    knowledge_root.replace(root, "rules/policies.yaml", title, f"title: {bad}")
+    knowledge_root.replace(root, "rules/policies/toy.yaml", title, f"title: {bad}")
     for name, html in render(load(root), FilePlaces()).items():
         assert "<script>alert" not in html
         assert Outline(html).wrong == [], name

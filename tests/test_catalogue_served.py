@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from flask.testing import FlaskClient
 
 from cds_service.cli import main
 from cds_service.knowledge import load
+from cds_service.tools.build import build
 from cds_service.tools.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, data, markdown, render
 from cds_service.tools.commands.docs import command
 from tests.support import knowledge_root
-from tests.support.knowledge_root import write_root
 from tests.support.outline import Outline
 from tests.support.shipped import ROOT
 from tests.web.stub import StubService, client_of, issue
@@ -25,11 +26,6 @@ PATHS = (
     "/cards", "/sites",
 )  # fmt: skip
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_root(tmp_path / "root")
 
 
 # ---------------------------------------------------------------- the command
@@ -107,10 +103,11 @@ def test_docs_of_wrong_files_says_what_is_wrong(root: Path, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def client(root: Path) -> FlaskClient:
+def client(root: Path, tmp_path: Path) -> FlaskClient:
     service = StubService()
     service.knowledge = load(root)
-    return client_of(service)
+    build(service.knowledge, tmp_path / "pages", date(2026, 3, 5))
+    return client_of(service, pages=tmp_path / "pages")
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -14,7 +14,6 @@ from cds_service.knowledge.source_attributes import of_rule
 from cds_service.tools.catalogue import FilePlaces, markdown, render
 from tests.support.knowledge_root import EXTENDING_SITE, write, write_root
 from tests.support.outline import Outline, words
-from tests.support.shipped import ROOT
 
 STATEMENTS = (
     Statement(
@@ -46,11 +45,6 @@ def toy(tmp_path: Path) -> Knowledge:
 
 
 @pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
-
-
-@pytest.fixture(scope="module")
 def pages(ours: Knowledge) -> dict[str, str]:
     return render(ours, FilePlaces())
 
@@ -61,7 +55,7 @@ def test_the_index_counts_what_nobody_has_reviewed(toy: Knowledge) -> None:
     for said in (
         "1 of 1 rules are approved by nobody",
         "0 of 2 policies have no owner",
-        "3 of 3 value sets are drafts",
+        "4 of 4 value sets are drafts",
     ):
         assert said in page
     assert "2 statements of the sources: 0 used, 1 partly used, 1 not used" in page
@@ -154,4 +148,7 @@ def test_the_page_of_the_repository_has_the_three_tables(toy: Knowledge) -> None
     used = "rules: toy-neutropenia; policies: neutropenia; evidence: toy-trial"
     assert f"| A01 | The toy drug lowers neutrophils | toy-book | {used} | Not in toys of wood. |" in page
     assert r"| S0-01 | Toys cost money \| a lot |  |  | Cost is no \<input>. |" in page
-    assert "| `neutropenia` | Neutrophils below which the toy drug is withheld | 0.5 10\\*9/L | Toy owner |" in page
+    assert (
+        "| `neutropenia` | Neutrophils below which the toy drug is withheld | 0.5 10\\*9/L | 0.1 to 2 | Toy owner |"
+        in page
+    )

@@ -17,21 +17,21 @@ from click.testing import CliRunner
 from cds_service.chart.prefetch import templates
 from cds_service.contract import SERVICES
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.checks.comparisons import ORDERINGS
+from cds_service.knowledge.model import RuleDefinition, conditions
 from cds_service.knowledge.review import MAX_RULE_LINES
-from cds_service.knowledge.rule_references import ORDERINGS, conditions
 from cds_service.tools.commands.check import command
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import HOOKS, build_call
 from cds_service.web.door import read_call
 from tests.facts.house import service
 from tests.support.cards import explanation
+from tests.support.public_data import SYNTHEA, needs
 from tests.support.shipped import ROOT, inspection, rule_files, rules
 from tests.support.vignettes import AT
 
 FILES = [pytest.param(path, id=path.stem) for path in rule_files()]
 RULES = [pytest.param(path, id=path.stem) for path in rules()]
-SYNTHEA = ROOT.parent / "shared" / "data" / "synthea-r4"
 REVIEWED_WITHIN = timedelta(days=730)
 ORDER_SERVICES = [name for name, hook in SERVICES.items() if hook in HOOKS]
 
@@ -154,7 +154,7 @@ def synthea() -> Iterator[Any]:
                 yield pytest.param(chart, id=chart.patient_id[:8])
 
 
-@pytest.mark.skipif(not SYNTHEA.is_dir(), reason="there are no Synthea bundles beside this checkout")
+@needs(SYNTHEA)
 @pytest.mark.parametrize("service_id", ORDER_SERVICES)
 @pytest.mark.parametrize("chart", list(synthea()))
 def test_silence_without_car_t(chart: Chart, service_id: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zipfile
 from configparser import ConfigParser
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,20 @@ def test_wheel_is_typed_licensed_and_has_the_commands(wheel: zipfile.Path) -> No
     entry_points = ConfigParser()
     entry_points.read_string(wheel.root.read(f"{dist_info}/entry_points.txt").decode())
     assert dict(entry_points["console_scripts"]) == SCRIPTS
+
+
+def test_wheel_has_the_templates_of_the_tools(wheel: zipfile.Path) -> None:
+    templates = {name.rpartition("/")[2] for name in names(wheel) if "/tools/catalogue/templates/" in name}
+    assert templates >= {"base.html.j2", "rule.html.j2", "not_found.html.j2", "style.css", "search.js"}
+
+
+def test_wheel_asks_for_what_serves_and_offers_the_rest_as_extras(wheel: zipfile.Path) -> None:
+    (metadata,) = (name for name in names(wheel) if name.endswith(".dist-info/METADATA"))
+    told = message_from_bytes(wheel.root.read(metadata))
+    assert set(told.get_all("Provides-Extra", ())) == {"tools", "dev"}
+    required = [each for each in told.get_all("Requires-Dist", ()) if "extra ==" not in each]
+    assert len(required) == len(PROJECT["dependencies"])
+    assert not [each for each in required if each.startswith(("rich", "requests"))]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

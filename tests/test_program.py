@@ -120,45 +120,14 @@ def test_a_window_of_the_service_itself(ours: Knowledge, name: str, gone: bool) 
     changed = {} if gone else {name: ours.policies[name].model_copy(update={"unit": "mo"})}
     found = refused(replace(ours, policies=without(ours.policies, name) | changed))
     assert any(
-        p.startswith("rules/policies.yaml:") and f": {name}: required: a policy in min, h, d" in p for p in found
-    )
-
-
-def test_a_route_without_words(ours: Knowledge) -> None:
-    oral = ours.orders.routes["subcutaneous"].model_copy(update={"short": "PO"})
-    orders = ours.orders.model_copy(update={"routes": {**ours.orders.routes, "oral": oral}})
-    (found,) = refused(replace(ours, orders=orders))
-    assert found.startswith("rules/orders.yaml:")
-    assert found.endswith(
-        "routes.oral: expected a value set route-oral in rules/terms: the words and codes of this route"
+        p.startswith("rules/policies/service.yaml:") and f": {name}: required: a policy in min, h, d" in p
+        for p in found
     )
 
 
 def test_no_kind_of_order(ours: Knowledge) -> None:
     found = refused(replace(ours, orders=ours.orders.model_copy(update={"kinds": {}})))
     assert any(p.endswith("kinds: expected at least one kind of order") for p in found)
-
-
-@pytest.mark.parametrize("written", ["policy.laboratory-max-age", "fever"])
-def test_an_age_that_is_no_time(ours: Knowledge, written: str) -> None:
-    catalogue = ours.catalogue
-    fact = catalogue.facts["ferritin"].model_copy(update={"max_age": written})
-    changed = catalogue.model_copy(update={"facts": {**catalogue.facts, "ferritin": fact}})
-    found = refused(replace(ours, catalogue=changed))
-    line = ours.documents["rules/facts.yaml", ""].line(("facts", "ferritin", "maxAge"))
-    assert (
-        f"rules/facts.yaml:{line}: facts.ferritin.maxAge: expected the name of a policy in min, h, d (found {written})"
-        in found
-    )
-
-
-def test_a_window_of_a_query_that_is_no_time(ours: Knowledge) -> None:
-    catalogue = ours.catalogue
-    query = catalogue.queries["labs"].model_copy(update={"window": "fever"})
-    found = refused(
-        replace(ours, catalogue=catalogue.model_copy(update={"queries": {**catalogue.queries, "labs": query}}))
-    )
-    assert any("queries.labs.window: expected the name of a policy in min, h, d (found fever)" in p for p in found)
 
 
 def test_what_check_calls_clean_compiles(tmp_path: Path) -> None:

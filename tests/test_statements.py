@@ -17,11 +17,6 @@ from tests.support.shipped import ROOT
 OFFERING = ("suggest", "suggest-reduced", "suggest-restricted", "suggest-iec-hs", "order-ok")
 
 
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
-
-
 def monitoring(site: str = "us") -> dict[str, Any]:
     """The monitoring card of a patient with refractory CRS."""
     cards = Case(given=REFRACTORY, site=site).cards()

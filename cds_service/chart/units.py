@@ -14,8 +14,6 @@ from typing import Any
 
 from cds_service.knowledge.model import Analyte
 
-# No clinical number is near; what is beyond is an error of whoever wrote it, and cannot be compared or printed.
-MAX_NUMBER = 10**12
 UCUM = "http://unitsofmeasure.org"
 
 

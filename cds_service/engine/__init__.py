@@ -6,11 +6,10 @@ import logging
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from cds_service.engine.compile import Ruleset, check_condition, compile_ruleset
+from cds_service.engine.compile import Ruleset, compile_ruleset
 from cds_service.engine.durable import Hosts
 from cds_service.engine.logic import Outcome, Stratum
 from cds_service.engine.values import Normaliser, RuleBook, Scalar, finding_key
-from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import STRATA, RuleDefinition
 
 __all__ = ["Engine", "Findings", "Outcome", "RuleBook", "Scalar"]
@@ -57,11 +56,10 @@ class Engine:
     """All rules, compiled once. Safe to use from several threads and after a fork."""
 
     def __init__(self, knowledge: RuleBook, off: Container[str] = ()) -> None:
-        """Compile every rule that is not retired; KnowledgeError names each rule that cannot be compiled.
+        """Compile every rule that is not retired. Expects rules that passed `knowledge.checks`.
 
         `off` are ids of rules that are checked and never evaluated.
         """
-        _check(knowledge)
         self._normalise = Normaliser(knowledge.catalogue)
         self._hosts = Hosts()
         self._plans: dict[tuple[str, str], _Plan] = {}
@@ -158,17 +156,3 @@ def _plan(
             steps[members] = _Step(Stratum(knowledge, members), ruleset)
         mine.append(steps[members])
     return _Plan(tuple(ordered), tuple(mine))
-
-
-def _check(knowledge: RuleBook) -> None:
-    """Every comparison fits its fact; every finding belongs to an earlier stratum."""
-    stratum_of = {rule.id: STRATA.index(rule.stratum) for rule in knowledge.rules}
-    problems = []
-    for rule in knowledge.rules:
-        for condition in (*rule.when, *rule.unless, *(c for option in rule.any for c in option)):
-            problem = check_condition(knowledge, rule, condition)
-            if condition.finding and stratum_of.get(condition.finding, len(STRATA)) >= STRATA.index(rule.stratum):
-                problem = f"rules: {rule.id}: {condition.finding}: a finding is a rule of an earlier stratum"
-            problems.append(problem)
-    if any(problems):
-        raise KnowledgeError(filter(None, problems))

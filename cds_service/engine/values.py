@@ -6,16 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from cds_service.chart.units import MAX_NUMBER
+from cds_service.knowledge.checks.comparisons import DECIMALS, MAX_NUMBER, MAX_TEXT
 from cds_service.knowledge.model import Catalogue, Condition, FactDefinition, RuleDefinition
 
 Scalar = bool | int | float | str
-
-# Larger numbers than MAX_NUMBER may be written with an exponent, which durable misreads.
-DECIMALS = 4
-"""Numbers are compared after rounding to this many decimals: durable refuses floats such as 1e-7."""
-
-MAX_TEXT = 128
 
 
 def finding_key(rule_id: str) -> str:
@@ -42,7 +36,7 @@ class Normaliser:
     """Checks known facts against the catalogue. Messages never carry a value: it may be a patient's."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._checks = {name: _check(definition, definition.type) for name, definition in catalogue.facts.items()}
+        self._checks = {name: _check(definition) for name, definition in catalogue.facts.items()}
         self._types = {name: definition.type for name, definition in catalogue.facts.items()}
 
     def __call__(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -75,16 +69,11 @@ _LIMITS = {
 }
 
 
-def accepts(definition: FactDefinition, operand: object, kind: str) -> bool:
-    """Whether a rule may compare this fact with this operand of type `kind`: exactly, without rounding."""
-    return _check(definition, kind)(operand) == operand
-
-
-def _check(definition: FactDefinition, kind: str) -> Callable[[object], Scalar | None]:
+def _check(definition: FactDefinition) -> Callable[[object], Scalar | None]:
     """A function that returns the value to use, or None where the value is not of that type."""
-    if kind == "code":
+    if definition.type == "code":
         return _code_check(frozenset(definition.values))
-    return {"boolean": _boolean, "integer": _integer, "number": _number}[kind]
+    return {"boolean": _boolean, "integer": _integer, "number": _number}[definition.type]
 
 
 def _code_check(allowed: frozenset[str]) -> Callable[[object], Scalar | None]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import MAX_NUMBER, UnitTable
+from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.order import OrderInHand
+from cds_service.knowledge.checks.comparisons import MAX_NUMBER
 from cds_service.knowledge.model import Orders, Site
 
 if TYPE_CHECKING:

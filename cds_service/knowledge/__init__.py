@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import fact_references, references, review, site_terms, sites
+from cds_service.knowledge import checks, review, site_terms, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import (
     COVERAGE,
@@ -128,7 +128,7 @@ def load(root: Path | None = None, site: str = "us") -> Knowledge:
     loaded = read_all(find_root(root), site)
     if loaded.problems:
         raise KnowledgeError(loaded.problems)
-    problems = references.check(loaded)
+    problems = checks.problems(loaded)
     if problems:
         raise KnowledgeError(problems)
     return _knowledge(loaded)
@@ -155,7 +155,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         loaded = read_all(find_root(root), site)
     except KnowledgeError as error:
         return Inspection(None, error.problems)
-    problems = loaded.problems or references.check(loaded)
+    problems = loaded.problems or checks.problems(loaded)
     if problems:
         # What follows from the files as models cannot be said of files that are not understood.
         reviewed = [] if loaded.problems else review.check(loaded)
@@ -165,24 +165,24 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         problems=tuple(review.check(loaded)),
         warnings=tuple(review.warnings(loaded)),
         places=review.places(loaded),
-        shipped_policies=loaded.singles["rules/policies.yaml"],
+        shipped_policies=loaded.policies,
     )
 
 
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
-    policies, overridden = sites.effective(loaded.singles["rules/policies.yaml"], loaded.site)
+    policies, overridden = sites.effective(loaded.policies, loaded.site)
     rules: Iterable[RuleDefinition] = loaded.table("rules").values()
     return Knowledge(
         policies=policies,
         overridden=overridden,
         value_sets=site_terms.extended(loaded.table("rules/terms"), loaded.additions),
         evidence=loaded.table("rules/evidence"),
-        analytes=loaded.singles["rules/units.yaml"],
+        analytes=loaded.analytes,
         code_systems=loaded.singles["rules/code-systems.yaml"],
         languages=loaded.singles["rules/languages.yaml"],
-        catalogue=fact_references.catalogue(loaded),
-        orders=loaded.singles["rules/orders.yaml"],
+        catalogue=loaded.catalogue,
+        orders=loaded.orders,
         drugs=loaded.table(DRUGS),
         groups=loaded.singles[GROUPS],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
@@ -191,7 +191,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
-        regions=loaded.singles["rules/regions.yaml"],
+        regions=loaded.regions,
         sites=loaded.table("rules/sites"),
         rule_folders={key: loaded.document("rules", key).name.rpartition("/")[0] for key in loaded.table("rules")},
         coverage=loaded.singles[COVERAGE],

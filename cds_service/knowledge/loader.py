@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cds_service.knowledge import drug_facts, site_files, site_terms, sites, tables
 from cds_service.knowledge.files import Document, YamlPath, read
@@ -16,6 +16,7 @@ from cds_service.knowledge.model import (
     Analyte,
     Card,
     Case,
+    Catalogue,
     CodeSystems,
     Coverage,
     Drug,
@@ -25,6 +26,7 @@ from cds_service.knowledge.model import (
     Id,
     Languages,
     Opposites,
+    Orders,
     OrdersFile,
     Policy,
     Regimen,
@@ -38,19 +40,24 @@ from cds_service.knowledge.model import (
     Versions,
     assembled,
 )
+from cds_service.knowledge.occasions import Occasions
+from cds_service.knowledge.tree import yaml_files
 
 FACTS = "rules/facts.yaml"
+STATUSES = "rules/statuses.yaml"
+ORDERS = "rules/orders.yaml"
+REGIONS = "rules/regions.yaml"
+UNITS = "rules/units.yaml"
 GROUPS = "rules/groups.yaml"
 SINGLE: Mapping[str, Any] = {
     FACTS: FactsFile,
+    STATUSES: dict[Id, StatusSet],
     "rules/code-systems.yaml": CodeSystems,
     "rules/languages.yaml": Languages,
-    "rules/orders.yaml": OrdersFile,
+    ORDERS: OrdersFile,
     GROUPS: dict[Id, Group],
-    "rules/policies.yaml": dict[Id, Policy],
-    "rules/statuses.yaml": dict[Id, StatusSet],
-    "rules/regions.yaml": dict[str, Region],
-    "rules/units.yaml": dict[Id, Analyte],
+    REGIONS: dict[str, Region],
+    UNITS: dict[Id, Analyte],
 }
 COVERAGE = "rules/coverage.yaml"
 OPPOSITES = "rules/opposites.yaml"
@@ -67,6 +74,7 @@ FOLDERS: Mapping[str, Any] = {
     "rules/terms": ValueSet,
     "rules/evidence": Evidence,
     "rules/sites": Site,
+    "rules/policies": dict[Id, Policy],
     "cards": Card,
 }
 SITE_CARDS = "site cards"
@@ -74,6 +82,7 @@ CASES = "cases"
 RULES = "rules"
 REGIMENS = "regimens"
 DRUGS = "drugs"
+POLICIES = "rules/policies"
 # What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
 RULE_GROUPS = ("drugs", "toxicities", "shared")
 _RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(RULE_GROUPS)})/[a-z0-9-]+")
@@ -88,9 +97,9 @@ class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
     `tables` has one entry per kind, as shipped: `drugs`, `rules`, `cases`, `regimens`, and the keys of FOLDERS;
-    `singles` one for each file of SINGLE and OPTIONAL, empty where such a file is not there. What the chosen site lays
-    over them: `additions` to value sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its
-    file.
+    `singles` one for each file of SINGLE and OPTIONAL, empty where such a file is not there. A file of policies holds
+    many of them: each has an entry of its own, and shares the document. What the chosen site lays over them:
+    `additions` to value sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its file.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -101,14 +110,54 @@ class Loaded:
     site_file: str = ""
     additions: list[site_terms.Addition] = field(default_factory=list)
     digest: str = ""
+    whole: Catalogue | None = None
 
     def table(self, kind: str) -> dict[str, Any]:
         """id -> model of this kind, sorted by id; empty where the folder is."""
         return self.tables.get(kind, {})
 
-    def document(self, kind: str, key: str) -> Document:
-        """The document that this model was read from."""
+    def document(self, kind: str, key: str = "") -> Document:
+        """The document that this model was read from; without a key, that of a file of SINGLE or OPTIONAL."""
         return self.documents[kind, key]
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """Every policy with the value that ships."""
+        return self.table(POLICIES)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """`rules/facts.yaml` and `rules/statuses.yaml` as one, put together once."""
+        if self.whole is None:
+            found = self.singles[FACTS]
+            parts = {name: getattr(found, name) for name in FactsFile.model_fields}
+            self.whole = Catalogue(**parts, statuses=self.singles[STATUSES])
+        return self.whole
+
+    @property
+    def orders(self) -> Orders:
+        """`rules/orders.yaml`."""
+        return cast(Orders, self.singles[ORDERS])
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """`rules/groups.yaml`."""
+        return cast(Mapping[str, Group], self.singles[GROUPS])
+
+    @property
+    def occasions(self) -> Occasions:
+        """Which rules run for which order and drug."""
+        return Occasions(self.orders.kinds, self.table(DRUGS), self.groups, self.table(RULES).values())
+
+    @property
+    def analytes(self) -> Mapping[str, Analyte]:
+        """`rules/units.yaml`."""
+        return cast(Mapping[str, Analyte], self.singles[UNITS])
+
+    @property
+    def regions(self) -> Mapping[str, Region]:
+        """`rules/regions.yaml`."""
+        return cast(Mapping[str, Region], self.singles[REGIONS])
 
 
 def read_all(root: Path, site: str) -> Loaded:
@@ -141,15 +190,9 @@ def read_all(root: Path, site: str) -> Loaded:
 
 
 def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
-    """(name below the root, path) of every YAML file, sorted by name; other kinds of file are a problem."""
-    found = [path for folder in ("rules", "cards") for path in (root / folder).rglob("*") if path.is_file()]
-    named = sorted((path.relative_to(root).as_posix(), path) for path in found)
-    for name, path in named:
-        if path.name.startswith(".") or path.name.endswith("~") or path.suffix == ".md":
-            continue
-        if path.suffix != ".yaml":
-            problems.append(f"{name}:1: (file name): expected a name that ends in .yaml (or .md for reading)")
-        elif _kind(name) is None and name not in SINGLE and name not in OPTIONAL:
+    """(name below the root, path) of every file that has its place, sorted by name; any other is a problem."""
+    for name, path in yaml_files(root, problems):
+        if _kind(name) is None and name not in SINGLE and name not in OPTIONAL:
             problems.append(f"{name}:1: (file name): not a place for knowledge; expected {_places()}")
         else:
             yield name, path
@@ -189,6 +232,9 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
     if kind == "rules/sites":
         loaded.documents[kind, document.stem] = document
         return  # a site may extend another: read when all are there
+    if kind == POLICIES:
+        _policies(loaded, document, _model(loaded, document.stem, document, FOLDERS[kind]) or {})
+        return
     shape = _OF_MANY.get(kind) or FOLDERS[kind]
     if kind == RULES and document.name.endswith(tables.SUFFIX):
         for key, row in tables.rows_of(document):
@@ -214,6 +260,18 @@ def _key(document: Document) -> str:
     return drug[1] if drug else document.stem
 
 
+def _policies(loaded: Loaded, document: Document, policies: Mapping[str, Policy]) -> None:
+    """The policies of one file, each under its own name."""
+    for name, policy in policies.items():
+        if (POLICIES, name) in loaded.documents:
+            other = loaded.documents[POLICIES, name]
+            where = f"{other.name}:{other.line((name,))}"
+            loaded.problems.append(document.problem((name,), f"the policy {name} is already written in {where}"))
+            continue
+        loaded.documents[POLICIES, name] = document
+        loaded.tables.setdefault(POLICIES, {})[name] = policy
+
+
 def _model(loaded: Loaded, key: str, document: Document, shape: Any) -> Any:
     """The document as this shape; None, and its problems noted, where it does not fit."""
     if document.problems:
@@ -236,13 +294,11 @@ def _sites(loaded: Loaded, chosen: str, outside: site_files.SiteFiles | None) ->
     """Every shipped site, so that a broken one is seen before a hospital picks it, and the chosen one."""
     shipped = _shipped_sites(loaded)
     wanted = {**shipped, **({outside.key: outside.site} if outside else {})}
-    rules = loaded.table("rules")
     for key, document in wanted.items():
         merged, problems = sites.merged(document, key, shipped)
         if not problems:
             model, problems = validated(document, Site, merged)
             if model is not None:
-                problems = sites.problems(document, key, model, loaded.singles, rules)
                 if outside is not None and document is outside.site:
                     model, unread = sites.located(document, model, outside.folder)
                     problems += unread

@@ -18,10 +18,9 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import VERSIONS, Loaded
+from cds_service.knowledge.loader import POLICIES, VERSIONS, Loaded
 from cds_service.knowledge.model import VersionEntry, Versions
 
-POLICIES: Final = "rules/policies.yaml"
 # Kind, as a field of `Versions` -> the loader's table, what one is called, the key of its version.
 KINDS: Final = {
     "rules": ("rules", "rule", "version"),
@@ -63,14 +62,12 @@ class Artefact:
 def artefacts(loaded: Loaded) -> Iterator[Artefact]:
     """Everything that has versions, by kind and id. Expects files that were read without problems."""
     for kind, (table, _, key) in KINDS.items():
-        if table == POLICIES:
-            document = loaded.document(POLICIES, "")
-            for name in sorted(loaded.singles[POLICIES]):
-                yield _artefact(kind, name, document, document.data[name], (name, key))
-            continue
-        for name in loaded.table(table):
+        for name in sorted(loaded.table(table)):
             document = loaded.document(table, name)
-            yield _artefact(kind, name, document, document.data, (key,))
+            if table == POLICIES:
+                yield _artefact(kind, name, document, document.data[name], (name, key))
+            else:
+                yield _artefact(kind, name, document, document.data, (key,))
 
 
 def _artefact(kind: str, name: str, document: Document, content: dict[str, Any], path: YamlPath) -> Artefact:
@@ -85,7 +82,18 @@ def problems(loaded: Loaded) -> list[str]:
     """Where files and lock contradict each other, one line each; nothing where there is no lock."""
     if (VERSIONS, "") not in loaded.documents:
         return []
-    return [*_faults_of_the_lock(loaded), *(text for _, text in _faults(loaded)), *(text for _, text in _gone(loaded))]
+    return [*_faults_of_the_lock(loaded), *(text for _, text in _faults(loaded)), *gone(loaded, ended=True)]
+
+
+def gone(loaded: Loaded, *, ended: bool = False) -> list[str]:
+    """What is recorded as in use and is not in the files any more: nothing starts without its safety rules.
+
+    With `ended`, what was retired instead: it is not evaluated, and its file stays as a record.
+    """
+    if (VERSIONS, "") not in loaded.documents:
+        return []
+    latest = _latest(loaded)
+    return [text for key, text in _gone(loaded) if (latest[key].state == "retired") is ended]
 
 
 def refusals(loaded: Loaded, today: date) -> list[str]:
@@ -94,8 +102,8 @@ def refusals(loaded: Loaded, today: date) -> list[str]:
         return []
     latest = _latest(loaded)
     faults = [text for a, text in _faults(loaded) if not _may_follow(a, latest[a.kind, a.id], today)]
-    gone = [text for (kind, _), text in _gone(loaded) if kind in _KEPT]
-    return [*_faults_of_the_lock(loaded), *faults, *gone]
+    kept = [text for (kind, _), text in _gone(loaded) if kind in _KEPT]
+    return [*_faults_of_the_lock(loaded), *faults, *kept]
 
 
 def backdated(loaded: Loaded, today: date) -> list[str]:
@@ -191,16 +199,16 @@ def _fault(artefact: Artefact, last: VersionEntry) -> str:
 
 def _gone(loaded: Loaded) -> Iterator[tuple[tuple[str, str], str]]:
     """((kind, id), problem) of everything that is recorded and no longer in the files."""
-    present = {(artefact.kind, artefact.id) for artefact in artefacts(loaded)}
-    for kind, (_, what, _) in KINDS.items():
+    for kind, (table, what, _) in KINDS.items():
+        present = loaded.table(table)
         places = {entry.id: index for index, entry in enumerate(_entries(loaded, kind))}
         for name, index in places.items():
-            if (kind, name) in present or _entries(loaded, kind)[index].state == "removed":
+            if name in present or _entries(loaded, kind)[index].state == "removed":
                 continue
             how = "retire it instead of deleting it" if kind in _KEPT else f"or run {_COMMAND}"
             path = (to_camel(kind), index, "id")
             text = f"the {what} {name} is recorded and gone; restore its file, {how}"
-            yield (kind, name), loaded.document(VERSIONS, "").problem(path, text)
+            yield (kind, name), loaded.document(VERSIONS).problem(path, text)
 
 
 def _faults_of_the_lock(loaded: Loaded) -> Iterator[str]:
@@ -210,10 +218,10 @@ def _faults_of_the_lock(loaded: Loaded) -> Iterator[str]:
             if one.id > other.id or (one.id == other.id and _number(one.version) > _number(other.version)):
                 path = (to_camel(kind), index, "version")
                 text = f"expected ids in order and rising versions; {_COMMAND} writes this file"
-                yield loaded.document(VERSIONS, "").problem(path, text)
+                yield loaded.document(VERSIONS).problem(path, text)
             elif _contradict(one, other) and KINDS[kind][2] == "version":
                 text = f"{one.id} {one.version} is recorded with two contents; keep the one that was released"
-                yield loaded.document(VERSIONS, "").problem((to_camel(kind), index, "sha256"), text)
+                yield loaded.document(VERSIONS).problem((to_camel(kind), index, "sha256"), text)
 
 
 def _contradict(one: VersionEntry, other: VersionEntry) -> bool:

@@ -66,6 +66,12 @@ class Occasions:
             found += [(scope, drug) for drug in instead or own]
         yield from dict.fromkeys(found)
 
+    def keys(self, rule: RuleDefinition) -> tuple[str, ...]:
+        """The occasions on which a rule is evaluated."""
+        pairs = set(self.pairs(rule))
+        found = (o for of in self.of_kind.values() for o in of if {(o.kind, o.drug), (o.kind, "")} & pairs)
+        return tuple(occasion.key for occasion in found)
+
     def kinds(self, rule: RuleDefinition) -> tuple[str, ...]:
         """The kinds of order for which a rule runs, each once."""
         return tuple(dict.fromkeys(kind for kind, _ in self.pairs(rule)))

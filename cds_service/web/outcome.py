@@ -26,6 +26,12 @@ _KNOWN: Final = {
     415: ("not-supported", "Content-Type: expected application/json"),
     431: ("too-long", "headers: too large; expected at most 16 KB each"),
 }
+NOT_BUILT: Final = (
+    "The pages are not there yet. The service builds them after its start: try again in a moment. "
+    "If this lasts, its log says why, or CDS_PAGES names no folder in a service that was not started by serve."
+)
+"""What is said of /knowledge and /fhir until they are there."""
+RETRY_SECONDS: Final = "2"
 _FAILED: Final = "The service failed to answer. Do not read this as advice. The failure was logged."
 
 
@@ -48,7 +54,10 @@ def install(app: Flask) -> None:
 
 
 def _refused(error: CallError) -> Response:
-    return refusal(error.status, error.code, error.diagnostics)
+    response = refusal(error.status, error.code, error.diagnostics)
+    if error.status == 503:
+        response.headers["Retry-After"] = RETRY_SECONDS
+    return response
 
 
 def http_refusal(status: int) -> Response:

@@ -120,11 +120,19 @@ def _policy(parameter: Json) -> Policy:
         title=parameter["documentation"],
         value=value["value"] if quantity else value,
         unit=value.get("code", "") if quantity else part(said, "unit"),
+        least=_bound(said, "least"),
+        most=_bound(said, "most"),
+        analyte=part(said, "analyte"),
         owner=part(said, "owner"),
         valid_from=date.fromisoformat(part(said, "validFrom")),
         reference=part(said, "reference"),
         site_may_override=part(said, "siteMayOverride"),
     )
+
+
+def _bound(said: Json, name: str) -> float | None:
+    bound = part(said, name)
+    return bound["value"] if bound else None
 
 
 def dose(dosage: Json) -> Dose:

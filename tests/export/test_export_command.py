@@ -43,7 +43,7 @@ def test_one_file_for_each_resource(root: Path, tmp_path: Path) -> None:
         ["2", "Library"],
         ["1", "PlanDefinition"],
         [str(sum(name.startswith("Structure") for name in expected)), "StructureDefinition"],
-        ["3", "ValueSet"],
+        ["4", "ValueSet"],
     ]
     total = f"{len(expected)} valid FHIR R4 resources of knowledge {knowledge.digest} at site us"
     assert lines[-1].strip() == total
@@ -132,13 +132,14 @@ def test_wrong_files_are_named_and_nothing_is_written(root: Path, tmp_path: Path
 def test_what_is_not_valid_is_not_written(root: Path, tmp_path: Path) -> None:
     """An id may have 64 characters; that of a regimen's alternative is longer than it."""
     name = "a" * 60
+    knowledge_root.write_dosing(root)
     write(
         root,
         f"rules/drugs/toy/regimens/{name}.yaml",
         f"id: {name}\ntitle: Toy\nversion: 1.0.0\nstatus: draft\norderKind: toy-drug\nroute: subcutaneous\n"
         "dose: {mg: 1, intervalHours: 24}\nalternatives: [{mg: 2, intervalHours: 24}]\n"
-        "permitted: [{mg: 1, intervalHours: 24}]\ndurationDays: 1\nreview: daily\nstop: then\ntaper: none\n"
-        "reference: Invented for tests\n",
+        "permitted: [{mg: 1, intervalHours: 24}, {mg: 2, intervalHours: 24}]\ndurationDays: 1\nreview: daily\n"
+        "stop: then\ntaper: none\nreference: Invented for tests\n",
     )
     result = export(root, "--out", tmp_path / "out", "--bundle", tmp_path / "bundle.json")
     assert result.exit_code == 1

@@ -12,7 +12,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.tools.commands.check import result_of
 from cds_service.tools.export.fhirpath import comparison, expressions
-from tests.export.conftest import Resources
+from tests.support.exported import Resources
 
 UNKNOWN: list[Any] = []
 RESULTS = {(True,): "fires", (False,): "silent", (): "unknown"}

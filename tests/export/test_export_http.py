@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,25 +10,25 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_service.knowledge import Knowledge, load
-from cds_service.tools.export import TYPES, checked
+from cds_service.knowledge import Knowledge
+from cds_service.tools.export import TYPES
 from cds_service.tools.export.validation import problems
-from tests.export.conftest import Resources
+from tests.support.exported import Resources
 from tests.web.stub import StubService, client_of
 
 FHIR = "application/fhir+json"
 CANARY = "zq7-canary"
 
 
-def client_for(knowledge: Knowledge, **settings: str) -> FlaskClient:
+def client_for(knowledge: Knowledge, **settings: Any) -> FlaskClient:
     service = StubService()
     service.knowledge = knowledge
     return client_of(service, **settings)
 
 
 @pytest.fixture(scope="module")
-def client(ours: Knowledge) -> FlaskClient:
-    return client_for(ours)
+def client(ours: Knowledge, pages: Path) -> FlaskClient:
+    return client_for(ours, pages=pages)
 
 
 def got(client: FlaskClient, path: str) -> dict[str, Any]:
@@ -148,8 +147,8 @@ def test_a_page_behind_the_last(client: FlaskClient) -> None:
     assert {link["relation"]: link["url"] for link in bundle["link"]}["previous"].endswith("_offset=40")
 
 
-def test_urls_are_those_that_clients_reach(ours: Knowledge) -> None:
-    client = client_for(ours, public_url="https://cds.example.org/anakinra")
+def test_urls_are_those_that_clients_reach(ours: Knowledge, pages: Path) -> None:
+    client = client_for(ours, pages=pages, public_url="https://cds.example.org/anakinra")
     assert got(client, "/fhir/metadata")["implementation"]["url"] == "https://cds.example.org/anakinra/fhir"
     bundle = got(client, "/fhir/Library?_count=1")
     assert bundle["entry"][0]["fullUrl"] == "https://cds.example.org/anakinra/fhir/Library/facts"
@@ -215,37 +214,3 @@ def test_other_pages_keep_their_own_media_type(client: FlaskClient) -> None:
     for path, status in (("/health", 200), ("/fhirx", 404), ("/cds-services", 200)):
         response = client.get(path)
         assert (response.status_code, response.mimetype) == (status, "application/json")
-
-
-# ---------------------------------------------------------------- when it is made
-
-
-def test_nothing_is_made_before_it_is_asked_for() -> None:
-    """The knowledge of a stub is none: only a request to /fhir may notice."""
-    client = client_of(StubService())
-    assert client.get("/health").status_code == 200
-    assert refused(client.get("/fhir/ValueSet/anc")) == (500, "exception")
-
-
-def test_it_is_made_once(ours: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-
-    def counted(knowledge: Knowledge) -> Any:
-        made.append(knowledge)
-        return checked(knowledge)
-
-    monkeypatch.setattr("cds_service.web.fhir.checked", counted)
-    client = client_for(ours)
-    for path in ("/fhir/metadata", "/fhir/ValueSet", "/fhir/ValueSet/anc", "/fhir/Library"):
-        got(client, path)
-    assert made == [ours]
-
-
-def test_knowledge_that_makes_no_valid_fhir_is_not_served(root: Path, caplog: pytest.LogCaptureFixture) -> None:
-    knowledge = load(root)
-    (rule,) = knowledge.rules
-    wrong = replace(knowledge, rules=(rule.model_copy(update={"id": "no spaces"}),))
-    response = client_for(wrong).get("/fhir/PlanDefinition")
-    assert refused(response) == (500, "exception")
-    assert "anakinra-cds export" in response.text
-    assert "PlanDefinition/no spaces: id: expected" in caplog.text

@@ -10,8 +10,8 @@ import pytest
 
 from cds_service.knowledge import Knowledge
 from cds_service.tools.export import capability_statement, checked
-from tests.export.conftest import Resources
 from tests.export.walk import walk
+from tests.support.exported import Resources
 
 # key of the specification: (where, as element paths or their ends; what must hold there)
 NAMED = ("ActivityDefinition", "Library", "PlanDefinition", "StructureDefinition", "ValueSet")
@@ -51,7 +51,7 @@ INVARIANTS = {
 @pytest.fixture(scope="module")
 def elements(ours: Knowledge, resources: Resources) -> list[tuple[str, dict[str, Any]]]:
     """Every object of the export and of the server's statement, with its element path."""
-    statement = capability_statement("http://localhost/fhir", ours.digest, ours.site.id, date(2026, 1, 1))
+    statement = capability_statement(ours.digest, ours.site.id, date(2026, 1, 1))
     whole = [*resources.values(), statement]
     assert len(whole) == len(checked(ours)) + 1
     return [found for each in whole for found in walk(each, each["resourceType"]) if isinstance(found[1], dict)]

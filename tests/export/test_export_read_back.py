@@ -15,7 +15,7 @@ from cds_service.knowledge.model import Code, Exclusion, Policy, RuleDefinition,
 from cds_service.tools.export import text
 from cds_service.tools.export.value_sets import value_set
 from tests.export import read_back
-from tests.export.conftest import Resources, exported
+from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import EXTENDING_SITE, write
 
 

@@ -17,9 +17,9 @@ from cds_service.knowledge import Knowledge, load
 from cds_service.tools.export import bundle, checked, text
 from cds_service.tools.export.extensions import DECLARED, compound
 from cds_service.tools.export.validation import problems
-from tests.export.conftest import Resources, exported
 from tests.export.walk import walk
 from tests.support import knowledge_root
+from tests.support.exported import Resources, exported
 from tests.support.shipped import ROOT
 
 BASE = "https://anakinra-cds.org/fhir/"

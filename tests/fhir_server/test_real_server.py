@@ -34,10 +34,10 @@ from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY, offering, plain
 from tests.fhir_server.references import referring
+from tests.support.public_data import SYNTHEA, needs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-SYNTHEA = ROOT.parent / "shared" / "data" / "synthea-r4"
 PACKAGE = "sekmet-fhir==0.1.1"
 PATIENCE_S = 60
 PAGE = 4
@@ -230,7 +230,7 @@ def test_examples(name: str, real: Real, service: Service) -> None:
     assert found[1] == sent[1]
 
 
-@pytest.mark.skipif(not SYNTHEA.is_dir(), reason="there are no Synthea bundles beside this checkout")
+@needs(SYNTHEA)
 @pytest.mark.parametrize("name", sorted(path.stem[:8] for path in SYNTHEA.glob("*.json")))
 def test_synthea(name: str, real: Real, service: Service, paged: Service) -> None:
     """Charts of a whole life; also page by page of the server's own, whose links lead on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,8 @@ def test_value_that_the_engine_refuses(root: Path) -> None:
     line = replace(root, CASES, "{neutrophil-count: 0.5,", "{neutrophil-count: 10000000000000,")
     result = run(root)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"{CASES}:{line}: [1].result: at the threshold: expected silent (found cannot be")
+    expected = f"{CASES}:{line}: [1].facts.neutrophil-count: expected a number of at most 4 decimals, below 10^12"
+    assert result.stderr.startswith(expected)
 
 
 def test_more_rules_than_the_engine_takes(root: Path) -> None:
@@ -140,16 +142,43 @@ def test_unused_files_are_warnings(root: Path) -> None:
     for folder, name in (("rules/terms", "toy-drug"), ("cards", "toy-neutropenia")):
         text = (root / f"{folder}/{name}.yaml").read_text(encoding="utf-8")
         write(root, f"{folder}/toy-spare.yaml", text.replace(f"id: {name}", "id: toy-spare"))
-    policy = "toy-spare: {title: Spare, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: r}\n"
-    line = replace(root, "rules/policies.yaml", "neutropenia:\n", policy + "neutropenia:\n")
-    result = run(root)
+    bounds = "value: 1, unit: h, least: 1, most: 2"
+    policy = f"toy-spare: {{title: Spare, {bounds}, owner: o, validFrom: 2026-01-01, reference: r}}\n"
+    line = replace(root, "rules/policies/toy.yaml", "neutropenia:\n", policy + "neutropenia:\n")
+    grouped = run(root)
+    assert grouped.stderr == (
+        "warning: 3 about rules/terms/toy-spare.yaml, cards/toy-spare.yaml, rules/policies/toy.yaml;"
+        " --verbose lists them\n"
+    )
+    result = run(root, "--verbose")
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "warning: rules/terms/toy-spare.yaml:1: id: the value set toy-spare is not used by any other file",
         "warning: cards/toy-spare.yaml:1: id: the card toy-spare is not used by any other file",
-        f"warning: rules/policies.yaml:{line}: toy-spare: the policy toy-spare is not used by any other file",
+        f"warning: rules/policies/toy.yaml:{line}: toy-spare: the policy toy-spare is not used by any other file",
     ]
     assert result.stdout.endswith("0 problems, 3 warnings\n")
+
+
+def test_one_warning_is_said_as_it_is(root: Path) -> None:
+    text = (root / "cards/toy-neutropenia.yaml").read_text(encoding="utf-8")
+    write(root, "cards/toy-spare.yaml", text.replace("id: toy-neutropenia", "id: toy-spare"))
+    assert run(root).stderr == (
+        "warning: cards/toy-spare.yaml:1: id: the card toy-spare is not used by any other file\n"
+    )
+
+
+def test_json(root: Path) -> None:
+    result = run(root, "--json")
+    told = json.loads(result.stdout)
+    assert list(told) == ["knowledge", "site", "problems", "warnings", "counts"]
+    assert (told["site"], told["problems"], told["warnings"], told["counts"]["cases"]) == ("us", [], [], 5)
+    line = replace(root, RULE, "status: draft", "status: drafty")
+    broken = run(root, "--json")
+    assert (broken.exit_code, broken.stderr) == (1, "")
+    told = json.loads(broken.stdout)
+    assert (told["knowledge"], told["site"], told["counts"]) == (None, None, {})
+    assert told["problems"][0].startswith(f"{RULE}:{line}: status: expected ")
 
 
 def test_a_root_that_is_none(tmp_path: Path) -> None:

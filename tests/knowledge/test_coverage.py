@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds_service.knowledge import Knowledge, inspect, load
+from cds_service.knowledge import Knowledge, inspect
 from cds_service.knowledge.model import Coverage
 from cds_service.tools.catalogue.trace import NOT_USED, PARTLY, USED, state_of
 from tests.support.knowledge_root import replace, write
@@ -40,11 +40,6 @@ def covered(root: Path) -> Path:
     replace(root, TRIAL, "seeds: []", "seeds: [A01]")
     write(root, COVERAGE, FILE)
     return root
-
-
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
 
 
 def test_all_is_well(covered: Path) -> None:

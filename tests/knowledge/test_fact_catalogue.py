@@ -40,7 +40,12 @@ def ours() -> Knowledge:
         (", within: policy.laboratory-max-age", "", f"{COUNT}.newest.within", "required key is missing"),
         ("policy.laboratory-max-age", "laboratory-max-age", f"{COUNT}.newest.within", "expected policy.<name>"),
         ("policy.laboratory-max-age", "policy.lab-max-age", f"{COUNT}.newest.within", "no such policy lab-max-age"),
-        ("policy.laboratory-max-age", "policy.neutropenia", f"{COUNT}.newest.within", "expected a policy in h or d"),
+        (
+            "policy.laboratory-max-age",
+            "policy.neutropenia",
+            f"{COUNT}.newest.within",
+            "expected a policy in min, h or d",
+        ),
         ("status: final", "status: finl", f"{COUNT}.newest.status", "no such status finl; did you mean final?"),
         ("unit: 10*9/L", "unit: 10*6/L", "facts.neutrophil-count.unit", "expected 10*9/L, as the analyte cell-count"),
         ("type: number", TYPE, "facts.neutrophil-count", "expected the type number from newest (found boolean)"),
@@ -156,9 +161,9 @@ def test_no_policy_regimen_or_card_is_unused() -> None:
 
 
 def test_windows_of_queries_and_sources_count_as_use(root: Path) -> None:
-    policy = "{title: Spare, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: r}"
+    policy = "{title: Spare, value: 1, unit: h, least: 1, most: 2, owner: o, validFrom: 2026-01-01, reference: r}"
     spare = "".join(f"toy-{name}: {policy}\n" for name in ("window", "within", "spare"))
-    replace(root, "rules/policies.yaml", "neutropenia:\n", spare + "neutropenia:\n")
+    replace(root, "rules/policies/toy.yaml", "neutropenia:\n", spare + "neutropenia:\n")
     replace(root, FACTS, "sort: -date, count: 10}", "sort: -date, count: 10, window: toy-window}")
     replace(root, FACTS, EXISTS, EXISTS.replace("}", ", within: policy.toy-within}"))
     assert [w.split(": ")[1] for w in inspect(root).warnings] == ["toy-spare"]

@@ -67,7 +67,7 @@ def test_digest_tells_files_apart_but_not_line_ends(root: Path) -> None:
         ),
         (RULE, "withholdsOrder", "withholds_order", "finding.withholds_order", "did you mean withholdsOrder?"),
         (VALUE_SET, "display: Toy", "name: Toy", "codes[0].name", "unknown key; there are: code, display, match, "),
-        ("rules/policies.yaml", "siteMayOverride", "override", "neutropenia.override", "unknown key"),
+        ("rules/policies/toy.yaml", "siteMayOverride", "override", "neutropenia.override", "unknown key"),
         ("rules/units.yaml", "aliases", "alias", "cell-count.units[0].alias", "did you mean aliases?"),
         (RULE, "status: draft", "status: drafty", "status", "'draft', 'active' or 'retired' (found \"drafty\")"),
         (
@@ -95,9 +95,15 @@ def test_digest_tells_files_apart_but_not_line_ends(root: Path) -> None:
             "expected a valid boolean (found 1)",
         ),
         (RULE, "withholdsOrder: true", "withholdsOrder: yes", "finding.withholdsOrder", 'valid boolean (found "yes")'),
-        (FACTS, "count: 10", 'count: "10"', "queries.neutrophils.count", 'expected a valid integer (found "10")'),
         (
-            "rules/policies.yaml",
+            FACTS,
+            "sort: -date, count: 10",
+            'sort: -date, count: "10"',
+            "queries.neutrophils.count",
+            'expected a valid integer (found "10")',
+        ),
+        (
+            "rules/policies/toy.yaml",
             "value: 0.5",
             'value: "0.5"',
             "neutropenia.value",

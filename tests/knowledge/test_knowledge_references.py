@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.knowledge import load
-from tests.support.knowledge_root import FILES, Problems, replace, write
+from tests.support.knowledge_root import FILES, Problems, replace, write, write_dosing
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 FACTS = "rules/facts.yaml"
@@ -215,6 +215,7 @@ def test_long_summary_with_placeholders_is_judged_when_rendered(root: Path, prob
     ],
 )
 def test_regimen(*, root: Path, problems: Problems, old: str, new: str, key: str, expected: str) -> None:
+    write_dosing(root)
     write(root, REGIMEN, REGIMEN_TEXT)
     assert problems() == ()
     line = replace(root, REGIMEN, old, new)
@@ -276,5 +277,6 @@ def test_whole_numbers(root: Path, problems: Problems) -> None:
 
 
 def test_annotations_have_no_dimension(root: Path, problems: Problems) -> None:
-    replace(root, "rules/policies.yaml", "unit: 10*9/L", 'unit: "{count}"')
+    whole = 'value: 1\n  unit: "{count}"\n  least: 1\n'
+    replace(root, "rules/policies/toy.yaml", "value: 0.5\n  unit: 10*9/L\n  least: 0.1\n", whole)
     assert problems() == ()

@@ -30,7 +30,7 @@ def test_the_same_value_is_no_change(root: Path) -> None:
 
 
 def test_policies_are_merged_along_the_chain(root: Path) -> None:
-    replace(root, "rules/policies.yaml", "value: 48\n", "value: 48\n  siteMayOverride: true\n")
+    replace(root, "rules/policies/toy.yaml", "value: 48\n", "value: 48\n  siteMayOverride: true\n")
     write(root, SITE, EXTENDING_SITE)
     text = "extend: toy-hospital\nid: ward\npolicies: {laboratory-max-age: 24}\n"
     write(root, "rules/sites/ward.yaml", text)

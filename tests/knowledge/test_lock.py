@@ -13,14 +13,14 @@ from cds_service.cli import main
 from cds_service.knowledge import inspect
 from cds_service.knowledge.loader import read_all
 from cds_service.knowledge.lock import artefacts
-from tests.support.knowledge_root import complete, replace, write
+from tests.support.knowledge_root import complete, replace, write, write_dosing
 from tests.support.shipped import ROOT, inspection
 
 LOCK = "rules/versions.yaml"
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 CARD = "cards/toy-neutropenia.yaml"
-POLICIES = "rules/policies.yaml"
+POLICIES = "rules/policies/toy.yaml"
 TRIAL = "rules/evidence/toy-trial.yaml"
 ANC = "rules/terms/anc.yaml"
 RUN = "run anakinra-cds lock --change '...'"
@@ -57,6 +57,7 @@ def entries(root: Path, kind: str) -> list[dict[str, object]]:
 @pytest.fixture
 def locked(root: Path) -> Path:
     """The minimal root with a regimen, everything recorded."""
+    write_dosing(root)
     write(root, "rules/drugs/toy/regimens/toy-regimen.yaml", REGIMEN)
     assert lock(root, day="2026-01-01").exit_code == 0
     return root
@@ -69,13 +70,13 @@ def test_without_a_lock_nothing_is_locked(root: Path) -> None:
 
 
 def test_the_first_run_records_everything(locked: Path) -> None:
-    kinds = {"rules": 1, "valueSets": 3, "regimens": 1, "cards": 1, "policies": 2, "evidence": 1}
+    kinds = {"rules": 1, "valueSets": 4, "regimens": 1, "cards": 1, "policies": 4, "evidence": 1}
     assert {kind: len(entries(locked, kind)) for kind in kinds} == kinds
     (entry,) = entries(locked, "rules")
     assert entry["version"] == "1.0.0"
     assert entry["date"] == date(2026, 1, 1)
     assert entry["change"] == "First draft"
-    assert [e["version"] for e in entries(locked, "policies")] == ["2026-01-01", "2026-01-01"]
+    assert [e["version"] for e in entries(locked, "policies")] == ["2026-01-01"] * 4
     found = inspect(locked)
     assert (found.problems, [w for w in found.warnings if "recorded" in w]) == ((), [])
 
@@ -86,13 +87,13 @@ def test_a_second_run_records_nothing_and_a_new_lock_is_the_same(locked: Path) -
     assert "nothing to record" in again.output
     assert (locked / LOCK).read_bytes() == before
     (locked / LOCK).unlink()
-    assert "recorded 9 versions" in lock(locked, day="2026-01-01").output
+    assert "recorded 12 versions" in lock(locked, day="2026-01-01").output
     assert (locked / LOCK).read_bytes() == before
 
 
 def test_each_entry_is_one_line_in_order(locked: Path) -> None:
     lines = [line for line in (locked / LOCK).read_text(encoding="utf-8").splitlines() if line.startswith("  - ")]
-    assert len(lines) == 9
+    assert len(lines) == 12
     ids = [entry["id"] for entry in entries(locked, "valueSets")]
     assert ids == sorted(ids)  # type: ignore[type-var]
 
@@ -115,8 +116,8 @@ def test_comments_the_order_of_keys_and_cases_are_no_content(locked: Path) -> No
         (ANC, 'code: "751-8"', 'code: "26499-4"', "version", "raise `version`"),
         (
             "rules/drugs/toy/regimens/toy-regimen.yaml",
-            "{mg: 1, intervalHours: 24}\np",
-            "{mg: 2, intervalHours: 24}\np",
+            "review: daily",
+            "review: weekly",
             "version",
             "r",
         ),

@@ -12,17 +12,11 @@ from cds_service.knowledge import Knowledge, inspect, load
 from cds_service.knowledge.model import ATTRIBUTES, RuleDefinition
 from cds_service.knowledge.source_attributes import AttributeValue, as_json, facts_behind, of_rule
 from tests.support.knowledge_root import replace, write
-from tests.support.shipped import ROOT
 
 TABLE = "rules/source-attributes.yaml"
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 TRIAL = "rules/evidence/toy-trial.yaml"
 USES = ("sex", "date-of-birth", "health-status")
-
-
-@pytest.fixture(scope="module")
-def ours() -> Knowledge:
-    return load(ROOT)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from tests.mutants.content import Change, changes
 from tests.mutants.trials import Trials
 from tests.support.acceptance import acceptance_cases
 from tests.support.knowledge_root import replace as replace_in
-from tests.support.knowledge_root import write_root
 from tests.support.shipped import ROOT
 
 HERE = Path(__file__).parent
@@ -38,11 +37,6 @@ def test_every_criterion_of_every_rule_is_tested() -> None:
     result = run(ROOT, "--equivalent", str(HERE / "equivalent.yaml"))
     assert (result.exit_code, result.stderr) == (0, ""), result.stderr
     assert result.stdout.endswith(" 0 survived\n")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_root(tmp_path)
 
 
 def test_all_are_killed(root: Path) -> None:

@@ -116,9 +116,21 @@ def test_a_tocilizumab_draft_is_replaced_by_anakinra(replay: Replay) -> None:
     assert is_anakinra(first[0]["resource"])
 
 
-def test_demo_shows_the_cards() -> None:
+def test_demo_shows_the_cards_of_who_is_named() -> None:
     result = CliRunner().invoke(main, ["demo", "--patient", "refractory-grade-2", "--patient", "no-car-t"])
     assert result.exit_code == 0, result.output
     assert "WARNING · suggest" in result.output
     assert "the service stays silent" in result.output
     assert "2 of 2 as expected" in result.output
+
+
+def test_demo_shows_one_patient_whole_and_a_line_for_each_other() -> None:
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[2].startswith("refractory-grade-2: ")
+    others = [line for line in lines if line.startswith("✓ ") and line != "✓ as expected"]
+    assert len(others) == len(FILES) - 1
+    assert all(len(line.split()) > 3 for line in others)
+    assert f"{len(FILES)} of {len(FILES)} as expected" in lines[-1]
+    assert not set(result.output) & set("│┃━─╭…\x1b")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cds_service.tools.replay.bundles import Chart, Problem, patient_of, read, sources
+from tests.support.public_data import DATA, needs
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
 PATIENT = {"resourceType": "Patient", "id": "p1"}
 
 
@@ -112,14 +112,14 @@ def test_bad_ndjson_lines_are_named_and_the_rest_is_used(tmp_path: Path) -> None
     path = write(tmp_path / "x.ndjson", json.dumps(PATIENT) + "\n{oops\n[1]\n" + json.dumps(observation("o1")))
     (chart,), problems = read_all(path)
     assert ids(chart) == ["p1", "o1"]
-    assert problems[0].startswith(f"{path}:2: not JSON: ")
+    assert problems[0].startswith(f"{path}:2:2: not JSON: ")
     assert problems[1] == f"{path}:3: expected a FHIR resource, found a JSON list"
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "not JSON: Expecting property name enclosed in double quotes at line 1, column 2"),
+        ("{", "x.json:1:2: not JSON: Expecting property name enclosed in double quotes"),
         ("[" * 100_000, "nested too deeply"),
         ("[]", "expected a FHIR Bundle, found a JSON list"),
         ("{}", "expected a FHIR Bundle, found a JSON object without resourceType"),
@@ -132,7 +132,7 @@ def test_bad_ndjson_lines_are_named_and_the_rest_is_used(tmp_path: Path) -> None
 def test_a_source_that_cannot_be_used_says_why(tmp_path: Path, content: Any, said: str) -> None:
     charts, (problem,) = read_all(write(tmp_path / "x.json", content))
     assert charts == []
-    assert problem.startswith(f"{tmp_path}/x.json: ")
+    assert problem.startswith(f"{tmp_path}/x.json:")
     assert said in problem
 
 
@@ -162,7 +162,7 @@ def test_patient_of(element: str, reference: str | None, owner: str | None) -> N
     assert patient_of({"resourceType": "Observation", element: {"reference": reference}}) == owner
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not here")
+@needs(DATA)
 def test_public_data_sets_are_read_whole() -> None:
     charts, problems = read_all(DATA)
     assert problems == []

@@ -12,7 +12,8 @@ from rich.console import Console
 from cds_service.cli import main
 from cds_service.tools.commands import demo as demo_module
 from cds_service.tools.commands import replay as replay_module
-from cds_service.tools.replay.show import card_panel
+from cds_service.tools.replay.panel import card_panel
+from cds_service.tools.replay.show import card_lines
 from tests.support.replay import FakeClient, card
 
 
@@ -66,7 +67,7 @@ def test_a_bad_source_is_told_and_fails_the_run(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{", encoding="utf-8")
     result = run(tmp_path)
     assert result.exit_code == 1
-    assert "bad.json: not JSON" in result.stderr
+    assert "bad.json:1:2: not JSON" in result.stderr
     assert "1 patient, 1 resource, 1 error, 0 silent" in result.stdout
 
 
@@ -88,12 +89,14 @@ def test_expectations_decide_the_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("client")
-def test_answers_are_written(tmp_path: Path) -> None:
-    out = tmp_path / "out" / "answers.json"
-    assert "cannot be written" in run(bundle(tmp_path, "p1"), "--json", out).output
-    out.parent.mkdir()
-    assert run(bundle(tmp_path, "p1"), "--json", out).exit_code == 0
-    (answer,) = json.loads(out.read_text(encoding="utf-8"))
+def test_answers_as_json(tmp_path: Path) -> None:
+    bundle(tmp_path, "p1")
+    (tmp_path / "bad.json").write_text('{"a":\n ?}', encoding="utf-8")
+    result = run(tmp_path, "--json")
+    assert result.exit_code == 1
+    assert f"error: {tmp_path}/bad.json:2:2: not JSON: Expecting value" in result.stderr
+    (answer,) = json.loads(result.stdout)
+    assert set(answer) == {"patientId", "source", "hook", "at", "status", "ms", "error", "differences", "answer"}
     assert (answer["patientId"], answer["status"], len(answer["answer"]["cards"])) == ("p1", 200, 1)
 
 
@@ -143,24 +146,28 @@ def test_a_card_is_shown_with_its_offers_and_its_reasons() -> None:
     }
     console = Console(width=120, file=io.StringIO())
     console.print(card_panel(shown))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    framed = console.file.getvalue()  # type: ignore[attr-defined]
+    plain = "\n".join(card_lines(shown))
+    assert "\u2502" in framed
+    assert "\u2502" not in plain
     for words in (
         "WARNING · suggest",
         "suggest it",
-        "Some bold words",
-        "ACCEPT  100 mg [SC]",
-        "[ accept ] Other",
+        "bold",
+        "ACCEPT",
+        "100 mg [SC]",
         "update: Set it",
-        "[ override ] Not now",
+        "Not now",
         "rule crs-refractory 1.0.0",
         "100 mg SC q12h, 200 mg/day, for 3 days",
         "crs-grade = 2, as of 2026-03-05T08:00:00Z <- Condition/[1], b and 1 more",
         "weight: not sent by the EHR",
         "doses = yes (us)",
         "gazeau-2023: partly",
-        "again at 2026-03-05T12:00:00Z",
+        "2026-03-05T12:00:00Z",
     ):
-        assert words in text
+        assert words in framed
+        assert words in plain
 
 
 def test_the_demo_says_where_examples_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

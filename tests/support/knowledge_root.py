@@ -15,7 +15,7 @@ FILES = {
 searchedSystems: ["http://loinc.org"]
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
-  conditions: {title: Conditions, resource: Condition}
+  conditions: {title: Conditions, resource: Condition, sort: -recorded-date, count: 10}
 
 scales:
   toy:
@@ -53,11 +53,13 @@ pathways: [neutropenia]
 routes:
   subcutaneous: {system: "http://snomed.info/sct", code: "34206005", display: Subcutaneous route, short: SC}
 """,
-    "rules/policies.yaml": """\
+    "rules/policies/toy.yaml": """\
 neutropenia:
   title: Neutrophils below which the toy drug is withheld
   value: 0.5
   unit: 10*9/L
+  least: 0.1
+  most: 2
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -66,6 +68,8 @@ laboratory-max-age:
   title: Oldest laboratory result that counts
   value: 48
   unit: h
+  least: 1
+  most: 168
   owner: Toy owner
   validFrom: 2026-01-01
   reference: Invented for tests
@@ -128,6 +132,19 @@ purpose: Infections, by words only.
 method: Invented for tests.
 codes: []
 text: [infection]
+exclusions: []
+unverified: []
+""",
+    "rules/terms/route-subcutaneous.yaml": """\
+id: route-subcutaneous
+title: Under the skin
+status: draft
+version: 1.0.0
+date: 2026-01-01
+purpose: The route under the skin, by words only.
+method: Invented for tests.
+codes: []
+text: [subcutaneous]
 exclusions: []
 unverified: []
 """,
@@ -213,8 +230,9 @@ _WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 # What any service needs beside its own content: appended to a file that is there, else a file of its own.
 SERVICE_FILES = {
     **{f"cards/{name}.yaml": f"id: {name}\nversion: 1.0.0\nsummary: Words\ndetail: Words\n" for name in _CARDS},
-    "rules/policies.yaml": "".join(
-        f"{name}: {{title: A time, value: 1, unit: h, owner: o, validFrom: 2026-01-01, reference: Invented}}\n"
+    "rules/policies/service.yaml": "".join(
+        f"{name}: {{title: A time, value: 1, unit: h, least: 1, most: 2, owner: o, validFrom: 2026-01-01,"
+        " reference: Invented}\n"
         for name in _WINDOWS
     ),
     "rules/units.yaml": "drug-amount: {title: Amounts, unit: mg, units: [{code: mg}], plausible: [0, 10000]}\n",
@@ -231,25 +249,32 @@ SERVICE_FILES = {
     unit: kg
     from: {timesUpperLimit: {from: neutrophils, in: anc, status: final, within: policy.laboratory-max-age}}
 """,
-    "rules/terms/route-subcutaneous.yaml": """\
-id: route-subcutaneous
-title: The subcutaneous route
-status: draft
-version: 1.0.0
-date: 2026-01-01
-purpose: Routes under the skin.
-method: Invented for tests.
-codes: []
-text: [subcutaneous]
-exclusions: []
-unverified: []
-""",
 }
 EXTENDING_SITE = """\
 extend: us
 id: toy-hospital
 title: Toy hospital
 policies: {neutropenia: 1.0}
+"""
+
+_DOSING = """\
+    dosing:
+      medication: {system: "http://example.org", code: "toy", display: toy}
+      pack: {mg: 100, unit: "{vial}", display: vial, source: Invented}
+      dailyMaximum: toy-maximum
+      childDailyMaximum: toy-child-maximum
+      active: active-toy
+      activeDailyDose: active-toy-dose
+"""
+_DOSED_FACTS = """\
+  active-toy: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
+  active-toy-dose: {title: Daily dose of the toy drug, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
+"""
+_MAXIMA = """\
+toy-maximum:
+  {title: A day, value: 400, unit: mg/d, least: 100, most: 400, owner: o, validFrom: 2026-01-01, reference: r}
+toy-child-maximum:
+  {title: By weight, value: 8, unit: mg/kg/d, least: 1, most: 8, owner: o, validFrom: 2026-01-01, reference: r}
 """
 
 
@@ -260,11 +285,19 @@ def write_root(folder: Path) -> Path:
     return folder
 
 
+def write_dosing(folder: Path) -> None:
+    """Let the service order the toy drug itself: what a regimen needs."""
+    replace(folder, "rules/orders.yaml", "    valueSets: [toy-drug]\n", "    valueSets: [toy-drug]\n" + _DOSING)
+    replace(folder, "rules/facts.yaml", "  active-infection:\n", _DOSED_FACTS + "  active-infection:\n")
+    write(folder, "rules/policies/toy-doses.yaml", _MAXIMA)
+
+
 def complete(folder: Path) -> Path:
-    """Add what any service needs beside its own content: a root that can be started."""
+    """Add what any service needs beside its own content, once: a root that can be started."""
     for name, text in SERVICE_FILES.items():
         before = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
-        write(folder, name, before + text)
+        if text not in before:
+            write(folder, name, before + text)
     return folder
 
 
@@ -290,3 +323,10 @@ def replace(folder: Path, name: str, old: str, new: str, marker: str = "") -> in
         return text[: text.index(old)].count("\n") + 1
     assert changed.count(marker) == 1, f"{marker!r} occurs {changed.count(marker)} times in the changed {name}"
     return changed[: changed.index(marker)].count("\n") + 1
+
+
+def refused(problems: tuple[str, ...], file: str, line: int, key: str, expected: str) -> None:
+    """Exactly one problem, with this file, line, key and words."""
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"{file}:{line}: {key}: "), problems
+    assert expected in problems[0]

@@ -17,8 +17,8 @@ CANARY = "Zq7-canary"
 # The command with the stub in place of the service.
 PROGRAM = """
 import sys
+from contextlib import nullcontext
 from cds_service import knowledge
-from cds_service.app import create_app
 from cds_service.cli import main
 from cds_service.tools.commands import serve
 from cds_service.errors import KnowledgeError
@@ -29,7 +29,8 @@ def load(root, site):
         raise KnowledgeError("rules/x.yaml:1: title: missing")
 
 knowledge.load = load
-serve.create_app = lambda settings: create_app(settings, StubService())
+serve.start_service = lambda settings, loaded: StubService()
+serve.building = lambda settings: nullcontext()
 main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
 """
 

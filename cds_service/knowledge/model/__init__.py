@@ -34,6 +34,7 @@ from cds_service.knowledge.model.drugs import (
     DoseMaximum,
     Drug,
     Group,
+    Judged,
     Medication,
     Pack,
     RegionStatement,
@@ -54,6 +55,8 @@ from cds_service.knowledge.model.rules import (
     OrderScope,
     RuleDefinition,
     Until,
+    conditions,
+    flat_key,
 )
 from cds_service.knowledge.model.selection import (
     Age,
@@ -181,6 +184,7 @@ __all__ = [
     "Id",
     "InScope",
     "Issuer",
+    "Judged",
     "LabelSize",
     "Language",
     "Languages",
@@ -248,6 +252,8 @@ __all__ = [
     "Versions",
     "YoungerThan",
     "assembled",
+    "conditions",
+    "flat_key",
     "named_for",
     "named_in",
 ]

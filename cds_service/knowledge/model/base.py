@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
@@ -25,7 +25,11 @@ def _date_or_none(value: object) -> object:
         raise ValueError("expected a valid date such as 2026-11-22, or nothing") from error
 
 
-OptionalDate = Annotated[date | None, BeforeValidator(_date_or_none)]
+OptionalDate = Annotated[
+    date | None,
+    BeforeValidator(_date_or_none),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"enum": ["", None]}]}),
+]
 
 
 class Model(BaseModel):

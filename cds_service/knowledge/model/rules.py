@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.contract import DecisionName, Hook, Indicator
 from cds_service.knowledge.model.base import Id, Model, OptionalDate, Status, Stratum, Version
+
+"""What stands before a policy's name where a number is expected."""
 
 
 class Condition(Model):
@@ -47,8 +50,18 @@ class Condition(Model):
         value: bool | int | float | str = getattr(self, self.operator)
         return value
 
+    @property
+    def key(self) -> str:
+        """What is compared, as a name of letters, digits and underscores: `fact_crs_grade`, `finding_crs_wait`."""
+        return flat_key("fact", self.fact) if self.fact else flat_key("finding", self.finding)
+
 
 OPERATORS = ("is_", "is_not", "at_least", "above", "at_most", "below", "known")
+
+
+def flat_key(kind: str, name: str) -> str:
+    """The key of a fact or of a finding in the one flat fact that a rules engine is asked about."""
+    return f"{kind}_{name.replace('-', '_')}"
 
 
 def _spelled() -> str:
@@ -120,6 +133,17 @@ class RuleDefinition(Model):
         if not self.when and not self.any:
             raise ValueError("a rule needs `when` or `any`")
         return self
+
+
+def conditions(rule: RuleDefinition) -> Iterator[tuple[tuple[str | int, ...], Condition]]:
+    """Every condition of the rule with its path in the file."""
+    for index, condition in enumerate(rule.when):
+        yield ("when", index), condition
+    for number, alternative in enumerate(rule.any):
+        for index, condition in enumerate(alternative):
+            yield ("any", number, index), condition
+    for index, condition in enumerate(rule.unless):
+        yield ("unless", index), condition
 
 
 class Case(Model):

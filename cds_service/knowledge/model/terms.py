@@ -68,11 +68,18 @@ class ValueSet(Model):
 
 
 class Policy(Model):
-    """A threshold or window with an owner and a source. Rules fire on these, never on a study's figure."""
+    """A threshold or window with an owner and a source. Rules fire on these, never on a study's figure.
+
+    A number stays within `least` and `most`, both included and in its unit, whoever sets it: the files or a site.
+    `analyte` names the measurement that it is compared with, where that is one of `rules/units.yaml`.
+    """
 
     title: str
     value: float | int | bool
     unit: str
+    least: float | int | None = None
+    most: float | int | None = None
+    analyte: str = ""
     owner: str
     valid_from: date_
     reference: str

@@ -21,7 +21,7 @@ case and card: `make docs`, or `/knowledge` of a running service.
 
 def markdown(knowledge: Knowledge) -> str:
     """The page; the same text for the same files."""
-    unreviewed = [f"- {count} of {total} {what}" for count, total, what in trace.unreviewed(knowledge)]
+    unreviewed = [f"- {count} {what}, of {total} in all" for count, total, what in trace.unreviewed(knowledge)]
     return (
         "\n".join([_HEAD, *unreviewed, "", *_rules(knowledge), *_statements(knowledge), *_policies(knowledge)]).rstrip()
         + "\n"
@@ -72,13 +72,14 @@ def _policies(knowledge: Knowledge) -> Iterator[str]:
             f"`{name}`",
             policy.title,
             f"{shown(policy.value)} {unit(policy.unit)}".strip(),
+            "" if policy.least is None or policy.most is None else f"{shown(policy.least)} to {shown(policy.most)}",
             policy.owner,
             str(policy.valid_from),
             policy.reference,
         )
         for name, policy in sorted(knowledge.policies.items())
     )
-    yield from _table(("policy", "title", "value", "owner", "valid from", "source"), rows)
+    yield from _table(("policy", "title", "value", "bounds", "owner", "valid from", "source"), rows)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

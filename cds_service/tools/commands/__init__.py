@@ -1,1 +1,23 @@
 """One module per command of `anakinra-cds`, each with its click command under the name `command`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+SHORT: Final[Mapping[str, str]] = {
+    "build": "Write the pages and FHIR resources that the service serves.",
+    "check": "Check rules and cards: every file, every reference, every case.",
+    "demo": "Ask the real service about the example patients, and show its cards.",
+    "docs": "Write the knowledge as pages for reviewers, and the page of the repository.",
+    "explain": "Say why each rule fired, stayed silent or is unknown for a request.",
+    "export": "Write the knowledge as FHIR R4 resources.",
+    "facts": "Show every fact of a chart with its sources and age.",
+    "lock": "Record new and raised versions in rules/versions.yaml.",
+    "mutants": "Change every criterion, one at a time: does a case notice?",
+    "new-rule": "Begin a rule with its cases and its card.",
+    "replay": "Put the charts of FHIR bundles to the service.",
+    "schemas": "Write the JSON Schemas of the YAML formats.",
+    "serve": "Run the service.",
+}
+"""What `anakinra-cds --help` says of each command: to ask the modules would load them all."""

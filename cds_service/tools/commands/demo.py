@@ -11,11 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from cds_service.errors import CdsError
 from cds_service.tools.replay.bundles import sources
@@ -23,11 +21,10 @@ from cds_service.tools.replay.client import HttpClient
 from cds_service.tools.replay.expected import Expectation, load_expected
 from cds_service.tools.replay.report import error_lines, summary
 from cds_service.tools.replay.run import Replay, Result
-from cds_service.tools.replay.show import card_panel
+from cds_service.tools.replay.show import card_lines
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_NARROWEST = 100  # columns
 _ANNOUNCED = "listening on "
 
 
@@ -41,9 +38,10 @@ class DemoError(CdsError):
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder with patients/ and expected.yaml. Default: examples/ of the checkout.",
 )
-@click.option("--patient", "only", multiple=True, metavar="ID", help="Only this patient (may be repeated).")
-def command(*, examples: Path | None, only: tuple[str, ...]) -> None:
-    """Show the cards of every example patient.
+@click.option("--patient", "only", multiple=True, metavar="ID", help="Only this patient (may be repeated), whole.")
+@click.option("--all", "everything", is_flag=True, help="The cards of every patient whole.")
+def command(*, examples: Path | None, only: tuple[str, ...], everything: bool) -> None:
+    """Show the cards of one example patient, and of each other one what the first card says.
 
     Starts the service on a free port of this machine, asks it as an EHR would, at the time of each example, and
     compares its answers with those expected. Exit code 0 only where all are as expected.
@@ -54,21 +52,20 @@ def command(*, examples: Path | None, only: tuple[str, ...]) -> None:
         expected = _chosen(expected, only)
     found, problems = sources([folder / "patients"])
     told_in = {patient_id: place for place, patient_id in enumerate(expected)}
+    found = [source for source in found if not only or Path(source.name).stem in only]
     found.sort(key=lambda source: told_in.get(Path(source.name).stem, len(told_in)))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.width, _NARROWEST))
     with running_service() as url:
         client = HttpClient(url, trust_env=False)
         replay = Replay(client, expected=expected, problems=problems)
-        console.print(f"The service answers at {url}\n")
-        for source in found:
-            if only and Path(source.name).stem not in only:
-                continue
+        click.echo(f"The service answers at {url}\n")
+        for number, source in enumerate(found):
             for result in replay.replay(source):
-                show(console, result, expected.get(result.chart.patient_id))
+                if only or everything or number == 0:
+                    show(result, expected.get(result.chart.patient_id))
+                else:
+                    click.echo(line(result, expected.get(result.chart.patient_id)))
         client.close()
-    raise SystemExit(0 if _tell(console, replay) else 1)
+    raise SystemExit(0 if _tell(replay) else 1)
 
 
 def find_examples() -> Path:
@@ -92,36 +89,53 @@ def _chosen(expected: Mapping[str, Expectation], only: tuple[str, ...]) -> dict[
 # ---------------------------------------------------------------- what is shown
 
 
-def show(console: Console, result: Result, expected: Expectation | None) -> None:
+def show(result: Result, expected: Expectation | None) -> None:
     """One patient: the story, the cards, and whether they are as expected."""
-    console.rule(f"[bold]{escape(result.chart.patient_id)}[/]", align="left")
-    console.print(result.chart.story, style="bold", markup=False)
+    click.secho(f"{result.chart.patient_id}: {result.chart.story}", bold=True)
     when = f" at {result.at.isoformat()}" if result.at else ""
-    console.print(f"{result.hook}{when}, {len(result.chart.resources)} resources", style="dim", markup=False)
+    click.secho(f"{result.hook}{when}, {len(result.chart.resources)} resources", dim=True)
     if expected and expected.withhold:
-        console.print(f"not readable: {', '.join(expected.withhold)}", style="dim", markup=False)
+        click.secho(f"not readable: {', '.join(expected.withhold)}", dim=True)
     if result.reply.error:
-        console.print(result.reply.error, style="bold red", markup=False)
+        click.secho(result.reply.error, fg="red", bold=True)
     elif not result.cards:
-        console.print("(no card: the service stays silent)", style="dim", markup=False)
+        click.secho("(no card: the service stays silent)", dim=True)
     for card in result.cards:
-        console.print(card_panel(card))
+        _show_card(card)
     for difference in result.differences:
-        console.print(f"✗ {difference}", style="bold red", markup=False)
+        click.secho(f"✗ {difference}", fg="red", bold=True)
     if expected and not result.differences:
-        console.print("✓ as expected", style="green")
-    console.print()
+        click.secho("✓ as expected", fg="green")
+    click.echo()
 
 
-def _tell(console: Console, replay: Replay) -> bool:
+def _show_card(card: Mapping[str, Any]) -> None:
+    """Framed on a terminal; elsewhere as plain lines."""
+    if not sys.stdout.isatty():
+        click.echo("\n".join(card_lines(card)))
+        return
+    from rich.console import Console
+
+    from cds_service.tools.replay.panel import card_panel
+
+    Console(highlight=False).print(card_panel(card))
+
+
+def line(result: Result, expected: Expectation | None) -> str:
+    """One patient in one line: whether it is as expected, who it is, and what the first card says."""
+    mark = "?" if expected is None else "✗" if result.differences or result.reply.error else "✓"
+    said = result.cards[0].get("summary", "") if result.cards else result.reply.error or "(no card)"
+    return f"{mark} {result.chart.patient_id:<26}{result.decision:<20}{said}"
+
+
+def _tell(replay: Replay) -> bool:
     errors = error_lines(replay)
-    for line in errors:
-        click.echo(f"error: {line}", err=True)
+    for each in errors:
+        click.echo(f"error: {each}", err=True)
     wrong = [result.chart.patient_id for result in replay.results if result.differences] + replay.missing()
-    console.rule()
-    console.print(f"{summary(replay)}, {replay.agreed()} of {len(replay.expected)} as expected", markup=False)
+    click.echo(f"\n{summary(replay)}, {replay.agreed()} of {len(replay.expected)} as expected")
     if wrong:
-        console.print(f"not as expected: {', '.join(wrong)}", style="bold red", markup=False)
+        click.secho(f"not as expected: {', '.join(wrong)}", fg="red", bold=True)
     return not wrong and not errors
 
 
@@ -131,7 +145,8 @@ def _tell(console: Console, replay: Replay) -> bool:
 @contextmanager
 def running_service() -> Iterator[str]:
     """The base URL of a service of our own on a free loopback port, stopped at the end; raises DemoError."""
-    environment = os.environ | {"CDS_ALLOW_EVALUATION_TIME": "1", "CDS_SITE": "us", "CDS_LOG_LEVEL": "WARNING"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    environment = own | {"CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "WARNING"}
     serve = [sys.executable, "-m", "cds_service.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen([*serve, "--workers", "1"], env=environment, stdout=subprocess.PIPE, stderr=log)

@@ -2,133 +2,155 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import click
-import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cds_service import knowledge
-from cds_service.advice.context import shown
-from cds_service.advice.model import OrderAssessment
 from cds_service.contract import SERVICES
-from cds_service.engine import Findings, Outcome
-from cds_service.facts.model import Fact
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.service import Service
-from cds_service.tools.options import knowledge_options
-from cds_service.tools.replay.expected import parse_time
+from cds_service.tools.explaining import Criterion, OrderReport, RuleReport, asked, order_report
+from cds_service.tools.options import at_option, json_option, knowledge_options
+from cds_service.tools.printing import echo_json, figure
+from cds_service.tools.replay.bundles import parsed
 from cds_service.web.door import read_call
 
-_MARKS = {True: "[bold green]fires[/]", False: "[dim]silent[/]", None: "[bold yellow]unknown[/]"}
-_OPERATORS = {"is_": "=", "is_not": "is not", "at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
+_SHOWN_SOURCES: Final = 3
+_COLOURS: Final = {"fires": "green", "silent": None, "unknown": "yellow"}
 
 
 @click.command("explain")
 @click.argument("request", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--at", metavar="TIME", help="Evaluate as of this time (RFC 3339). Default: the request's own, else now.")
+@at_option("the request's own, else now")
 @knowledge_options
 @click.option("--fired", "only_fired", is_flag=True, help="Leave out the rules that stayed silent.")
-def command(*, request: Path, at: str | None, site: str, root: Path | None, only_fired: bool) -> None:
+@click.option("--rule", "only", metavar="ID", help="Only this rule, and the whole of it.")
+@json_option
+def command(
+    *,
+    request: Path,
+    at: datetime | None,
+    root: Path | None,
+    site: str,
+    only_fired: bool,
+    only: str | None,
+    as_json: bool,
+) -> None:
     """Print, for a whole CDS Hooks REQUEST in a file, every rule with the facts that decided it.
+
+    --json: a list of {order, rules, failure, disagreements}, one for each kind of order; a rule is {id, version,
+    stratum, title, decision, result, because, silentBecause, missing}, a criterion {name, kind, title, asked, value,
+    unit, why, from}.
 
     Exit code 1 where the two evaluators disagree or evaluation failed.
     """
-    body = request.read_bytes()
-    hook = _hook(body)
+    loaded = knowledge.load(root, site)
+    rules = {rule.id: rule for rule in loaded.rules}
+    if only is not None and only not in rules:
+        raise click.ClickException(f"no such rule {only}{suggestion(only, rules)}")
+    reports = _chosen(_examined(request, loaded, at), only_fired=only_fired, only=only)
+    if as_json:
+        echo_json(reports)
+    else:
+        click.echo("\n".join(_told(reports, loaded, rules[only] if only else None)))
+    if not all(report.sound for report in reports):
+        raise SystemExit(1)
+
+
+def _examined(request: Path, loaded: Knowledge, at: datetime | None) -> list[OrderReport]:
+    """What is found for every kind of order that the request selects."""
+    content = parsed(request)
+    hook = str(content.get("hook", "")) if isinstance(content, dict) else ""
     service_id = next((name for name, its in SERVICES.items() if its == hook), None)
     if service_id is None:
         known = ", ".join(SERVICES.values())
         raise click.ClickException(f"{request}: hook: expected one of {known}")
-    call = read_call(service_id, hook, body, allow_evaluation_time=True)
-    now = parse_time(at) if at else call.evaluation_time or datetime.now(UTC)
-    loaded = knowledge.load(root, site)
+    call = read_call(service_id, hook, request.read_bytes(), allow_evaluation_time=True)
+    now = at or call.evaluation_time or datetime.now(UTC)
     assessment = Service.start(loaded).assess(call, now)
-    console = Console()
-    if assessment is None:
-        console.print("The selected order is none of this service's: no rule is evaluated, the answer is no card.")
-        return
-    for seen in assessment.orders:
-        console.rule(f"{loaded.orders.kinds[seen.kind].title} order", align="left")
-        _print_examination(console, seen, loaded, only_fired)
-    if assessment.failed:
-        raise SystemExit(1)
+    kinds = loaded.orders.kinds
+    return [order_report(kinds[seen.kind].title, seen, loaded) for seen in (assessment.orders if assessment else ())]
 
 
-def _print_examination(console: Console, seen: OrderAssessment, loaded: knowledge.Knowledge, only_fired: bool) -> None:
-    titles = {name: definition.title for name, definition in loaded.catalogue.facts.items()}
-    if seen.trouble:
-        console.print(f"[bold red]could not be evaluated[/]: {escape(seen.trouble)}")
-    for rule in (each for each in seen.rules if each.id in seen.findings.outcomes):
-        if not (only_fired and seen.findings.outcomes[rule.id].truth is False):
-            _print_rule(console, rule, seen.findings.outcomes[rule.id], seen.facts, loaded, titles)
-    _print_summary(console, seen.rules, seen.findings)
+def _chosen(reports: Sequence[OrderReport], *, only_fired: bool, only: str | None) -> list[OrderReport]:
+    def wanted(rule: RuleReport) -> bool:
+        return rule.id == only if only is not None else not (only_fired and rule.result == "silent")
+
+    return [
+        OrderReport(r.order, tuple(rule for rule in r.rules if wanted(rule)), r.failure, r.disagreements)
+        for r in reports
+    ]
 
 
-def _hook(body: bytes) -> str:
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"the request is no JSON: {error}") from error
-    return str(parsed.get("hook", "")) if isinstance(parsed, dict) else ""
+# ---------------------------------------------------------------- what is printed
 
 
-def _print_rule(
-    console: Console,
-    rule: RuleDefinition,
-    outcome: Outcome,
-    facts: Mapping[str, Fact],
-    loaded: knowledge.Knowledge,
-    titles: Mapping[str, str],
-) -> None:
-    decision = f" -> {rule.finding.decision}" if rule.finding.decision else ""
-    console.print(f"{_MARKS[outcome.truth]} [bold]{rule.id}[/] [dim]{rule.version} {rule.stratum}{decision}[/]")
-    console.print(f"  {escape(rule.title)}", style="dim")
-    for label, names in (("because", outcome.holds), ("kept silent by", outcome.fails), ("missing", outcome.missing)):
-        for name in dict.fromkeys(names):
-            console.print(f"  {label}: {escape(_line(name, rule, facts, loaded, titles))}", highlight=False)
+def _told(reports: Sequence[OrderReport], loaded: Knowledge, whole: RuleDefinition | None) -> Iterator[str]:
+    if whole is not None:
+        yield from _definition(whole, loaded)
+    if not reports:
+        yield "The selected order is none of this service's: no rule is evaluated, the answer is no card."
+    for report in reports:
+        yield click.style(f"{report.order} order", bold=True)
+        if whole is not None and not report.rules:
+            yield "this rule is not for this order, hook or status: it is not evaluated"
+        for rule in report.rules:
+            yield from _rule(rule)
+        counts = Counter(rule.result for rule in report.rules)
+        said = report.failure or ", ".join(report.disagreements) or "agree"
+        yield f"{counts['fires']} fire, {counts['silent']} silent, {counts['unknown']} unknown; evaluators: {said}"
 
 
-def _line(
-    name: str, rule: RuleDefinition, facts: Mapping[str, Fact], loaded: knowledge.Knowledge, titles: Mapping[str, str]
-) -> str:
-    asked = " or ".join(dict.fromkeys(_questions(name, rule, loaded)))
-    fact = facts.get(name)
-    if fact is None:
-        return f"finding {name} (asked: {asked})"
-    if fact.value is None:
-        return f"{titles[name]} is unknown: {fact.why} (asked: {asked})"
-    source = f" <- {', '.join(fact.sources[:3])}" if fact.sources else ""
-    return f"{titles[name]} = {shown(fact.value, fact.unit)} (asked: {asked}){source}"
+def _rule(rule: RuleReport) -> Iterator[str]:
+    decision = f" -> {rule.decision}" if rule.decision else ""
+    mark = click.style(rule.result, fg=_COLOURS[rule.result], bold=rule.result != "silent")
+    yield f"{mark} {click.style(rule.id, bold=True)} {rule.version} {rule.stratum}{decision}"
+    yield f"  {rule.title}"
+    groups = (("because", rule.because), ("kept silent by", rule.silent_because), ("missing", rule.missing))
+    for label, criteria in groups:
+        for criterion in criteria:
+            yield f"  {label}: {_criterion(criterion)}"
 
 
-def _questions(name: str, rule: RuleDefinition, loaded: knowledge.Knowledge) -> Iterator[str]:
-    """What the rule asks of a fact or finding; an `unless` asks for its opposite."""
-    for condition in (*rule.when, *(c for option in rule.any for c in option)):
-        if name in (condition.fact, condition.finding):
-            yield _asked(condition, loaded)
+def _criterion(of: Criterion) -> str:
+    if of.kind == "finding":
+        return f"finding {of.name} (asked: {of.asked})"
+    if of.value is None:
+        return f"{of.title} is unknown: {of.why} (asked: {of.asked})"
+    source = f" <- {', '.join(of.sources[:_SHOWN_SOURCES])}" if of.sources else ""
+    return f"{of.title} = {figure(of.value, of.unit)} (asked: {of.asked}){source}"
+
+
+def _definition(rule: RuleDefinition, loaded: Knowledge) -> Iterator[str]:
+    """The rule as its file says it, thresholds resolved."""
+    yield f"{click.style(rule.id, bold=True)} {rule.version}, {rule.status}: {rule.title}"
+    yield f"  {' '.join(rule.rationale.split())}"
+    for condition in rule.when:
+        yield f"  when: {_condition(condition, loaded)}"
+    for option in rule.any:
+        yield f"  or: {' and '.join(_condition(condition, loaded) for condition in option)}"
     for condition in rule.unless:
-        if name in (condition.fact, condition.finding):
-            yield f"not {_asked(condition, loaded)}"
+        yield f"  unless: {_condition(condition, loaded)}"
+    named = {
+        "file": f"{loaded.rule_folders[rule.id]}/{rule.id}.yaml",
+        "hooks": ", ".join(rule.hooks),
+        "orders": ", ".join(loaded.occasions.kinds(rule)),
+        "decision": f"{rule.finding.decision or 'none'} {rule.finding.indicator or ''}".strip(),
+        "card": rule.card,
+        "regimen": rule.regimen,
+        "evidence": ", ".join(f"{name} ({loaded.evidence[name].status})" for name in rule.evidence),
+        "limits": "; ".join(rule.limits),
+    }
+    yield from (f"  {label}: {text}" for label, text in named.items() if text)
 
 
-def _asked(condition: Condition, loaded: knowledge.Knowledge) -> str:
-    if condition.operator == "known":
-        return "known" if condition.known else "unknown"
-    value: Any = loaded.operand(condition)
-    named = str(condition.operand)
-    policy = f" [{named}]" if named.startswith("policy.") else ""
-    return f"{_OPERATORS[condition.operator]} {shown(value, '')}{policy}"
-
-
-def _print_summary(console: Console, rules: tuple[RuleDefinition, ...], findings: Findings) -> None:
-    table = Table("fires", "silent", "unknown", "evaluators")
-    truths = [findings.outcomes[rule.id].truth for rule in rules if rule.id in findings.outcomes]
-    agree = findings.failure or ", ".join(findings.disagreements) or "agree"
-    table.add_row(*(str(truths.count(t)) for t in (True, False, None)), agree)
-    console.print(table)
+def _condition(condition: Condition, loaded: Knowledge) -> str:
+    fact = loaded.catalogue.facts.get(condition.fact)
+    return f"{fact.title if fact else f'finding {condition.finding}'} {asked(condition, loaded)}"

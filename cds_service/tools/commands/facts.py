@@ -2,85 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import msgspec
 
 from cds_service import knowledge
-from cds_service.advice.context import shown
 from cds_service.assess import assess
 from cds_service.chart.times import hours_between
-from cds_service.facts.course import course
-from cds_service.facts.model import Fact, Facts, Reading
+from cds_service.facts.course import Step, course
+from cds_service.facts.model import Fact
+from cds_service.knowledge.model import FactDefinition
 from cds_service.program import Program, compile_program
 from cds_service.tools.charts import chart_of, question_of
-from cds_service.tools.options import knowledge_options
-from cds_service.tools.replay.bundles import Problem, read, sources
-from cds_service.tools.replay.expected import parse_time
+from cds_service.tools.options import at_option, json_option, knowledge_options
+from cds_service.tools.printing import echo_json, figure, table
+from cds_service.tools.replay.bundles import Chart, Problem, read, sources
 
-_NARROWEST = 120
+_SHOWN_SOURCES: Final = 3
+_DAYS_FROM_H: Final = 14 * 24  # older than this reads better in days
+
+
+class FactReport(msgspec.Struct, frozen=True, rename={"as_of": "asOf", "age_h": "ageH", "sources": "from"}):
+    """One fact. `value` None: unknown, and `why` says why; `ageH` are hours."""
+
+    name: str
+    title: str
+    value: bool | int | float | str | None
+    unit: str
+    as_of: datetime | None
+    age_h: float | None
+    sources: tuple[str, ...]
+    why: str
+    notes: tuple[str, ...]
+
+
+class StepReport(msgspec.Struct, frozen=True, rename={"evidence": "from"}):
+    """The CRS grade at a moment: as documented, as derived at least, and whether the derived one is proven."""
+
+    at: datetime
+    documented: int | None
+    derived: int
+    proven: bool
+    evidence: str
+    event: str
+
+
+class ChartReport(msgspec.Struct, frozen=True):
+    """One patient at a time."""
+
+    patient: str
+    at: datetime
+    facts: tuple[FactReport, ...]
+    course: tuple[StepReport, ...]
 
 
 @click.command("facts")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--at", metavar="TIME", help="As of this time (RFC 3339). Default: now.")
+@at_option("now")
 @knowledge_options
 @click.option("--unknown", "only_unknown", is_flag=True, help="Only what is not known.")
-def command(*, paths: tuple[Path, ...], at: str | None, root: Path | None, site: str, only_unknown: bool) -> None:
+@json_option
+def command(
+    *, paths: tuple[Path, ...], at: datetime | None, root: Path | None, site: str, only_unknown: bool, as_json: bool
+) -> None:
     """Print the facts that the rules would see in the FHIR bundles under PATHS, for an order of anakinra.
+
+    --json: a list of {patient, at, facts, course}; a fact is {name, title, value, unit, asOf, ageH, from, why, notes},
+    a step of the course {at, documented, derived, proven, from, event}.
 
     Exit code 1 where a source cannot be used.
     """
-    now = parse_time(at) if at else datetime.now(UTC)
+    found, problems = sources(paths)
     program = compile_program(knowledge.load(root, site))
     program.warm()
-    found, problems = sources(paths)
-    console = Console()
-    console.width = max(console.width, _NARROWEST)
+    reports = []
     for chart in (item for source in found for item in read(source)):
         if isinstance(chart, Problem):
             problems.append(chart)
+            continue
+        report = _report(chart, program, at or datetime.now(UTC), only_unknown)
+        if report is None:
+            click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
         else:
-            own, question = chart_of(program, chart, now), question_of(program, chart)
-            if not question.kinds:
-                click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
-                continue
-            (seen, *_) = assess(program, own, question, now).orders
-            console.print(f"[bold]{escape(chart.patient_id)}[/] as of {now.isoformat(timespec='minutes')}")
-            console.print(_table(seen.facts, program, now, only_unknown))
-            order = replace(question.order, kind=seen.kind)
-            reading = program.reading(own, order, seen.drug, question.encounter_id, now)
-            console.print(_course(reading, seen.facts))
+            reports.append(report)
+    if as_json:
+        echo_json(reports)
+    else:
+        click.echo("\n".join(line for report in reports for line in _told(report)), nl=bool(reports))
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
         raise SystemExit(1)
 
 
-def _course(reading: Reading, facts: Facts) -> Table:
-    """The CRS grade at every moment at which something changed, as documented and as derived."""
-    table = Table("time (UTC)", "documented", "derived", "from", "event", title="CRS grade over the episode")
-    for step in course(reading, facts):
-        told = "" if step.documented is None else str(step.documented)
-        shown_as = f"{step.derived.low}" if step.proven else f"[dim]at least {step.derived.low}[/]"
-        table.add_row(f"{step.at:%Y-%m-%d %H:%M}", told, shown_as, escape(step.derived.evidence), escape(step.event))
-    return table
+def _report(chart: Chart, program: Program, now: datetime, only_unknown: bool) -> ChartReport | None:
+    """What the rules see in one chart; None where its own draft is none of ours."""
+    own, question = chart_of(program, chart, now), question_of(program, chart)
+    if not question.kinds:
+        return None
+    (seen, *_) = assess(program, own, question, now).orders
+    order = replace(question.order, kind=seen.kind)
+    reading = program.reading(own, order, seen.drug, question.encounter_id, now)
+    facts = _facts(seen.facts, program.knowledge.catalogue.judging(seen.drug), now)
+    shown = tuple(fact for fact in facts if not (only_unknown and fact.value is not None))
+    return ChartReport(chart.patient_id, now, shown, tuple(_step(step) for step in course(reading, seen.facts)))
 
 
-def _table(facts: Mapping[str, Fact], program: Program, now: datetime, only_unknown: bool) -> Table:
-    table = Table("fact", "value", "age", "from", "what to know")
-    for name, definition in program.knowledge.catalogue.facts.items():
+def _facts(facts: Mapping[str, Fact], catalogue: Mapping[str, FactDefinition], now: datetime) -> Iterator[FactReport]:
+    for name, definition in catalogue.items():
         fact = facts.get(name)
-        if fact is None or (only_unknown and fact.value is not None):
-            continue
-        value = "[yellow]unknown[/]" if fact.value is None else escape(shown(fact.value, fact.unit))
-        age = f"{hours_between(fact.as_of, now):.1f} h" if fact.as_of else ""
-        known = "; ".join(w for w in (fact.why, fact.text, *fact.notes, *fact.unusable) if w)
-        table.add_row(escape(definition.title), value, age, escape(", ".join(fact.sources[:3])), escape(known))
-    return table
+        if fact is not None:
+            yield FactReport(
+                name=name,
+                title=definition.title,
+                value=fact.value,
+                unit=fact.unit,
+                as_of=fact.as_of,
+                age_h=round(hours_between(fact.as_of, now), 2) if fact.as_of else None,
+                sources=fact.sources,
+                why=fact.why,
+                notes=tuple(note for note in (fact.text, *fact.notes, *fact.unusable) if note),
+            )
+
+
+def _step(step: Step) -> StepReport:
+    return StepReport(step.at, step.documented, step.derived.low, step.proven, step.derived.evidence, step.event)
+
+
+# ---------------------------------------------------------------- what is printed
+
+
+def _told(report: ChartReport) -> Iterator[str]:
+    yield f"{click.style(report.patient, bold=True)} as of {report.at.isoformat(timespec='minutes')}"
+    yield table(("fact", "value", "age", "what to know, and where it comes from"), [_row(f) for f in report.facts])
+    yield ""
+    yield click.style("CRS grade over the episode", bold=True)
+    steps = [_step_row(step) for step in report.course]
+    yield table(("time (UTC)", "documented", "derived", "event", "derived from"), steps)
+    yield ""
+
+
+def _row(fact: FactReport) -> Sequence[str]:
+    value = "unknown" if fact.value is None else figure(fact.value, fact.unit)
+    age = "" if fact.age_h is None else _age(fact.age_h)
+    source = f"<- {', '.join(fact.sources[:_SHOWN_SOURCES])}" if fact.sources else ""
+    known = "; ".join(words for words in (fact.why, *fact.notes) if words)
+    return fact.title, value, age, f"{known} {source}".strip()
+
+
+def _age(hours: float) -> str:
+    return figure(hours, "h") if hours < _DAYS_FROM_H else figure(hours / 24, "d")
+
+
+def _step_row(step: StepReport) -> Sequence[str]:
+    told = "" if step.documented is None else str(step.documented)
+    derived = f"{step.derived}" if step.proven else f"at least {step.derived}"
+    return f"{step.at:%Y-%m-%d %H:%M}", told, derived, step.event, step.evidence

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import lock, references
+from cds_service.knowledge import checks, lock
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import VERSIONS, read_all
+from cds_service.knowledge.loader import VERSIONS, Loaded, read_all
 from cds_service.knowledge.model import VersionEntry
 from cds_service.tools.options import knowledge_options
 
@@ -35,7 +35,7 @@ def command(change: str, day: datetime | None, root: Path | None, site: str) -> 
     today = day.date() if day else date.today()  # noqa: DTZ011 - the day where the reviewer is
     folder = find_root(root)
     loaded = read_all(folder, site)
-    problems = loaded.problems or references.check(loaded) or lock.refusals(loaded, today)
+    problems = loaded.problems or _others(loaded) or lock.refusals(loaded, today)
     problems = problems or lock.backdated(loaded, today)
     if problems:
         raise KnowledgeError(["nothing is recorded; mend these first:", *problems])
@@ -52,6 +52,12 @@ def command(change: str, day: datetime | None, root: Path | None, site: str) -> 
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
     click.echo(f"{path}: recorded {_counted(added)}")
+
+
+def _others(loaded: Loaded) -> list[str]:
+    """Everything that keeps these files from being used, but what is gone: that may be recorded as removed."""
+    gone = lock.gone(loaded)
+    return [problem for problem in checks.problems(loaded) if problem not in gone]
 
 
 def _counted(added: list[VersionEntry]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, inspect
@@ -18,16 +17,12 @@ from cds_service.knowledge.model import RuleDefinition
 from cds_service.tools.mutation.criteria import Mutant
 from cds_service.tools.mutation.equivalent import read_table, stale
 from cds_service.tools.mutation.tables import Tables
+from cds_service.tools.options import knowledge_options
 
 
 @click.command("mutants")
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
-@click.option("--site", default="us", show_default=True, help="Id of a shipped site, or path of a YAML file.")
+@knowledge_options
 @click.option(
     "--equivalent",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -70,12 +65,12 @@ def _survivors(knowledge: Knowledge, rules: Sequence[RuleDefinition]) -> tuple[l
     """The mutants that no case noticed, and how many were tried."""
     tables, total = Tables(knowledge), 0
     survivors: list[Mutant] = []
-    console = Console(stderr=True)
-    for rule in track(rules, "changing rules", console=console, transient=True, disable=not console.is_terminal):
-        for mutant, killed in tables.mutants(rule):
-            total += 1
-            if not killed:
-                survivors.append(mutant)
+    with click.progressbar(rules, label="changing rules", file=sys.stderr, hidden=not sys.stderr.isatty()) as tried:
+        for rule in tried:
+            for mutant, killed in tables.mutants(rule):
+                total += 1
+                if not killed:
+                    survivors.append(mutant)
     return survivors, total
 
 

@@ -17,6 +17,7 @@ from cds_service.knowledge.files import find_root
 from cds_service.knowledge.loader import RULE_GROUPS
 from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import STRATA, FactDefinition
+from cds_service.tools.options import root_option
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_ID = 64
@@ -48,11 +49,7 @@ class Draft:
 @click.option("--fact", default="", help="Fact that the rule tests. Default: the first true-or-false one.")
 @click.option("--stratum", type=click.Choice(STRATA), default="advice", show_default=True)
 @click.option("--decision", type=click.Choice(get_args(DecisionName)), help="Makes a card as well.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder that holds rules/ and cards/. Default: those of this checkout or installation.",
-)
+@root_option
 def command(*, rule: str, title: str, fact: str, stratum: str, decision: str | None, root: Path | None) -> None:
     """Begin a rule, its cases and, where it has a decision, its card. Nothing is overwritten."""
     topic, rule_id = _parts(rule)

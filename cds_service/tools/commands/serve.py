@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gc
 import logging
 import os
+import shutil
+import socket
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +25,13 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
-from cds_service.app import create_app
+from cds_service.app import create_app, prepare, start_service
 from cds_service.errors import CdsError
+from cds_service.knowledge import Knowledge
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.options import knowledge_options
 from cds_service.web import outcome
+from cds_service.web.built import BuiltFolder
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +41,9 @@ _STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long
 _TOO_LONG: Final = {http_errors.LimitRequestLine: "414 URI Too Long"} | {
     http_errors.LimitRequestHeaders: "431 Request Header Fields Too Large"
 }
+
+# Builds as politely as it can: the service starts and answers at the same time.
+_BUILD: Final = "import os; os.nice(10); from cds_service.cli import main; main(prog_name='anakinra-cds')"
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -58,10 +70,19 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn, set up from `Settings`. Nothing is loaded before the fork: each worker builds its own engine."""
+    """gunicorn, set up from `Settings`. Workers share the knowledge as it was loaded; each builds its own engine."""
 
-    def __init__(self, settings: Settings, host: str, port: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        host: str,
+        port: int,
+        loaded: Knowledge | None = None,
+        awaited: Path | None = None,
+    ) -> None:
         self.settings = settings
+        self.loaded = loaded
+        self.awaited = awaited
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
         os.set_blocking(self.unannounced, False)
@@ -92,7 +113,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            app = create_app(self.settings)
+            app = create_app(self.settings, start_service(self.settings, self.loaded), self.awaited)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -112,6 +133,37 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             host, port = worker.sockets[0].sock.getsockname()[:2]
             click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
             sys.stdout.flush()
+
+
+@contextmanager
+def building(settings: Settings) -> Iterator[Path]:
+    """A folder in which a child process builds the pages, while the service starts and answers; removed at the end."""
+    owner = os.getpid()
+    folder = Path(tempfile.mkdtemp(prefix="anakinra-cds-pages-"))
+    root = ["--root", str(settings.knowledge)] if settings.knowledge else []
+    words = [sys.executable, "-c", _BUILD, "build", "--out", str(folder), "--site", settings.site, *root]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    try:
+        yield folder
+    finally:
+        # A worker that ends comes by here too: it was forked inside.
+        if os.getpid() == owner:
+            child.terminate()
+            child.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_port(host: str, port: int) -> None:
+    """Raises ClickException where nobody can listen there: gunicorn would say so many times, and wait."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise click.ClickException(
+                f"port {port} of {host} is taken; stop what listens there, or choose another one with --port"
+            ) from error
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
 
 
 def _table() -> str:
@@ -139,6 +191,11 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
         threads=threads or settings.threads,
     )
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    # Each worker loads its own. This copy is for the message: failing workers would say it many times, with tracebacks.
-    knowledge.load(settings.knowledge, settings.site)
-    Server(settings, host, port).run()
+    _require_port(host, port)
+    # Before the fork, once for all workers, and so that what is wrong with it is said once.
+    loaded = knowledge.load(settings.knowledge, settings.site)
+    prepare()
+    if settings.pages is not None:
+        BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
+    with building(settings) if settings.pages is None else nullcontext() as awaited:
+        Server(settings, host, port, loaded, awaited).run()

@@ -7,11 +7,11 @@ from datetime import date
 from cds_service import __version__
 from cds_service.tools.export.collection import TYPES
 from cds_service.tools.export.fhir import DRAFT_NOTICE, Json
-from cds_service.tools.export.search import PARAMETERS
+from cds_service.web.fhir_search import PARAMETERS
 
 
-def capability_statement(base: str, digest: str, site: str, today: date) -> Json:
-    """The statement of the server at `base`, whose process was first asked for it `today`."""
+def capability_statement(digest: str, site: str, today: date) -> Json:
+    """The statement of a server of what was built `today`. The server adds its own address, `implementation.url`."""
     return {
         "resourceType": "CapabilityStatement",
         "name": "AnakinraCdsKnowledge",
@@ -22,7 +22,7 @@ def capability_statement(base: str, digest: str, site: str, today: date) -> Json
         "kind": "instance",
         "description": f"{DRAFT_NOTICE} There is no patient data here.",
         "software": {"name": "anakinra-cds", "version": __version__},
-        "implementation": {"description": f"Knowledge {digest} at the site {site}", "url": base},
+        "implementation": {"description": f"Knowledge {digest} at the site {site}"},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "rest": [{"mode": "server", "resource": [_resource(kind) for kind in TYPES]}],

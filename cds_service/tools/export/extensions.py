@@ -87,6 +87,9 @@ DECLARED: Final = (
         parts=(
             Part("value", ("Quantity", "boolean"), "The value that conditions compare with"),
             Part("unit", _CODE, "Unit, where the value is no quantity"),
+            Part("least", ("Quantity",), "The lowest value that anybody may set"),
+            Part("most", ("Quantity",), "The highest value that anybody may set"),
+            Part("analyte", _CODE, "The table of units of the measurement that it is compared with"),
             Part("owner", _TEXT, "Who answers for the value; `unassigned` where nobody does"),
             Part("validFrom", ("date",), "From when the value holds"),
             Part("reference", _TEXT, "Where the value comes from"),

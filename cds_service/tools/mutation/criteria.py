@@ -12,8 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.knowledge.files import YamlPath
 from cds_service.knowledge.files import spelled as place
-from cds_service.knowledge.model import POLICY_PREFIX, Condition, Policy, RuleDefinition
-from cds_service.knowledge.rule_references import conditions
+from cds_service.knowledge.model import POLICY_PREFIX, Condition, Policy, RuleDefinition, conditions
 from cds_service.tools.mutation.steps import Number, moved
 
 # Comparisons with a number: the nearest other one, and the opposite.

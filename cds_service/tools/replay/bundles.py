@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cds_service.errors import CdsError
+
 Resource = dict[str, Any]
 
 # Where a resource names its patient; the first of these that refers to a Patient counts.
@@ -85,11 +87,23 @@ def read(source: Source) -> Iterator[Chart | Problem]:
 # ---------------------------------------------------------------- bundles
 
 
+class FileError(CdsError):
+    """A file that cannot be used; the message names it, with line and column where they are known."""
+
+
+def parsed(path: Path) -> Any:
+    """The JSON of a file. FileError says what is wrong with it: `file:line:column: not JSON: ...`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(str(_problem(str(path), error))) from error
+
+
 def _read_bundle(path: Path) -> Iterator[Chart | Problem]:
     try:
         bundle = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        yield Problem(str(path), _reason(error))
+        yield _problem(str(path), error)
         return
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         yield Problem(str(path), f"expected a FHIR Bundle, found {_kind(bundle)}")
@@ -157,7 +171,7 @@ def _read_ndjson(source: Source) -> Iterator[Chart | Problem]:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
-            yield Problem(str(path), _reason(error))
+            yield _problem(str(path), error)
             continue
         # Not splitlines(): U+2028 and its like may stand inside a JSON string.
         for number, line in enumerate(text.split("\n"), 1):
@@ -166,7 +180,7 @@ def _read_ndjson(source: Source) -> Iterator[Chart | Problem]:
             try:
                 resource = json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield Problem(f"{path}:{number}", _reason(error))
+                yield _problem(str(path), error, number - 1)
                 continue
             if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
                 resources.append(resource)
@@ -210,14 +224,15 @@ def _by_patient(resources: list[Resource], where: str, story: str) -> Iterator[C
         yield Problem(where, f"{count} resources are about patients who are not in it; they were left out")
 
 
-def _reason(error: Exception) -> str:
+def _problem(where: str, error: Exception, above: int = 0) -> Problem:
+    """What is wrong with a file, or with a line of it that has `above` lines above it."""
     if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        return Problem(f"{where}:{above + error.lineno}:{error.colno}", f"not JSON: {error.msg}")
     if isinstance(error, RecursionError):
-        return "not usable: nested too deeply"
+        return Problem(where, "not usable: nested too deeply")
     if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 text: byte {error.start}"
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        return Problem(where, f"not UTF-8 text: byte {error.start}")
+    return Problem(where, f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _kind(value: object) -> str:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import requests
-
 from cds_service.errors import CdsError
 
 _TIMEOUT_SECONDS = 30.0
@@ -51,6 +49,9 @@ class HttpClient:
     """
 
     def __init__(self, base_url: str, *, trust_env: bool = True) -> None:
+        import requests  # of the extra `tools`: a replay in this process needs no HTTP
+
+        self._errors = requests.RequestException
         self._base = base_url.rstrip("/").removesuffix("/cds-services")
         self._session = requests.Session()
         self._session.trust_env = trust_env
@@ -61,7 +62,7 @@ class HttpClient:
         try:
             answer = self._session.get(where, timeout=_TIMEOUT_SECONDS)
             return _discovered(answer.status_code, answer.content, where)
-        except requests.RequestException as error:
+        except self._errors as error:
             raise ClientError(f"{where}: no answer ({type(error).__name__}); is the service running?") from error
 
     def call(self, service_id: str, request: Mapping[str, Any]) -> Reply:
@@ -72,7 +73,7 @@ class HttpClient:
             answer = self._session.post(
                 f"{self._base}/cds-services/{service_id}", data=body, headers=_JSON, timeout=_TIMEOUT_SECONDS
             )
-        except requests.RequestException as error:
+        except self._errors as error:
             return Reply(0, None, _since(start), f"no answer ({type(error).__name__})")
         return _reply(answer.status_code, answer.content, _since(start))
 
@@ -91,7 +92,7 @@ class LocalClient:
         from cds_service.app import create_app
         from cds_service.settings import from_environ
 
-        settings = replace(from_environ(os.environ), allow_evaluation_time=True)
+        settings = replace(from_environ(os.environ), allow_evaluation_time=True, pages=None)
         chosen = replace(settings, site=site or settings.site, knowledge=root or settings.knowledge)
         self._client = create_app(chosen).test_client()
 

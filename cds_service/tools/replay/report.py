@@ -1,43 +1,26 @@
-"""Tell what a replay found: the table, the summary line, the differences, the file of answers."""
+"""Tell what a replay found: a line a patient, the summary line, the differences, the answers as JSON."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
+from cds_service.tools.printing import table
 from cds_service.tools.replay.run import Replay, Result
 
-STYLES: Mapping[str, str] = {"critical": "bold red", "warning": "yellow", "info": "cyan", "": "dim"}
+
+def rows(results: Sequence[Result]) -> str:
+    """One line a patient, below a line of titles."""
+    titles = ("", "patient", "decision", "indicator", "dose", "ms", "story")
+    return table(titles, [_row(result) for result in results])
 
 
-def table(results: Sequence[Result]) -> Table:
-    """One row a patient."""
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("patient", overflow="fold")
-    grid.add_column("story", overflow="fold")
-    grid.add_column("decision", no_wrap=True)
-    grid.add_column("indicator", no_wrap=True)
-    grid.add_column("dose", no_wrap=True)
-    grid.add_column("ms", justify="right", no_wrap=True)
-    for result in results:
-        style = "bold red" if result.reply.error else STYLES.get(result.indicator, "")
-        mark = " ≠" if result.differences else ""
-        grid.add_row(
-            escape(result.chart.patient_id),
-            escape(result.chart.story),
-            f"[{style}]{escape(result.decision)}[/]{mark}" if style else f"{escape(result.decision)}{mark}",
-            escape(result.indicator),
-            escape(result.dose),
-            f"{result.reply.ms:.0f}" if result.reply.ms >= 10 else f"{result.reply.ms:.1f}",
-        )
-    return grid
+def _row(result: Result) -> tuple[str, ...]:
+    mark = "≠" if result.differences or result.reply.error else ""
+    ms = f"{result.reply.ms:.0f}" if result.reply.ms >= 10 else f"{result.reply.ms:.1f}"
+    return mark, result.chart.patient_id, result.decision, result.indicator, result.dose, ms, result.chart.story
 
 
 def summary(replay: Replay) -> str:
@@ -101,9 +84,9 @@ def _same_time(said: str, asked: datetime) -> bool:
     return found.tzinfo is not None and abs((found - asked).total_seconds()) < 1
 
 
-def write_answers(results: Sequence[Result], path: Path) -> None:
-    """Every answer as JSON. The file holds patient data when the charts do."""
-    answers: list[dict[str, Any]] = [
+def answers(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Every answer, for JSON. It holds patient data when the charts do."""
+    return [
         {
             "patientId": result.chart.patient_id,
             "source": result.chart.source,
@@ -117,4 +100,3 @@ def write_answers(results: Sequence[Result], path: Path) -> None:
         }
         for result in results
     ]
-    path.write_text(json.dumps(answers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

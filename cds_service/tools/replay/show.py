@@ -1,71 +1,46 @@
-"""Show a card on a terminal as a clinician would meet it: what it says, what it offers, and why."""
+"""A card as text: what it says, what it offers, and why; as a clinician would meet it, without frames."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from rich.console import Group, RenderableType
-from rich.markdown import Markdown
-from rich.markup import escape
-from rich.padding import Padding
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
-
-from cds_service.tools.replay.report import STYLES
+from cds_service.tools.printing import figure
 from cds_service.tools.replay.run import dose_text, explanation
 
-_SHOWN_SOURCES = 2  # references printed beside a fact; the rest are counted
+_SHOWN_SOURCES: Final = 2  # references printed beside a fact; the rest are counted
 
 
-def card_panel(card: Mapping[str, Any]) -> Panel:
-    """One card, framed in the colour of its indicator."""
-    why = explanation(card)
-    indicator = str(card.get("indicator", ""))
-    parts: list[RenderableType] = [Text(str(card.get("summary", "")), style="bold")]
-    if card.get("detail"):
-        parts += [Text(""), Markdown(str(card["detail"]))]
-    offers = list(_offers(card))
-    if offers:
-        parts += [Text(""), *offers]
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(justify="right", style="dim bold", no_wrap=True)
-    grid.add_column(style="dim", overflow="fold")
-    for label, text in _why(why):
-        grid.add_row(label, Text(text))
-    if grid.row_count:
-        parts += [Text(""), grid]
-    title = f"[bold]{escape(indicator.upper() or '?')}[/] · {escape(str(why.get('decision', '?')))}"
-    source = card.get("source", {}).get("label", "")
-    return Panel(
-        Group(*parts),
-        title=title,
-        title_align="left",
-        subtitle=escape(str(source)),
-        subtitle_align="right",
-        border_style=STYLES.get(indicator, "white"),
-        padding=(0, 1),
-    )
+def title(card: Mapping[str, Any]) -> str:
+    """`WARNING · suggest`."""
+    decision = explanation(card).get("decision", "?")
+    return f"{str(card.get('indicator', '')).upper() or '?'} · {decision}"
 
 
-def _offers(card: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Suggestions as buttons, the recommended one filled; override reasons as the ways to say no."""
+def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    """The whole card; its Markdown as it was written."""
+    yield f"{title(card)}: {card.get('summary', '')}"
+    yield from (f"    {line}".rstrip() for line in str(card.get("detail", "")).splitlines())
+    for button, label, actions in offers(card):
+        yield f"    [{button}] {label}"
+        yield from (f"        {action}" for action in actions)
+    for label, text in basis(explanation(card)):
+        yield f"    {label}: {text}"
+
+
+def offers(card: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """(button, label, what it does) of each suggestion, the recommended one in capitals, and the override reasons."""
     for suggestion in card.get("suggestions", ()):
-        recommended = bool(suggestion.get("isRecommended"))
-        button = "[reverse] ACCEPT [/]" if recommended else "\\[ accept ]"
-        yield Text.from_markup(f"{button} {escape(str(suggestion.get('label', '')))}")
-        for action in suggestion.get("actions", ()):
-            said = f"{action.get('type', '?')}: {action.get('description', '')}"
-            yield Padding(Text(said, style="dim"), (0, 0, 0, 10))
+        button = "ACCEPT" if suggestion.get("isRecommended") else "accept"
+        actions = [f"{a.get('type', '?')}: {a.get('description', '')}" for a in suggestion.get("actions", ())]
+        yield button, str(suggestion.get("label", "")), actions
     reasons = [str(reason.get("display", reason.get("code"))) for reason in card.get("overrideReasons", ())]
     if reasons:
-        yield Text(f"[ override ] {' · '.join(reasons)}", style="dim")
+        yield "override", " · ".join(reasons), []
 
 
-def _why(why: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the card rests on, as (label, line)."""
+def basis(why: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a card rests on, from its explanation: (label, line)."""
     if why.get("rule"):
         version = f" {why['ruleVersion']}" if why.get("ruleVersion") else ""
         yield "why", f"rule {why['rule']}{version}"
@@ -93,11 +68,7 @@ def _plan(plan: Mapping[str, Any]) -> str:
 
 
 def _measure(item: Mapping[str, Any]) -> str:
-    value = item.get("value")
-    shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    # UCUM annotations such as {dose} say nothing that the name does not.
-    unit = re.sub(r"^\{.*\}$", "", str(item.get("unit", "")))
-    return " ".join(part for part in (f"{item.get('name')} =", shown, unit) if part)
+    return f"{item.get('name')} = {figure(item.get('value'), str(item.get('unit', '')))}"
 
 
 def _fact(fact: Mapping[str, Any]) -> str:

@@ -8,29 +8,22 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from cds_service.knowledge.checks.comparisons import MAX_TEXT
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import Loaded
+from cds_service.knowledge.loader import FACTS, STATUSES, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
     Catalogue,
     Computed,
     CrsGrade,
     FactDefinition,
-    FactsFile,
     Named,
-    Orders,
-    Query,
+    Policy,
     Selection,
     StatusSet,
-    ValueSet,
     named_in,
 )
 
-FACTS: Final = "rules/facts.yaml"
-STATUSES: Final = "rules/statuses.yaml"
-POLICIES: Final = "rules/policies.yaml"
-# Units that a window may have.
-_TIMES: Final = ("min", "h", "d")
 # Members of a selection that only some resources have an element for.
 _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "ended_within": ("Condition",),
@@ -46,48 +39,55 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def catalogue(loaded: Loaded) -> Catalogue:
-    """The whole catalogue: the facts with the named statuses."""
-    found = loaded.singles[FACTS]
-    parts = {name: getattr(found, name) for name in FactsFile.model_fields}
-    return Catalogue(**parts, statuses=loaded.singles[STATUSES])
-
-
-def check(loaded: Loaded) -> list[str]:
-    """Every name that does not exist or does not fit its place, one line each."""
-    document, whole = loaded.document(FACTS, ""), catalogue(loaded)
-    found = [*_queries(loaded, document, whole), *_statuses(loaded.document(STATUSES, ""), whole.statuses)]
+def facts(loaded: Loaded) -> Iterator[str]:
+    """Every name that does not exist or does not fit its place, one line each; nothing is made of itself."""
+    document, whole = loaded.document(FACTS), loaded.catalogue
+    found = [*_statuses(loaded.document(STATUSES), whole.statuses), *_apart(document, whole)]
     known = _known(loaded, whole)
-    for section in ("records", "results", "scales", "computed", "facts"):
-        for name, part in getattr(whole, section).items():
-            for path, model in _models((section, name), part):
-                found += _names(document, path, model, known)
+    for path, named in _named(whole):
+        found += _name(document, path, named, known)
     for here, selection in _selections(whole):
         found += _selection(document, here, selection, whole)
     for name, fact in whole.facts.items():
         found += _fact(loaded, document, name, fact, whole)
-    return found or _cycles(document, whole)
+    yield from found or _cycles(document, whole)
+
+
+def windows(catalogue: Catalogue) -> Iterator[tuple[YamlPath, str]]:
+    """Every policy that a fact uses as a window, and where."""
+    return ((path, named.name) for path, named in _named(catalogue) if named.what == "window")
+
+
+def _named(whole: Catalogue) -> Iterator[tuple[YamlPath, Named]]:
+    """Every name in the catalogue with its path in the file."""
+    for section in ("records", "results", "scales", "computed", "facts"):
+        for name, part in getattr(whole, section).items():
+            for here, model in _models((section, name), part):
+                for found in named_in(model):
+                    yield (*here, *found.path), found
+
+
+def _apart(document: Document, whole: Catalogue) -> Iterator[str]:
+    for name in sorted(whole.records.keys() & whole.queries.keys()):
+        yield document.problem(("records", name), f"expected another name: {name} is a query")
 
 
 def _known(loaded: Loaded, whole: Catalogue) -> dict[str, Iterable[str]]:
-    policies = loaded.singles[POLICIES]
-    orders: Orders = loaded.singles["rules/orders.yaml"]
     return {
         "value set": loaded.table("rules/terms"),
         "status": whole.statuses,
-        "threshold": policies,
-        "window": policies,
-        "switch": policies,
-        "analyte": loaded.singles["rules/units.yaml"],
+        "threshold": loaded.policies,
+        "switch": loaded.policies,
+        "analyte": loaded.analytes,
         "query": whole.queries,
         "records": whole.records,
         "query or records": (*whole.queries, *whole.records),
         "fact": whole.facts,
-        "order kind": orders.kinds,
+        "order kind": loaded.orders.kinds,
         "result": whole.results,
         "scale": whole.scales,
         "computation": whole.computed,
-        "policies": policies,
+        "policies": loaded.policies,
     }
 
 
@@ -100,48 +100,21 @@ def _models(path: YamlPath, part: Any) -> Iterator[tuple[YamlPath, BaseModel]]:
         yield path, part
 
 
-def _names(document: Document, here: YamlPath, model: BaseModel, known: Mapping[str, Any]) -> Iterator[str]:
-    for found in named_in(model):
-        path = (*here, *found.path)
-        what = "policy" if found.what in ("threshold", "window", "switch") else found.what
-        absent = missing(document, path, what, found.name, known[found.what])
-        yield from absent
-        if not absent and what == "policy":
-            yield from _policy(document, path, found, known["policies"][found.name])
+def _name(document: Document, path: YamlPath, found: Named, known: Mapping[str, Any]) -> Iterator[str]:
+    if found.what == "window":
+        return  # looked at with all other windows
+    what = "policy" if found.what in ("threshold", "switch") else found.what
+    absent = missing(document, path, what, found.name, known[found.what])
+    yield from absent
+    if not absent and what == "policy":
+        yield from _policy(document, path, found, known["policies"][found.name])
 
 
-def _policy(document: Document, path: YamlPath, found: Named, policy: Any) -> Iterator[str]:
+def _policy(document: Document, path: YamlPath, found: Named, policy: Policy) -> Iterator[str]:
     if found.what == "switch" and not isinstance(policy.value, bool):
         yield document.problem(path, f"expected a policy that is true or false ({found.name} is in {policy.unit})")
     elif found.what != "switch" and isinstance(policy.value, bool):
         yield document.problem(path, f"expected a policy with a number ({found.name} is true or false)")
-    elif found.what == "window" and policy.unit not in _TIMES:
-        yield document.problem(path, f"expected a policy in h or d ({found.name} is in {policy.unit or 'no unit'})")
-
-
-def _queries(loaded: Loaded, document: Document, whole: Catalogue) -> Iterator[str]:
-    value_sets = loaded.table("rules/terms")
-    for name, query in whole.queries.items():
-        if query.window:
-            yield from missing(document, ("queries", name, "window"), "policy", query.window, loaded.singles[POLICIES])
-        for index, code in enumerate(query.codes):
-            yield from missing(document, ("queries", name, "codes", index), "value set", code, value_sets)
-        yield from _searched(document, name, query, whole, value_sets)
-    for name in sorted(whole.records.keys() & whole.queries.keys()):
-        yield document.problem(("records", name), f"expected another name: {name} is a query")
-
-
-def _searched(
-    document: Document, name: str, query: Query, whole: Catalogue, value_sets: Mapping[str, ValueSet]
-) -> Iterator[str]:
-    """Value sets that no search finds. One without any code is for sites to fill, beside others that are found."""
-    systems = {code: {c.system for c in value_sets[code].codes} for code in query.codes if code in value_sets}
-    unsearched = [code for code, held in systems.items() if held.isdisjoint(whole.searched_systems)]
-    for index, code in enumerate(query.codes):
-        if code in unsearched and (systems[code] or len(unsearched) == len(systems)):
-            searched = " or ".join(whole.searched_systems) or "a system in searchedSystems"
-            text = f"expected a value set with codes of {searched} ({code} has none)"
-            yield document.problem(("queries", name, "codes", index), text)
 
 
 def _statuses(document: Document, statuses: Mapping[str, StatusSet]) -> Iterator[str]:
@@ -194,7 +167,11 @@ def _resources(source: str, whole: Catalogue, seen: set[str]) -> set[str]:
 
 def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, whole: Catalogue) -> Iterator[str]:
     here, source = ("facts", name), fact.source
-    analyte = loaded.singles["rules/units.yaml"].get(source.analyte)
+    for index, word in enumerate(fact.values):
+        if not word or len(word) > MAX_TEXT or not word.isprintable():
+            told = f"expected a printable word of at most {MAX_TEXT} characters"
+            yield document.problem((*here, "values", index), told)
+    analyte = loaded.analytes.get(source.analyte)
     if analyte and source.kind in ("newest", "sum") and fact.unit != analyte.unit:
         text = f"expected {analyte.unit}, as the analyte {source.analyte} (found {fact.unit or 'nothing'})"
         yield document.problem((*here, "unit"), text)
@@ -204,7 +181,7 @@ def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, w
         if source.give in gives and gives[source.give] != fact.type:
             text = f"expected {gives[source.give]}, as {source.give} of {source.computed} (found {fact.type})"
             yield document.problem((*here, "type"), text)
-    orders: Orders = loaded.singles["rules/orders.yaml"]
+    orders = loaded.orders
     for found in named_in(source):
         if found.what == "order kind" and found.name in orders.kinds and found.name not in orders.drugs:
             yield document.problem((*here, "from", *found.path), f"expected a drug ({found.name} has no drug.yaml)")

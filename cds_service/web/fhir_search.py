@@ -1,14 +1,15 @@
-"""FHIR searches over the exported resources: which parameters there are, what matches, and which page is wanted."""
+"""FHIR searches over what is served: which parameters there are, what matches, and which page is wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from cds_service.errors import CallError
-from cds_service.tools.export.fhir import Json
+
+Json = dict[str, Any]
 
 PARAMETERS: Final = {"_id": "token", "url": "uri", "version": "token", "name": "string"}
 """Search parameters of every type, and their FHIR types."""

@@ -33,11 +33,11 @@ def known_names(loaded: Loaded) -> Mapping[str, Mapping[str, Any]]:
     """What a statement may name, by kind: name -> model."""
     return {
         "rules": loaded.table("rules"),
-        "policies": loaded.singles["rules/policies.yaml"],
+        "policies": loaded.policies,
         "regimens": loaded.table("regimens"),
         "evidence": loaded.table("rules/evidence"),
         "cards": loaded.table("cards"),
-        "facts": loaded.singles["rules/facts.yaml"].facts,
+        "facts": loaded.catalogue.facts,
     }
 
 

@@ -1,4 +1,4 @@
-"""Servers, started once for the folder."""
+"""Fixtures: FHIR servers that behave and that do not, each started once, and services that ask them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.fhir_server.misbehaving import FaultServer, Trap, trap
 from tests.support.vignettes import Vignette, vignettes
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def the_trap() -> Iterator[Trap]:
     """Nobody may come here."""
     with trap() as found:
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def faulty(the_trap: Trap) -> Iterator[FaultServer]:
     """The server of all faults."""
     server = FaultServer(FAULTS, the_trap.origin)
@@ -29,7 +29,7 @@ def faulty(the_trap: Trap) -> Iterator[FaultServer]:
         yield server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def good() -> Iterator[GoodServer]:
     """A good server with the charts of all vignettes."""
     server = GoodServer(CANARY)
@@ -40,7 +40,7 @@ def good() -> Iterator[GoodServer]:
         yield server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def at_site(
     good: GoodServer, faulty: FaultServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Asker]]:
@@ -57,13 +57,13 @@ def at_site(
         yield Sites()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def asker(at_site: dict[str, Asker]) -> Asker:
     """The service at `us`."""
     return at_site["us"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def refractory() -> Vignette:
     """A chart for which an order is offered, so that whatever is lost shows."""
     return next(case for case in vignettes() if case.id == "V01")

@@ -6,21 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from cds_service.knowledge import always, drug_references, lock, sites, trace_references
+from cds_service.knowledge import always, lock, sites
+from cds_service.knowledge.checks import drugs
+from cds_service.knowledge.checks.comparisons import misfit
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import DRUGS, Loaded
+from cds_service.knowledge.loader import DRUGS, POLICIES, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import (
-    POLICY_PREFIX,
-    Card,
-    Case,
-    FactsFile,
-    Orders,
-    Policy,
-    RuleDefinition,
-    named_in,
-)
-from cds_service.knowledge.rule_references import conditions, misfit
+from cds_service.knowledge.model import POLICY_PREFIX, Card, Case, Policy, RuleDefinition, conditions, named_in
+from cds_service.knowledge.review import traces
 
 MAX_RULE_LINES = 40
 
@@ -41,7 +34,7 @@ def check(loaded: Loaded) -> list[str]:
             found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
     for key in cases:
         found += missing(loaded.document("cases", key), (), "rule", key, rules)
-    return [*found, *trace_references.check(loaded), *lock.problems(loaded)]
+    return [*found, *traces.check(loaded), *lock.problems(loaded)]
 
 
 def warnings(loaded: Loaded) -> list[str]:
@@ -61,9 +54,9 @@ def unused(loaded: Loaded) -> list[str]:
             if key not in used[what]:
                 document = loaded.document(kind, key)
                 found.append(document.problem(("id",), f"the {what} {key} is not used by any other file"))
-    for key in loaded.singles["rules/policies.yaml"]:
+    for key in loaded.policies:
         if key not in used["policy"]:
-            document = loaded.document("rules/policies.yaml", "")
+            document = loaded.document(POLICIES, key)
             found.append(document.problem((key,), f"the policy {key} is not used by any other file"))
     return found
 
@@ -89,7 +82,7 @@ def _cases(loaded: Loaded, document: Document, rule: RuleDefinition, cases: tupl
     for result in wanted:
         if all(case.result != result for case in cases):
             yield document.problem((), f"expected at least one case with `result: {result}`")
-    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
+    catalogue = loaded.catalogue
     findings = {condition.finding for _, condition in conditions(rule) if condition.finding}
     names: set[str] = set()
     for index, case in enumerate(cases):
@@ -113,11 +106,12 @@ def _can_be_unknown(rule: RuleDefinition) -> bool:
 def _used(loaded: Loaded) -> dict[str, set[str]]:
     """What is named anywhere, by kind. What every answer looks up is told by `always`."""
     rules: Mapping[str, RuleDefinition] = loaded.table("rules")
-    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
-    orders: Orders = loaded.singles["rules/orders.yaml"]
+    catalogue = loaded.catalogue
+    orders = loaded.orders
     value_sets = {code for query in catalogue.queries.values() for code in query.codes}
     value_sets |= _named_by_facts(loaded, "value set").union(always.VALUE_SETS)
     value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
+    value_sets |= {f"route-{name}" for name in orders.routes}
     return {
         "value set": value_sets
         | {use.value_set for drug in loaded.table(DRUGS).values() for use in drug.uses.values()},
@@ -129,7 +123,7 @@ def _used(loaded: Loaded) -> dict[str, set[str]]:
 
 def _named_by_facts(loaded: Loaded, *what: str) -> set[str]:
     """What the fact catalogue names of some kinds, whether or not a fact leads there."""
-    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
+    catalogue = loaded.catalogue
     shared = (catalogue.results, catalogue.scales, catalogue.computed)
     models: list[BaseModel] = [model for shelf in shared for model in shelf.values()]
     models += [part for parts in catalogue.records.values() for part in parts]
@@ -138,14 +132,14 @@ def _named_by_facts(loaded: Loaded, *what: str) -> set[str]:
 
 
 def _used_policies(loaded: Loaded) -> set[str]:
-    catalogue: FactsFile = loaded.singles["rules/facts.yaml"]
+    catalogue = loaded.catalogue
     found = {query.window for query in catalogue.queries.values()}
-    found |= {policy for drug in loaded.table(DRUGS).values() for _, policy in drug_references.policies_of(drug)}
+    found |= {policy for drug in loaded.table(DRUGS).values() for _, policy in drugs.policies_of(drug)}
     found |= _named_by_facts(loaded, "threshold", "window", "switch")
     for rule in loaded.table("rules").values():
         found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
         found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}
-    return found | _named_in_cards(loaded.table("cards").values(), loaded.singles["rules/policies.yaml"])
+    return found | _named_in_cards(loaded.table("cards").values(), loaded.policies)
 
 
 def _named_in_cards(cards: Iterable[Card], policies: Mapping[str, Policy]) -> set[str]:

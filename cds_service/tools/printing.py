@@ -1,0 +1,55 @@
+"""How commands print: plain text without frames, wrapped on a terminal only, and one JSON document for programs."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+import msgspec
+
+from cds_service.advice.words import number
+
+_TIMES: Final = frozenset({"h", "d", "min"})
+_NARROWEST: Final = 24  # columns; a last cell is not wrapped into less
+
+
+def figure(value: object, unit: str) -> str:
+    """A value for reading: yes and no, times to a tenth, other numbers to a hundredth, and no UCUM annotations.
+
+    A time that a tenth would make whole, such as 7.96 h, keeps its hundredths: it may stand below a threshold of 8.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    said = number(round(value, 1)) if unit in _TIMES else number(value)
+    if "." not in said:
+        said = number(value)
+    return " ".join(part for part in (said, "" if unit.startswith("{") or unit == "a" else unit) if part)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lines with the cells of a column below each other; the last cell of a row is as long as it is.
+
+    On a terminal it is wrapped below itself.
+    """
+    lines = [columns, *rows]
+    widths = [max(len(line[index]) for line in lines) + 2 for index in range(len(columns) - 1)]
+    return "\n".join(_line(line, widths) for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    start = "".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=False))
+    left = shutil.get_terminal_size().columns - len(start)
+    if not sys.stdout.isatty() or left < _NARROWEST:
+        return (start + cells[-1]).rstrip()
+    return textwrap.fill(cells[-1], left + len(start), initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def echo_json(content: Any) -> None:
+    """One document, indented."""
+    click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2).decode())

@@ -1,0 +1,57 @@
+"""Fixtures of all tests: the shipped knowledge with what is made of it, a small root, and FHIR servers."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge import Knowledge, load
+from cds_service.tools.build import build
+from tests.support.exported import Resources, exported
+from tests.support.knowledge_root import Problems, write_root
+from tests.support.shipped import ROOT
+
+pytest_plugins = ["tests.support.fhir_servers"]
+
+
+@pytest.fixture(scope="session")
+def ours() -> Knowledge:
+    """The shipped knowledge at the site `us`."""
+    return load(ROOT)
+
+
+@pytest.fixture(scope="session")
+def resources(ours: Knowledge) -> Resources:
+    """The shipped knowledge as FHIR."""
+    return exported(ours)
+
+
+@pytest.fixture(scope="session")
+def pages(ours: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a service serves at /knowledge and /fhir, built from the shipped knowledge."""
+    folder = tmp_path_factory.mktemp("pages")
+    build(ours, folder, date(2026, 3, 5))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A minimal valid root of knowledge files, the test's own to change."""
+    return write_root(tmp_path / "root")
+
+
+@pytest.fixture
+def problems(root: Path) -> Problems:
+    """A function that loads the root and returns the problems."""
+
+    def loaded(site: str = "us") -> tuple[str, ...]:
+        try:
+            load(root, site)
+        except KnowledgeError as error:
+            return error.problems
+        return ()
+
+    return loaded
