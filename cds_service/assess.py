@@ -26,6 +26,7 @@ from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
 from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 from cds_service.program import Plan, Program
 
 Json = dict[str, Any]
@@ -63,14 +64,14 @@ def question_of(program: Program, call: HookCall, medications: Medications) -> Q
 
 def assess(program: Program, chart: Chart, question: Question, now: datetime) -> Assessment:
     """Everything that is found, decided and to be said, for each kind of order that is selected."""
-    orders = tuple(_of_kind(program, chart, question, kind, now) for kind in question.kinds)
+    orders = tuple(_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
     return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
 
 
 def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
     """The assessment of a call whose orders or chart could not be read at all."""
-    kind = next(iter(program.knowledge.orders.kinds))
-    order = _failed(kind, (), {}, NOTHING_FOUND, "the call could not be read", error)
+    occasion = program.occasions(program.knowledge.orders.kinds)[0]
+    order = _failed(occasion, (), {}, NOTHING_FOUND, "the call could not be read", error)
     return _together(program, call.hook, now, call.patient_id, call.encounter_id, (order,))
 
 
@@ -102,21 +103,22 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__} at {f'{frames[-1].filename}:{frames[-1].lineno}' if frames else 'unknown'}"
 
 
-def _of_kind(program: Program, chart: Chart, question: Question, kind: str, now: datetime) -> OrderAssessment:
-    plan = program.plans[question.hook, kind] if kind else Plan((), program.every_fact)
+def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, now: datetime) -> OrderAssessment:
+    plan = program.plans[question.hook, occasion.key] if occasion.kind else Plan((), program.every_fact)
     facts: dict[str, Fact] = {}
     findings, failing = NOTHING_FOUND, "the facts could not be found"
     try:
-        reading = program.reading(chart, replace(question.order, kind=kind), question.encounter_id, now)
+        order = replace(question.order, kind=occasion.kind)
+        reading = program.reading(chart, order, occasion.drug, question.encounter_id, now)
         facts = plan.gatherer.gather(reading)
-        if not kind:
-            return OrderAssessment(kind, (), facts, findings)
+        if not occasion.kind:
+            return OrderAssessment(occasion, (), facts, findings)
         failing = "the rules engine failed"
-        findings = program.engine.run(question.hook, kind, _values(facts))
+        findings = program.engine.run(question.hook, occasion.key, _values(facts))
         failing = "no decision could be made"
-        return decide(program.knowledge, plan.rules, findings, reading, facts)
+        return decide(program.knowledge, occasion, plan.rules, findings, reading, facts)
     except Exception as error:
-        return _failed(kind, plan.rules, facts, findings, failing, error)
+        return _failed(occasion, plan.rules, facts, findings, failing, error)
 
 
 def _values(facts: Facts) -> dict[str, bool | int | float | str]:
@@ -124,10 +126,15 @@ def _values(facts: Facts) -> dict[str, bool | int | float | str]:
 
 
 def _failed(
-    kind: str, rules: Sequence[RuleDefinition], facts: Facts, findings: Findings, trouble: str, error: Exception
+    occasion: Occasion,
+    rules: Sequence[RuleDefinition],
+    facts: Facts,
+    findings: Findings,
+    trouble: str,
+    error: Exception,
 ) -> OrderAssessment:
-    _log.error("%s: %s: %s", kind or "no order", trouble, place_of(error))
-    return unevaluated(kind, rules, facts, findings, trouble)
+    _log.error("%s: %s: %s", occasion.key or "no order", trouble, place_of(error))
+    return unevaluated(occasion, rules, facts, findings, trouble)
 
 
 def _together(
@@ -152,7 +159,7 @@ def _worded(program: Program, assessment: Assessment, order: OrderAssessment) ->
 
 def _unevaluated_of(order: OrderAssessment) -> OrderAssessment:
     trouble = order.trouble or "a card could not be worded"
-    return unevaluated(order.kind, order.rules, order.facts, order.findings, trouble)
+    return unevaluated(order.occasion, order.rules, order.facts, order.findings, trouble)
 
 
 def _plain_cards(assessment: Assessment) -> list[Json]:

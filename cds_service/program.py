@@ -6,7 +6,7 @@ Beside loading, this is the only place where content can be wrong: what compiles
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_service.advice.cards import Wording
@@ -26,13 +26,14 @@ from cds_service.facts.order import OrderInHand
 from cds_service.facts.select import Selections
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.requirements import AMOUNTS, FACTS, HOURS, unmet
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one hook and kind of order takes: its rules, in order of evaluation, and the facts that they need."""
+    """What one hook and occasion take: their rules, in order of evaluation, and the facts that they need."""
 
     rules: tuple[RuleDefinition, ...]
     gatherer: Gatherer
@@ -43,8 +44,9 @@ class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
     `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
-    time. `templates` are the prefetch templates by query; `not_kept` the queries that this site's EHR holds nothing
-    for. `plans` are by hook and kind of order; `every_fact` gathers the whole catalogue.
+    time; `select` is the selection language, compiled for them. `templates` are the prefetch templates by query;
+    `not_kept` the queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion;
+    `every_fact` gathers the whole catalogue.
     """
 
     id: str
@@ -61,7 +63,6 @@ class Program:
     every_fact: Gatherer
     engine: Engine
     wording: Wording
-    one_click: bool
 
     def warm(self) -> None:
         """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
@@ -79,17 +80,29 @@ class Program:
 
     def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
         """The queries that the facts for these kinds of order may look at."""
-        return frozenset(name for kind in kinds for name in self.plans[hook, kind].gatherer.queries)
+        return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o.key].gatherer.queries)
+
+    @property
+    def no_order(self) -> Occasion:
+        """The occasion of a question without an order: facts of a drug in hand are those of the first drug."""
+        return Occasion("", next(iter(self.knowledge.drugs), ""))
+
+    def occasions(self, kinds: Iterable[str]) -> tuple[Occasion, ...]:
+        """The occasions of some kinds of order, in their order; "" is none."""
+        return tuple(
+            o for kind in kinds for o in (self.knowledge.occasions.of_kind[kind] if kind else (self.no_order,))
+        )
 
     def horizon(self, now: datetime) -> datetime:
         """The latest moment that still counts as now: clocks differ by a few minutes."""
         return now + timedelta(hours=self.windows["clock-tolerance"])
 
-    def reading(self, chart: Chart, order: OrderInHand, encounter_id: str | None, now: datetime) -> Reading:
-        """All that facts may look at, for one kind of order."""
+    def reading(self, chart: Chart, order: OrderInHand, drug: str, encounter_id: str | None, now: datetime) -> Reading:
+        """All that facts may look at, for one kind of order and the drug that is judged."""
         return Reading(
             chart=chart,
             order=order,
+            drug=drug,
             orders=self.knowledge.orders,
             now=now,
             horizon=self.horizon(now),
@@ -99,7 +112,7 @@ class Program:
             windows=self.windows,
             units=self.units,
             site=self.knowledge.site,
-            one_click=self.one_click,
+            one_click=self.knowledge.one_click(drug),
             select=self.select,
         )
 
@@ -109,36 +122,41 @@ def compile_program(knowledge: Knowledge) -> Program:
     if problems := list(unmet(knowledge)):
         raise KnowledgeError(problems)
     cards = compile_cards(knowledge.cards, lambda card, key, text: knowledge.problem("cards", card, (key,), text))
-    if problems := card_problems(knowledge, cards):
+    occasions = {o: tuple(knowledge.occasions.rules(o)) for each in knowledge.occasions.of_kind.values() for o in each}
+    if problems := card_problems(knowledge, cards, occasions):
         raise KnowledgeError(problems)
     windows = {n: float(p.value) * HOURS[p.unit] for n, p in knowledge.policies.items() if p.unit in HOURS}
     catalogue, site = knowledge.catalogue, knowledge.site
-    engine = Engine(knowledge, site.rules_off)
     recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, site.scripts)
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
-    kinds = {(hook, kind): engine.rules(hook, kind) for hook in SERVICES.values() for kind in knowledge.orders.kinds}
+    unordered = [rule for rule in knowledge.rules if not rule.orders]
+    off = {name for rule in knowledge.rules if rule.id in site.rules_off for name in knowledge.occasions.names(rule)}
+    engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)), off)
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
     select = Selections(catalogue, terms, policies, windows)
+    rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
         terms=terms,
-        select=select,
         units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
         policies=policies,
         windows=windows,
+        select=select,
         queries={
             name: QueryKind(query.resource, windows.get(query.window), site.empty_means.get(name) == "unknown")
             for name, query in catalogue.queries.items()
         },
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
-        plans={key: Plan(rules, Gatherer(select, _needed(rules, knowledge))) for key, rules in kinds.items()},
-        every_fact=Gatherer(select, catalogue.facts),
+        plans={
+            (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug]))
+            for (hook, o), of in rules.items()
+        },
+        every_fact=Gatherer(select, catalogue.facts, knowledge.drugs),
         engine=engine,
-        wording=Wording(knowledge, cards),
-        one_click=not knowledge.regions[site.region].needs_supply_route or bool(site.supply_route),
+        wording=Wording(knowledge, cards, occasions),
     )
 
 

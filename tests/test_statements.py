@@ -91,7 +91,7 @@ def test_the_time_out_of_the_refrigerator_is_that_of_the_site(site: str, hours: 
 
 
 def test_the_lactation_card_shows_all_three_sources(ours: Knowledge) -> None:
-    detail = ours.cards["lactation"].detail
+    detail = ours.drugs["anakinra"].notes["lactation"]
     for said in ("must not breast-feed", "normal component of milk", "stop nursing", "neutropenia"):
         assert said in detail
 
@@ -99,18 +99,20 @@ def test_the_lactation_card_shows_all_three_sources(ours: Knowledge) -> None:
 @pytest.mark.parametrize(("site", "says"), [("us", "DIRA"), ("eu", "Still's disease"), ("kr", "KOEDC")])
 def test_the_first_card_states_the_region_and_since_when(site: str, says: str) -> None:
     first = Case(given=REFRACTORY, site=site).cards()[0]["detail"]
-    region = load(ROOT, site).regions[load(ROOT, site).site.region]
-    assert says in region.statement
-    assert f"{region.title}: {region.statement} (status as of {region.as_of})" in first
+    there = load(ROOT, site)
+    status = there.drugs["anakinra"].regions[there.site.region]
+    assert says in status.statement
+    title = there.regions[there.site.region].title
+    assert f"{title}: {status.statement} (status as of {status.as_of})" in first
 
 
 def test_the_united_kingdom_names_the_policies_of_its_health_service(ours: Knowledge) -> None:
-    assert "HLH (2021)" in ours.regions["UK"].statement
+    assert "HLH (2021)" in ours.drugs["anakinra"].regions["UK"].statement
 
 
 @pytest.mark.parametrize("region", ["KR", "JP", "NZ", "RU", "unknown"])
 def test_where_the_status_is_not_known_the_order_waits_for_a_supply_route(ours: Knowledge, region: str) -> None:
-    known = ours.regions[region]
+    known = ours.drugs["anakinra"].regions[region]
     assert known.needs_supply_route
     assert re.search(r"not known|not authorised", known.statement, re.IGNORECASE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
 from cds_service.contract import CATALOGUE, FOOTER, INSUFFICIENT, REPEATED, RULE_SYSTEM, SOURCE_LABEL, UNEVALUATED
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 
 Json = dict[str, Any]
 
@@ -25,10 +26,19 @@ Json = dict[str, Any]
 class Wording:
     """All wording compiled; safe to use from several threads."""
 
-    def __init__(self, knowledge: Knowledge, templates: Mapping[str, CardTemplate]) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        templates: Mapping[str, CardTemplate],
+        occasions: Mapping[Occasion, Sequence[RuleDefinition]],
+    ) -> None:
         self._knowledge = knowledge
         self._cards = templates
-        self._standing = {rule.id: standing(rule, knowledge) for rule in (*knowledge.rules, UNEVALUATED_RULE)}
+        self._standing = {
+            (occasion, rule.id): standing(rule, knowledge)
+            for occasion, rules in occasions.items()
+            for rule in (*rules, UNEVALUATED_RULE)
+        }
         self._reasons = {n: [r.model_dump() for r in card.override_reasons] for n, card in knowledge.cards.items()}
 
     def cards(self, assessment: Assessment, public_url: str = "", since: datetime | None = None) -> list[Json]:
@@ -36,15 +46,15 @@ class Wording:
 
         `since`: when the whole of this very answer was shown; then it is said briefly.
         """
-        shared = {order.kind: context.base(self._knowledge, order) for order in assessment.orders}
-        made = [self._card(answer, assessment, shared[answer.kind], public_url) for answer in assessment.answers]
+        shared = {order.occasion: context.base(self._knowledge, order) for order in assessment.orders}
+        made = [self._card(answer, assessment, shared[answer.occasion], public_url) for answer in assessment.answers]
         if since is None or not made:
             return made
         shown_at = since.astimezone(UTC).strftime("%H:%M")
         return brief(assessment.answers, made, shown_at, context.standing(self._knowledge), self._cards[REPEATED])
 
     def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:
-        order, template = assessment.of(answer.kind), self._cards[card_of(answer)]
+        order, template = assessment.of(answer.occasion), self._cards[card_of(answer)]
         own = {**shared, **context.of_answer(answer, self._knowledge)}
         summary, detail = template.fill(own)
         if answer.leads:
@@ -58,7 +68,9 @@ class Wording:
             card["overrideReasons"] = self._reasons[template.card.id]
         if public_url:
             _link(card, answer.rule, public_url)
-        card["extension"] = extension(answer, order, assessment.now, self._knowledge, self._standing[answer.rule.id])
+        card["extension"] = extension(
+            answer, order, assessment.now, self._knowledge, self._standing[answer.occasion, answer.rule.id]
+        )
         return card
 
     def _suggestions(self, answer: Answer, assessment: Assessment) -> list[Json]:

@@ -50,26 +50,49 @@ def standing(knowledge: Knowledge) -> dict[str, Any]:
 
 def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
     """What is the same for every card about one kind of order."""
-    region = knowledge.regions[knowledge.site.region]
-    catalogue = knowledge.catalogue.facts
+    catalogue = knowledge.catalogue.judging(order.drug)
     return {
         "fact": _facts(order.facts, catalogue),
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, order.facts),
         "maximum": _maximum(order.maximum),
-        "region": {n: Trusted(getattr(region, n)) for n in ("title", "statement", "as_of", "source")},
+        **_of_drug(knowledge, order.drug),
         "site": {
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
             "safety_off": _safety_off(knowledge),
         },
-        "use_note": _use_note(knowledge, order.facts),
+        "use_note": _use_note(knowledge, order.drug, order.facts),
         "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
         "trouble": order.trouble,
         "orders_unread": "; ".join(order.orders_unread),
         **_missing(order, catalogue),
     }
+
+
+def _of_drug(knowledge: Knowledge, name: str) -> dict[str, Any]:
+    """The drug that is judged: its name, what shared cards say of it alone, and its status at the site."""
+    drug = knowledge.drugs.get(name)
+
+    def note(of: str) -> Trusted:
+        return Trusted(drug.notes.get(of, "") if drug else "")
+
+    title = drug.title if drug else ""
+    return {
+        "Drug": Trusted(title),
+        "drug": Trusted(title.lower()),
+        "note": note,
+        "region": _region(knowledge, name),
+        "routes": [Trusted(knowledge.orders.routes[route].display) for route in (drug.routes if drug else ())],
+    }
+
+
+def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
+    """The site's region and what is known of the drug there."""
+    status = knowledge.status_here(drug)
+    said = {n: Trusted(getattr(status, n) if status else "") for n in ("statement", "as_of", "source")}
+    return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
 def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
@@ -90,9 +113,9 @@ def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Truste
     return regimen_dose
 
 
-def _use_note(knowledge: Knowledge, facts: Facts) -> Trusted:
+def _use_note(knowledge: Knowledge, drug: str, facts: Facts) -> Trusted:
     """What the sources say of the use that the order states; empty where it states none."""
-    use = knowledge.orders.uses.get(str(facts["order-use"].value)) if "order-use" in facts else None
+    use = knowledge.orders.uses(drug).get(str(facts["order-use"].value)) if "order-use" in facts else None
     return Trusted(use.note if use else "")
 
 
@@ -167,8 +190,8 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
     Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
     """
     return {
-        "because": [_because(f, knowledge) for f in answer.because],
-        "unknown": [_why(f, knowledge.catalogue.facts) for f in order.printed],
+        "because": [_because(f, knowledge, order.drug) for f in answer.because],
+        "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
         "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [
@@ -182,9 +205,9 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
     }
 
 
-def _because(fact: Fact, knowledge: Knowledge) -> dict[str, Any]:
+def _because(fact: Fact, knowledge: Knowledge, drug: str) -> dict[str, Any]:
     return {
-        "title": Trusted(knowledge.catalogue.facts[fact.name].title),
+        "title": Trusted(knowledge.catalogue.judging(drug)[fact.name].title),
         "value": shown(fact.value, fact.unit),
         "text": fact.text,
         "notes": list(fact.notes),

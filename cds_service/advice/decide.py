@@ -13,38 +13,41 @@ from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
-from cds_service.facts.dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Regimen, RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
     """Everything that the steps of one decision look at."""
 
+    occasion: Occasion
     knowledge: Knowledge
     rules: Sequence[RuleDefinition]
     findings: Findings
     facts: Facts
     reading: Reading
 
-    @property
-    def kind(self) -> str:
-        return self.reading.order.kind
-
     def holds(self, rule: RuleDefinition) -> bool:
         return self.findings.outcomes[rule.id].truth is True
 
 
 def decide(
-    knowledge: Knowledge, rules: Sequence[RuleDefinition], findings: Findings, reading: Reading, facts: Facts
+    knowledge: Knowledge,
+    occasion: Occasion,
+    rules: Sequence[RuleDefinition],
+    findings: Findings,
+    reading: Reading,
+    facts: Facts,
 ) -> OrderAssessment:
-    """The answers to one kind of order, ranked. `rules` are those that were evaluated, in order."""
-    case = _Case(knowledge, rules, findings, facts, reading)
+    """The answers on one occasion, ranked. `rules` are those that were evaluated, in order."""
+    case = _Case(occasion, knowledge, rules, findings, facts, reading)
     flags, trouble = tuple(r.id for r in rules if case.holds(r)), _trouble(findings)
-    found = OrderAssessment(case.kind, tuple(rules), facts, findings, flags=flags, trouble=trouble)
+    found = OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     if not _concerns_us(case):
         return found
     missing = tuple(_missing(case))
@@ -105,15 +108,13 @@ def _other_route(case: _Case, answer: Answer) -> str:
 
 
 def _maximum(case: _Case) -> float | None:
-    """The daily maximum of the drug that the service doses, for this patient."""
-    dosed = next((name for name, kind in case.knowledge.orders.kinds.items() if kind.dosing), "")
-    return daily_maximum(dosed, case.reading, case.facts) if dosed else None
+    """The daily maximum of the drug that is judged, for this patient."""
+    return daily_maximum(case.occasion.drug, case.reading, case.facts) if case.occasion.drug else None
 
 
 def _concerns_us(case: _Case) -> bool:
-    """Some kinds of order are answered only where a finding holds, or cannot be excluded."""
-    gate = case.knowledge.orders.kinds[case.kind].only_if
-    outcome = case.findings.outcomes.get(gate) if gate else None
+    """A drug in place of the ordered one is spoken of only where a finding holds, or cannot be excluded."""
+    outcome = case.findings.outcomes.get(case.occasion.only_if)
     return outcome is None or outcome.truth is not False
 
 
@@ -150,11 +151,11 @@ def _fact_names(case: _Case, names: Iterable[str]) -> Iterator[str]:
 def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Answer]:
     """Everything that ranks before the pathway's answer, and holds whatever the pathway."""
     if trouble:
-        yield Answer(INSUFFICIENT, "warning", UNEVALUATED, case.kind)
+        yield Answer(INSUFFICIENT, "warning", UNEVALUATED, case.occasion)
     elif missing:
         # One card says all that is missing; it comes from the rule that says so itself, where there is one.
         stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
-        yield Answer(INSUFFICIENT, "warning", stated, case.kind)
+        yield Answer(INSUFFICIENT, "warning", stated, case.occasion)
     for rule in case.rules:
         decision, indicator = rule.finding.decision, rule.finding.indicator
         if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
@@ -163,7 +164,7 @@ def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Ans
             continue
         either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
         if either:
-            yield Answer(decision, indicator, rule, case.kind)
+            yield Answer(decision, indicator, rule, case.occasion)
 
 
 def _pathway(case: _Case) -> tuple[Answer | None, str]:
@@ -174,7 +175,7 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
             if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
                 continue
             if decision in PATHWAY or decision == "review":
-                return _planned(case, Answer(decision, indicator, rule, case.kind)), name
+                return _planned(case, Answer(decision, indicator, rule, case.occasion)), name
     return None, ""
 
 
@@ -271,4 +272,4 @@ def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
             continue
         if decision == "monitoring" and not suggested:
             continue
-        yield Answer(decision, indicator, rule, case.kind)
+        yield Answer(decision, indicator, rule, case.occasion)

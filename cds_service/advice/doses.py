@@ -6,7 +6,7 @@ import math
 
 from cds_service.advice.model import DosePlan
 from cds_service.chart.vocabulary import concept
-from cds_service.facts.dose import TOLERANCE_MG
+from cds_service.facts.draft_dose import TOLERANCE_MG
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Pack, Regimen

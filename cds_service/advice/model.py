@@ -11,6 +11,7 @@ from cds_service.engine import Findings
 from cds_service.facts.model import Fact
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import CardOrder, Regimen, RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One card to be, for an order of `kind`.
+    """One card to be, on an occasion.
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
@@ -53,7 +54,7 @@ class Answer:
     decision: DecisionName
     indicator: Indicator
     rule: RuleDefinition
-    kind: str
+    occasion: Occasion
     regimen: Regimen | None = None
     plan: DosePlan | None = None
     alternatives: tuple[DosePlan, ...] = ()
@@ -76,15 +77,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class OrderAssessment:
-    """What was found for one kind of order: facts, what became of each rule (in order), and the answers, ranked.
+    """What was found on one occasion: facts, what became of each rule (in order), and the answers, ranked.
 
     `answers` empty means that there is nothing to say. `missing` are the rules that must not stay unknown and did;
     `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
-    the drug that the service doses; `orders_unread` why orders that stand already may be missing.
+    the drug that is judged; `orders_unread` why orders that stand already may be missing.
     """
 
-    kind: str
+    occasion: Occasion
     rules: tuple[RuleDefinition, ...]
     facts: Mapping[str, Fact]
     findings: Findings
@@ -98,13 +99,23 @@ class OrderAssessment:
     maximum: float | None = None
     orders_unread: tuple[str, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """The kind of order ("" where there is none)."""
+        return self.occasion.kind
+
+    @property
+    def drug(self) -> str:
+        """The drug that is judged ("" where there is none)."""
+        return self.occasion.drug
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """Everything that was found for one question at one time; cards, explanations and records are made of it alone.
 
     `program` names the knowledge and the site (`<digest> <site>`), `now` the time as of which the chart was judged.
-    `orders` has one entry for each kind that was selected, most important first; `answers` are those of all kinds
+    `orders` has one entry for each occasion that was selected, most important first; `answers` are those of all
     together, in the order of the contract, with what one kind's answer takes from another's already taken.
     `left_out` and `not_understood` are lines about records that no fact could use.
     """
@@ -119,12 +130,12 @@ class Assessment:
     left_out: tuple[str, ...] = ()
     not_understood: tuple[str, ...] = ()
 
-    def of(self, kind: str) -> OrderAssessment:
-        """What was found for a kind of order. Raises KeyError where it was not asked for."""
+    def of(self, occasion: Occasion) -> OrderAssessment:
+        """What was found on an occasion. Raises KeyError where there was none such."""
         for order in self.orders:
-            if order.kind == kind:
+            if order.occasion == occasion:
                 return order
-        raise KeyError(kind)
+        raise KeyError(occasion.key)
 
     @property
     def failed(self) -> bool:

@@ -24,26 +24,32 @@ from cds_service.contract import FOOTER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGE
 from cds_service.facts.model import Fact, Facts, Scalar
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, FactDefinition, Regimen, RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
 
 Templates = Mapping[str, CardTemplate]
+Occasions = Mapping[Occasion, Sequence[RuleDefinition]]
 Json = dict[str, Any]
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
 # What a dose by weight is computed from, whichever rule asks for it.
 _DOSED_BY = ("weight",)
 
 
-def card_problems(knowledge: Knowledge, templates: Templates) -> list[str]:
+def card_problems(knowledge: Knowledge, templates: Templates, occasions: Occasions) -> list[str]:
     """One line for each card that could not be worded for some patient. Every card that a rule names must be there."""
     found = [*_misnamed(knowledge, templates)]
     if not found:
-        known = _sure_facts(knowledge.rules)
         # What one regimen prints, any does: doses and words of the same shape.
         regimen = next(iter(knowledge.regimens.values()), None)
-        for rule in knowledge.rules:
-            if rule.status != "retired":
-                found += _unfilled(knowledge, templates, rule, known[rule.id], regimen)
-        found += _unfilled(knowledge, templates, UNEVALUATED_RULE, frozenset(), None)
+        tried: set[tuple[str, str]] = set()
+        for occasion, rules in occasions.items():
+            known = _sure_facts(rules)
+            for rule in rules:
+                if (rule.id, occasion.drug) not in tried:
+                    tried.add((rule.id, occasion.drug))
+                    found += _unfilled(knowledge, templates, occasion, rule, known[rule.id], regimen)
+        first = next(iter(occasions), Occasion(""))
+        found += _unfilled(knowledge, templates, first, UNEVALUATED_RULE, frozenset(), None)
     return list(dict.fromkeys(found))
 
 
@@ -57,6 +63,7 @@ def _misnamed(knowledge: Knowledge, templates: Templates) -> Iterator[str]:
     known: Known = {
         "fact": ("fact", views),
         "policy": ("policy", dict.fromkeys(knowledge.policies, Trusted("1"))),
+        "note": ("note of drugs", {note: Trusted("words") for note in _notes(knowledge)}),
         "regimen_dose": ("regimen", dict.fromkeys(knowledge.regimens, Trusted("1 mg"))),
     }
     footer_only = full.pop("footer")
@@ -67,6 +74,11 @@ def _misnamed(knowledge: Knowledge, templates: Templates) -> Iterator[str]:
                 yield knowledge.problem("cards", name, (key,), problem)
 
 
+def _notes(knowledge: Knowledge) -> set[str]:
+    """Every note that some drug has: a card may ask for no other."""
+    return {note for drug in knowledge.drugs.values() for note in drug.notes}
+
+
 def _full(knowledge: Knowledge) -> Json:
     """Every variable of a card, and under `footer` those of the footer alone; no list is empty."""
     facts = {name: _known(name, d, 0) for name, d in knowledge.catalogue.facts.items()}
@@ -75,7 +87,8 @@ def _full(knowledge: Knowledge) -> Json:
     rule = UNEVALUATED_RULE.model_copy(update={"evidence": tuple(shown[:1])})
     stated = rule.model_copy(update={"finding": rule.finding.model_copy(update={"decision": INSUFFICIENT})})
     missing = (Missing(stated, (one.name,)), Missing(rule, tuple(facts)[1:2]))
-    order = _order(knowledge, facts, missing=missing, printed=(one,))
+    first = next(occasion for each in knowledge.occasions.of_kind.values() for occasion in each)
+    order = _order(first, facts, missing=missing, printed=(one,))
     site = knowledge.site.model_copy(update={"not_kept": ("Immunization",)})
     filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
     regimen = next(iter(knowledge.regimens.values()), None)
@@ -96,6 +109,7 @@ def _repeated(knowledge: Knowledge) -> Json:
 def _unfilled(
     knowledge: Knowledge,
     templates: Templates,
+    occasion: Occasion,
     rule: RuleDefinition,
     sure: frozenset[str],
     regimen: Regimen | None,
@@ -105,12 +119,12 @@ def _unfilled(
     shown = list(_shown(rule))
     for name, decision in shown:
         known = frozenset[str]() if decision == INSUFFICIENT else sure
-        for order, told in _patients(knowledge, facts_of(templates[name].card), known):
+        for order, told in _patients(knowledge, occasion, facts_of(templates[name].card), known):
             shared = context.base(knowledge, order)
             for dosed in (regimen, None) if regimen else (None,):
                 own = {**shared, **context.of_answer(_answer(rule, decision, order, dosed), knowledge)}
                 yield from _tried(knowledge, templates[name], own, rule, told)
-    for order, told in _patients(knowledge, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
+    for order, told in _patients(knowledge, occasion, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
         answer = _answer(rule, shown[0][1], order, None)
         own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
         own |= context.of_footer(answer, knowledge, order)
@@ -143,32 +157,32 @@ def _shown(rule: RuleDefinition) -> Iterator[tuple[str, DecisionName]]:
 
 
 def _patients(
-    knowledge: Knowledge, asked: Iterable[str], sure: frozenset[str]
+    knowledge: Knowledge, occasion: Occasion, asked: Iterable[str], sure: frozenset[str]
 ) -> Iterator[tuple[OrderAssessment, str]]:
     """Assessments that differ in what is known, each with the words for it."""
     definitions = {name: knowledge.catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY})}
     for variant in range(2):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
-        yield _order(knowledge, known), ""
+        yield _order(occasion, known), ""
     may = [name for name in definitions if name not in sure]
     if not may:
         return
     nothing = {name: _unknown(name) for name in may}
-    yield _order(knowledge, {**known, **nothing}), f" and {', '.join(may)} are unknown"
+    yield _order(occasion, {**known, **nothing}), f" and {', '.join(may)} are unknown"
     for name in may if len(may) > 1 else ():
-        yield _order(knowledge, {**known, name: nothing[name]}), f" and {name} is unknown"
+        yield _order(occasion, {**known, name: nothing[name]}), f" and {name} is unknown"
 
 
-def _order(knowledge: Knowledge, facts: Facts, **more: Any) -> OrderAssessment:
-    """An assessment of the first kind of order. `printed` are the unknown facts."""
+def _order(occasion: Occasion, facts: Facts, **more: Any) -> OrderAssessment:
+    """An assessment on an occasion. `printed` are the unknown facts."""
     found: Json = {"printed": tuple(fact for fact in facts.values() if fact.value is None)} | more
-    return OrderAssessment(next(iter(knowledge.orders.kinds)), (), facts, NOTHING_FOUND, maximum=1.5, **found)
+    return OrderAssessment(occasion, (), facts, NOTHING_FOUND, maximum=1.5, **found)
 
 
 def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment, dosed: Regimen | None) -> Answer:
     made = plan(dosed.dose, dosed, order.facts) if dosed else None
     return Answer(
-        decision, "info", rule, order.kind, regimen=dosed, plan=made, alternatives=(made,) if made else (),
+        decision, "info", rule, order.occasion, regimen=dosed, plan=made, alternatives=(made,) if made else (),
         other_route=dosed.route if dosed else "",
         because=tuple(fact for fact in order.facts.values() if fact.value is not None),
     )  # fmt: skip

@@ -10,14 +10,29 @@ from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
 def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
-    """All answers in the contract's order. What a rule said to a more important kind is not said again."""
+    """All answers in the contract's order. What a rule said on a more important occasion is not said again."""
     answers: list[Answer] = []
     for order in orders:
-        said = {answer.rule.id for answer in answers}
-        answers += [answer for answer in order.answers if answer.rule.id not in said]
-    if any(answer.decision in PRECLUDES for answer in answers):
+        answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
+    stops = [answer for answer in answers if answer.decision in PRECLUDES]
+    suggested = any(answer.decision in SUGGESTS for answer in answers)
+    if suggested and all(answer.rule.finding.beside_suggestion for answer in stops):
+        answers = [_yielding(answer) for answer in answers]
+    elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
     return tuple(sorted(answers, key=rank))
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    """The same rule about the same drug, or the same decision of one rule about two."""
+    about_one = one.occasion.drug == other.occasion.drug
+    return one.rule.id == other.rule.id and (about_one or one.decision == other.decision)
+
+
+def _yielding(answer: Answer) -> Answer:
+    """What an answer about the ordered drug becomes beside the suggestion of another one."""
+    instead = answer.rule.finding.beside_suggestion
+    return replace(answer, decision=instead) if instead else answer
 
 
 def rank(answer: Answer) -> tuple[int, int]:

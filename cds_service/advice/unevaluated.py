@@ -8,30 +8,34 @@ from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.contract import INSUFFICIENT, UNEVALUATED
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact
-from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.model import Finding, RuleDefinition
+from cds_service.knowledge.occasions import Occasion
 
 # A rule of the service itself. It has no file: no content is left to trust.
 RULE = RuleDefinition.model_construct(
     id=UNEVALUATED, title="The rules could not be evaluated", version="1.0.0", status="active",
     stratum="safety", hooks=("order-select", "order-sign"), orders=(), rationale="", card=UNEVALUATED,
-    evidence=(), policies=(), limits=(), pathway="", regimen="", when=(), any=(), unless=(),
+    evidence=(), policies=(), limits=(), pathway="", regimen="", when=(), any=(), unless=(), finding=Finding(),
 )  # fmt: skip
 NOTHING_FOUND = Findings({}, frozenset(), (), "")
 
 
 def unevaluated(
-    kind: str, rules: Sequence[RuleDefinition], facts: Mapping[str, Fact], findings: Findings, trouble: str
+    occasion: Occasion, rules: Sequence[RuleDefinition], facts: Mapping[str, Fact], findings: Findings, trouble: str
 ) -> OrderAssessment:
     """The assessment of an order whose evaluation failed on the way. `trouble` says in plain words what failed."""
     blocks = [
-        Answer("block", rule.finding.indicator, rule, kind)
+        Answer("block", rule.finding.indicator, rule, occasion)
         for rule in rules
         if rule.finding.decision == "block" and rule.finding.indicator and is_found(rule, findings)
     ]
-    answers = (*sorted(blocks, key=lambda a: a.indicator != "critical"), Answer(INSUFFICIENT, "warning", RULE, kind))
+    answers = (
+        *sorted(blocks, key=lambda a: a.indicator != "critical"),
+        Answer(INSUFFICIENT, "warning", RULE, occasion),
+    )
     first, *others = answers
-    leading = Answer(first.decision, first.indicator, first.rule, kind, leads=True)
-    return OrderAssessment(kind, tuple(rules), facts, findings, (leading, *others), trouble=trouble)
+    leading = Answer(first.decision, first.indicator, first.rule, occasion, leads=True)
+    return OrderAssessment(occasion, tuple(rules), facts, findings, (leading, *others), trouble=trouble)
 
 
 def is_found(rule: RuleDefinition, findings: Findings) -> bool:

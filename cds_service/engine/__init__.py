@@ -64,9 +64,9 @@ class Engine:
         self._hosts = Hosts()
         self._plans: dict[tuple[str, str], _Plan] = {}
         active = [rule for rule in knowledge.rules if rule.status != "retired" and rule.id not in off]
-        steps: dict[tuple[str, ...], _Step] = {}
-        for hook, kind in dict.fromkeys((h, k) for rule in active for h in rule.hooks for k in rule.orders or ("",)):
-            rules = tuple(rule for rule in active if hook in rule.hooks and kind in (rule.orders or ("",)))
+        steps: dict[tuple[RuleDefinition, ...], _Step] = {}
+        for hook, kind in dict.fromkeys((h, k) for rule in active for h in rule.hooks for k in _kinds(rule)):
+            rules = tuple(rule for rule in active if hook in rule.hooks and kind in _kinds(rule))
             self._plans[hook, kind] = _plan(knowledge, rules, f"{hook}_{kind}", steps)
 
     def rules(self, hook: str, kind: str) -> tuple[RuleDefinition, ...]:
@@ -122,6 +122,11 @@ class Engine:
         return frozenset(fired), disagreements
 
 
+def _kinds(rule: RuleDefinition) -> tuple[str, ...]:
+    """The kinds of order for which it is to be compiled ("" for a rule without orders)."""
+    return tuple(scope for scope in rule.orders if isinstance(scope, str)) or ("",)
+
+
 def _add_findings(known: dict[str, Scalar], results: Mapping[str, Outcome]) -> None:
     """Findings are facts of later strata; an unknown one is left out like any unknown fact."""
     for rule_id, outcome in results.items():
@@ -136,7 +141,7 @@ def _describe(error: Exception) -> str:
 
 
 def _plan(
-    knowledge: RuleBook, rules: tuple[RuleDefinition, ...], name: str, steps: dict[tuple[str, ...], _Step]
+    knowledge: RuleBook, rules: tuple[RuleDefinition, ...], name: str, steps: dict[tuple[RuleDefinition, ...], _Step]
 ) -> _Plan:
     """Compile stratum by stratum; strata of the same rules, such as those of two hooks, share one ruleset."""
     ordered: list[RuleDefinition] = []
@@ -146,9 +151,8 @@ def _plan(
         if not members:
             continue
         ordered += members
-        ids = tuple(rule.id for rule in members)
-        if ids not in steps:
-            ruleset = compile_ruleset(knowledge, f"{name}_{stratum}".replace("-", "_"), members)
-            steps[ids] = _Step(Stratum(knowledge, members), ruleset)
-        mine.append(steps[ids])
+        if members not in steps:
+            ruleset = compile_ruleset(knowledge, f"{name}_{stratum}".replace("-", "_").replace("/", "_"), members)
+            steps[members] = _Step(Stratum(knowledge, members), ruleset)
+        mine.append(steps[members])
     return _Plan(tuple(ordered), tuple(mine))

@@ -64,8 +64,8 @@ def count(given: DistinctDoses, reading: Reading) -> Doses:
 
 def _count(given: DistinctDoses, reading: Reading) -> Doses:
     query = given.administrations
-    candidates, left_out = _by_route(given, reading, query)
-    start = _episode_start(given, reading)
+    candidates, left_out = by_route(given, reading, query)
+    start = episode_start(given, reading)
     may_count = [r for r in candidates if reading.is_(given.counted, r) or reading.is_(given.unsure, r)]
     good, bad = usable(may_count)
     doubts = [f"{r.ref} has no usable time" for r in good if r.when is None]
@@ -86,7 +86,7 @@ def _count(given: DistinctDoses, reading: Reading) -> Doses:
     return Doses(times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
 
 
-def _by_route(given: DistinctDoses, reading: Reading, query: str) -> tuple[list[Resource], list[str]]:
+def by_route(given: DistinctDoses, reading: Reading, query: str) -> tuple[list[Resource], list[str]]:
     """The records of the drug whose product and route count, and a line for each other one."""
     found = reading.chart.matching((query,), reading.terms[given.in_])
     kept: list[Resource] = []
@@ -131,7 +131,7 @@ def _counted(
 
 def _stated(given: DistinctDoses, reading: Reading, start: datetime | None) -> tuple[list[Resource], list[str]]:
     """Statements of doses in the episode, and a doubt for each that cannot be placed."""
-    good, bad = usable(_by_route(given, reading, given.statements)[0])
+    good, bad = usable(by_route(given, reading, given.statements)[0])
     live = [r for r in good if reading.is_(given.stated, r)]
     doubts = [f"{r.ref} has no usable time" for r in live if r.when is None] + [f"{line} (unusable)" for line in bad]
     dated = [r for r in live if r.when and r.when.start <= reading.horizon]
@@ -143,7 +143,7 @@ def _unseen(given: DistinctDoses, reading: Reading, start: datetime | None, stat
     if stated:
         return []
     doubts = list(reading.chart.gaps((given.statements,)))
-    ordered = [r for r in _by_route(given, reading, given.requests)[0] if reading.is_(given.ordered, r)]
+    ordered = [r for r in by_route(given, reading, given.requests)[0] if reading.is_(given.ordered, r)]
     ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
     if ordered:
         doubts.append(f"{given.in_} was ordered ({', '.join(refs(ordered))}) and no administration is visible")
@@ -164,7 +164,7 @@ def _merge(
     return tuple(merged)
 
 
-def _episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
+def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
     """Doses before the end of an earlier episode belong to that episode."""
     since = last_at(given.infusions, reading)
     series, _ = documented(given.scale, grades_of(given.grades, reading).conditions, reading)

@@ -60,6 +60,14 @@ def dosage_of(request: Mapping[str, Any], table: UnitTable) -> Dosage:
     return Dosage(bound, bound, why="")
 
 
+def doses_at_once(request: Mapping[str, Any], table: UnitTable) -> tuple[float | None, ...]:
+    """Milligrams at once of each dosage instruction; None where one does not say."""
+    written = request.get("dosageInstruction")
+    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
+    found = [_dose_mg(instruction, table) for instruction in instructions]
+    return tuple(None if isinstance(dose, str) else dose for dose in found)
+
+
 def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None

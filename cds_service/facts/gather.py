@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ from cds_service.facts import (
     active,
     distinct_doses,
     dose,
+    dose_spacing,
+    draft_dose,
     drug_course,
     graded,
     icans,
@@ -43,9 +46,13 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Drafted: lambda name, s, unit, select: dose.drafted(name, s.drafted, select),
     model.DraftsOf: lambda name, s, unit, select: dose.drafts_of(name, s.drafts_of),
     model.Drafts: lambda name, s, unit, select: dose.drafts(name, s.drafts),
-    model.DraftDailyDose: lambda name, s, unit, select: dose.draft_daily_dose(name, s.draft_daily_dose, unit),
-    model.DraftDoseComputable: lambda name, s, unit, select: dose.draft_dose_computable(name, s.draft_dose_computable),
-    model.DraftExceedsMaximum: lambda name, s, unit, select: dose.exceeds_maximum(name, s.draft_exceeds_maximum),
+    model.DraftDailyDose: lambda name, s, unit, select: draft_dose.daily_dose(name, s.draft_daily_dose, unit),
+    model.DraftDoseComputable: lambda name, s, unit, select: draft_dose.computable(name, s.draft_dose_computable),
+    model.DraftExceedsMaximum: lambda name, s, unit, select: draft_dose.exceeds_maximum(
+        name, s.draft_exceeds_maximum.orders
+    ),
+    model.DraftJudged: lambda name, s, unit, select: draft_dose.judged(name, s.draft_judged),
+    model.DraftRoutePermitted: lambda name, s, unit, select: draft_dose.route_permitted(name, s.draft_route_permitted),
     model.ActiveDailyDose: lambda name, s, unit, select: active.active_daily_dose(
         name, s.active_daily_dose, unit, select
     ),
@@ -61,6 +68,7 @@ _COMPUTE: Mapping[type[model.Model], Callable[[Any, Reading, Facts], Iterator[Fa
     model.OrderUse: order_use.facts,
     model.CrsGrade: crs_grade.facts,
     model.DistinctDoses: distinct_doses.facts,
+    model.DoseSpacing: dose_spacing.facts,
     model.DrugCourse: drug_course.facts,
     model.NeurologicalScore: icans.facts,
     model.RenalFunction: renal.facts,
@@ -70,11 +78,17 @@ _ALWAYS_READ = ("patient", "service-requests")
 
 
 class Gatherer:
-    """Compiled once for a set of fact names: which facts to find, in which order, and which queries they read."""
+    """Compiled once for a set of fact names: which facts to find, in which order, and which queries they read.
 
-    def __init__(self, select: Selections, names: Iterable[str]) -> None:
-        catalogue = select.catalogue
-        needed = _with_needs(catalogue, names)
+    `drugs` are those that may be judged: an alias among the names stands for the fact of each of them.
+    """
+
+    def __init__(self, select: Selections, names: Iterable[str], drugs: Iterable[str] = ()) -> None:
+        catalogue, judged = select.catalogue, tuple(drugs)
+        wanted = tuple(names)
+        self._aliases = {name: catalogue.of_drug[name] for name in wanted if name in catalogue.of_drug}
+        own = [of[drug] for of in self._aliases.values() for drug in judged if drug in of]
+        needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
         read = {query for name in needed for query in catalogue.reads(name)}
         self.queries = tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
         self._steps = tuple(_steps(select, [name for name in catalogue.order() if name in needed]))
@@ -85,6 +99,11 @@ class Gatherer:
         for step in self._steps:
             for fact in step(reading, known):
                 known[fact.name] = bounded(fact)
+        for alias, of in self._aliases.items():
+            own = known.get(of.get(reading.drug, ""))
+            if own is not None:
+                # Where the alias says nothing of a drug, cards and explanations know the fact by it.
+                known[alias] = replace(own, name=alias) if own.name == f"{reading.drug}-{alias}" else own
         return known
 
 
@@ -119,7 +138,8 @@ def _declared(name: str, definition: FactDefinition, select: Selections) -> Step
 def _computed(computation: str, select: Selections) -> Step:
     """All facts that a computation gives, under the names of the catalogue."""
     given = select.catalogue.computed[computation]
-    sources = ((name, d.source) for name, d in select.catalogue.facts.items())
+    catalogue = select.catalogue
+    sources = ((name, d.source) for name, d in catalogue.facts.items() if name not in catalogue.of_drug)
     names = {s.give: name for name, s in sources if isinstance(s, Computed) and s.computed == computation}
     compute = partial(_COMPUTE[type(given)], given)
 

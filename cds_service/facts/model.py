@@ -74,12 +74,13 @@ def bounded(fact: Fact) -> Fact:
 class Reading:
     """Everything that a fact may look at. Nothing here reads the clock, the environment or the network.
 
-    `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `horizon` is the
-    latest moment that still counts as now: clocks differ by a few minutes.
+    `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `drug` is the one
+    that is judged ("" for none). `horizon` is the latest moment that still counts as now: clocks differ by minutes.
     """
 
     chart: Chart
     order: OrderInHand
+    drug: str
     orders: Orders
     now: datetime
     encounter_id: str | None

@@ -24,7 +24,7 @@ def facts(given: OrderUse, reading: Reading, known: Facts) -> Iterator[Fact]:
     stated = {use_of(d.resource, reading) for d in drafts}
     use = stated.pop() if len(stated) == 1 else NOT_STATED
     sources = tuple(d.resource.ref for d in drafts) if use != NOT_STATED else ()
-    uses = reading.orders.uses
+    uses = reading.orders.uses(reading.drug)
     yield Fact("use", use, sources=sources, text=uses[use].title if use in uses else "")
 
 
@@ -42,11 +42,12 @@ def in_scope(name: str, scope: Scope) -> Find:
 
 def is_other(use: str, reading: Reading) -> bool:
     """Whether a stated use is one that no CAR-T pathway answers."""
-    return use in reading.orders.uses and not reading.orders.uses[use].pathways
+    uses = reading.orders.uses(reading.drug)
+    return use in uses and not uses[use].pathways
 
 
 def use_of(request: Resource, reading: Reading) -> str:
-    """The one use of `rules/orders.yaml` that the reasons of an order name, each of them; else `not-stated`."""
+    """The one use of the drug that is judged that the reasons of an order name, each of them; else `not-stated`."""
     given = reading.select.only(OrderUse)
     if given is None:
         return NOT_STATED
@@ -57,7 +58,8 @@ def use_of(request: Resource, reading: Reading) -> str:
 
 
 def _named(given: OrderUse, reason: Concept, reading: Reading) -> str:
-    naming = [name for name, use in reading.orders.uses.items() if reading.terms[use.value_set].names(reason)]
+    uses = reading.orders.uses(reading.drug)
+    naming = [name for name, use in uses.items() if reading.terms[use.value_set].names(reason)]
     toxic = any(reading.terms[t].matches(reason) for t in given.toxicities)
     if toxic and any(is_other(name, reading) for name in naming):
         return NOT_STATED  # Its code says one thing and its words another.

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import checks, review, site_terms, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
-from cds_service.knowledge.loader import COVERAGE, SITE_CARDS, SOURCE_ATTRIBUTES, VERSIONS, Loaded, read_all
+from cds_service.knowledge.loader import (
+    COVERAGE,
+    DRUGS,
+    GROUPS,
+    SITE_CARDS,
+    SOURCE_ATTRIBUTES,
+    VERSIONS,
+    Loaded,
+    read_all,
+)
 from cds_service.knowledge.model import (
     POLICY_PREFIX,
     STRATA,
@@ -21,18 +31,22 @@ from cds_service.knowledge.model import (
     CodeSystems,
     Condition,
     Coverage,
+    Drug,
     Evidence,
+    Group,
     Languages,
     Orders,
     Policy,
     Regimen,
     Region,
+    RegionStatement,
     RuleDefinition,
     Site,
     SourceAttributes,
     ValueSet,
     Versions,
 )
+from cds_service.knowledge.occasions import Occasions
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 
@@ -57,6 +71,8 @@ class Knowledge:
     languages: Languages
     catalogue: Catalogue
     orders: Orders
+    drugs: Mapping[str, Drug]
+    groups: Mapping[str, Group]
     rules: tuple[RuleDefinition, ...]
     cases: Mapping[str, tuple[Case, ...]]
     regimens: Mapping[str, Regimen]
@@ -80,6 +96,20 @@ class Knowledge:
         name = f"{kind}/{key}.yaml" if key else kind
         kind = SITE_CARDS if kind == "cards" and key in self.site_cards else kind
         return self.documents.get((kind, key), Document(name, b"")).problem(path, text)
+
+    @cached_property
+    def occasions(self) -> Occasions:
+        """Which rules run for which order and drug."""
+        return Occasions(self.orders.kinds, self.drugs, self.groups, self.rules)
+
+    def status_here(self, drug: str) -> RegionStatement | None:
+        """What is known of a drug where this site is; None for what is no drug, or where it says nothing."""
+        return self.drugs[drug].regions.get(self.site.region) if drug in self.drugs else None
+
+    def one_click(self, drug: str) -> bool:
+        """Whether the site's region lets a drug be ordered with one click: a supply route that is needed is named."""
+        status = self.status_here(drug)
+        return status is not None and (not status.needs_supply_route or bool(self.site.supply_route))
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -142,7 +172,7 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
 def _knowledge(loaded: Loaded) -> Knowledge:
     assert loaded.site is not None
     policies, overridden = sites.effective(loaded.policies, loaded.site)
-    rules = loaded.table("rules").values()
+    rules: Iterable[RuleDefinition] = loaded.table("rules").values()
     return Knowledge(
         policies=policies,
         overridden=overridden,
@@ -153,6 +183,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         languages=loaded.singles["rules/languages.yaml"],
         catalogue=loaded.catalogue,
         orders=loaded.orders,
+        drugs=loaded.table(DRUGS),
+        groups=loaded.singles[GROUPS],
         rules=tuple(sorted(rules, key=lambda rule: (STRATA.index(rule.stratum), rule.id))),
         cases=loaded.table("cases"),
         regimens=loaded.table("regimens"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from cds_service.knowledge import site_files, site_terms, sites
+from cds_service.knowledge import drug_facts, site_files, site_terms, sites, tables
 from cds_service.knowledge.files import Document, YamlPath, read
 from cds_service.knowledge.messages import missing, suggestion, validated
 from cds_service.knowledge.model import (
@@ -19,12 +19,15 @@ from cds_service.knowledge.model import (
     Catalogue,
     CodeSystems,
     Coverage,
+    Drug,
     Evidence,
     FactsFile,
+    Group,
     Id,
     Languages,
     Opposites,
     Orders,
+    OrdersFile,
     Policy,
     Regimen,
     Region,
@@ -35,7 +38,9 @@ from cds_service.knowledge.model import (
     StatusSet,
     ValueSet,
     Versions,
+    assembled,
 )
+from cds_service.knowledge.occasions import Occasions
 from cds_service.knowledge.tree import yaml_files
 
 FACTS = "rules/facts.yaml"
@@ -43,12 +48,14 @@ STATUSES = "rules/statuses.yaml"
 ORDERS = "rules/orders.yaml"
 REGIONS = "rules/regions.yaml"
 UNITS = "rules/units.yaml"
+GROUPS = "rules/groups.yaml"
 SINGLE: Mapping[str, Any] = {
     FACTS: FactsFile,
     STATUSES: dict[Id, StatusSet],
     "rules/code-systems.yaml": CodeSystems,
     "rules/languages.yaml": Languages,
-    ORDERS: Orders,
+    ORDERS: OrdersFile,
+    GROUPS: dict[Id, Group],
     REGIONS: dict[str, Region],
     UNITS: dict[Id, Analyte],
 }
@@ -74,21 +81,25 @@ SITE_CARDS = "site cards"
 CASES = "cases"
 RULES = "rules"
 REGIMENS = "regimens"
+DRUGS = "drugs"
 POLICIES = "rules/policies"
 # What rules are about: one drug, one toxicity, or something that many drugs share. Each holds a folder a topic.
-GROUPS = ("drugs", "toxicities", "shared")
-_RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(GROUPS)})/[a-z0-9-]+")
+RULE_GROUPS = ("drugs", "toxicities", "shared")
+_RULE_FOLDER = re.compile(rf"rules/(?:{'|'.join(RULE_GROUPS)})/[a-z0-9-]+")
+_DRUG_FILE = re.compile(r"rules/drugs/([a-z0-9-]+)/drug\.yaml")
 _REGIMEN_FOLDER = re.compile(r"rules/drugs/[a-z0-9-]+/regimens")
+
+_OF_MANY: Mapping[str, Any] = {DRUGS: Drug, RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}
 
 
 @dataclass(slots=True)
 class Loaded:
     """All files as models, by kind and id, with their documents for the lines of later problems.
 
-    `tables` has one entry per kind, as shipped: `rules`, `cases`, `regimens`, and the keys of FOLDERS; `singles` one
-    for each file of SINGLE and OPTIONAL, empty where such a file is not there. A file of policies holds many of them:
-    each has an entry of its own, and shares the document. What the chosen site lays over them: `additions` to value
-    sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its file.
+    `tables` has one entry per kind, as shipped: `drugs`, `rules`, `cases`, `regimens`, and the keys of FOLDERS;
+    `singles` one for each file of SINGLE and OPTIONAL, empty where such a file is not there. A file of policies holds
+    many of them: each has an entry of its own, and shares the document. What the chosen site lays over them:
+    `additions` to value sets, and its wording in the table SITE_CARDS; `site_file` is what messages call its file.
     """
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -129,6 +140,16 @@ class Loaded:
         return cast(Orders, self.singles[ORDERS])
 
     @property
+    def groups(self) -> Mapping[str, Group]:
+        """`rules/groups.yaml`."""
+        return cast(Mapping[str, Group], self.singles[GROUPS])
+
+    @property
+    def occasions(self) -> Occasions:
+        """Which rules run for which order and drug."""
+        return Occasions(self.orders.kinds, self.table(DRUGS), self.groups, self.table(RULES).values())
+
+    @property
     def analytes(self) -> Mapping[str, Analyte]:
         """`rules/units.yaml`."""
         return cast(Mapping[str, Analyte], self.singles[UNITS])
@@ -144,6 +165,11 @@ def read_all(root: Path, site: str) -> Loaded:
     loaded = Loaded()
     documents = [read(path, name) for name, path in _files(root, loaded.problems)]
     by_name = {document.name: document for document in documents}
+    for document in documents:
+        if _kind(document.name) == DRUGS:
+            _one_of_many(loaded, document)
+    if FACTS in by_name:
+        by_name[FACTS] = drug_facts.expanded(by_name[FACTS], loaded.table(DRUGS).values())
     for name, shape in SINGLE.items():
         _single(loaded, by_name.get(name), name, shape)
     for name, shape in OPTIONAL.items():
@@ -151,8 +177,10 @@ def read_all(root: Path, site: str) -> Loaded:
         if name in by_name:
             _single(loaded, by_name[name], name, shape)
     for document in documents:
-        if document.name not in SINGLE and document.name not in OPTIONAL:
+        if document.name not in SINGLE and document.name not in OPTIONAL and _kind(document.name) != DRUGS:
             _one_of_many(loaded, document)
+    if "rules/orders.yaml" in loaded.singles:
+        loaded.singles["rules/orders.yaml"] = assembled(loaded.singles["rules/orders.yaml"], loaded.table(DRUGS))
     outside = site_files.outside(site, _shipped_sites(loaded))
     _sites(loaded, site, outside)
     if outside is not None:
@@ -172,8 +200,9 @@ def _files(root: Path, problems: list[str]) -> Iterable[tuple[str, Path]]:
 
 def _places() -> str:
     folders = ", ".join(f"{folder}/<id>.yaml" for folder in FOLDERS)
-    rules = f"rules/<{'|'.join(GROUPS)}>/<topic>/<rule-id>.yaml or rules/drugs/<drug>/regimens/<id>.yaml"
-    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}"
+    drug = "rules/drugs/<drug>"
+    rules = f"rules/<{'|'.join(RULE_GROUPS)}>/<topic>/<rule-id>.yaml or <table-id>.table.yaml"
+    return f"{', '.join((*SINGLE, *OPTIONAL))}, {folders}, {rules}, {drug}/drug.yaml or {drug}/regimens/<id>.yaml"
 
 
 def _kind(name: str) -> str | None:
@@ -181,6 +210,8 @@ def _kind(name: str) -> str | None:
     folder, _, file = name.rpartition("/")
     if folder in FOLDERS:
         return folder
+    if _DRUG_FILE.fullmatch(name):
+        return DRUGS
     if _RULE_FOLDER.fullmatch(folder):
         return CASES if file.endswith(".cases.yaml") else RULES
     return REGIMENS if _REGIMEN_FOLDER.fullmatch(folder) else None
@@ -190,7 +221,7 @@ def _single(loaded: Loaded, document: Document | None, name: str, shape: Any) ->
     if document is None:
         loaded.problems.append(f"{name}:1: (whole file): expected this file, it does not exist")
         return
-    model = _model(loaded, document, shape)
+    model = _model(loaded, document.stem, document, shape)
     if model is not None:
         loaded.singles[name] = model
         loaded.documents[name, ""] = document
@@ -201,18 +232,32 @@ def _one_of_many(loaded: Loaded, document: Document) -> None:
     if kind == "rules/sites":
         loaded.documents[kind, document.stem] = document
         return  # a site may extend another: read when all are there
-    shape = {RULES: RuleDefinition, CASES: tuple[Case, ...], REGIMENS: Regimen}.get(kind) or FOLDERS[kind]
-    model = _model(loaded, document, shape)
     if kind == POLICIES:
-        _policies(loaded, document, model or {})
+        _policies(loaded, document, _model(loaded, document.stem, document, FOLDERS[kind]) or {})
         return
-    if (kind, document.stem) in loaded.documents:
-        other = loaded.documents[kind, document.stem].name
-        loaded.problems.append(document.problem(("id",), f"the id {document.stem} is already used by {other}"))
+    shape = _OF_MANY.get(kind) or FOLDERS[kind]
+    if kind == RULES and document.name.endswith(tables.SUFFIX):
+        for key, row in tables.rows_of(document):
+            _keep(loaded, kind, key, row, shape)
+    else:
+        _keep(loaded, kind, _key(document), document, shape)
+
+
+def _keep(loaded: Loaded, kind: str, key: str, document: Document, shape: Any) -> None:
+    model = _model(loaded, key, document, shape)
+    if (kind, key) in loaded.documents:
+        other = loaded.documents[kind, key].name
+        loaded.problems.append(document.problem(("id",), f"the id {key} is already used by {other}"))
         return
-    loaded.documents[kind, document.stem] = document
+    loaded.documents[kind, key] = document
     if model is not None:
-        loaded.tables.setdefault(kind, {})[document.stem] = model
+        loaded.tables.setdefault(kind, {})[key] = model
+
+
+def _key(document: Document) -> str:
+    """The id that a file must carry: its name, and of a drug that of its folder."""
+    drug = _DRUG_FILE.fullmatch(document.name)
+    return drug[1] if drug else document.stem
 
 
 def _policies(loaded: Loaded, document: Document, policies: Mapping[str, Policy]) -> None:
@@ -227,16 +272,17 @@ def _policies(loaded: Loaded, document: Document, policies: Mapping[str, Policy]
         loaded.tables.setdefault(POLICIES, {})[name] = policy
 
 
-def _model(loaded: Loaded, document: Document, shape: Any) -> Any:
+def _model(loaded: Loaded, key: str, document: Document, shape: Any) -> Any:
     """The document as this shape; None, and its problems noted, where it does not fit."""
     if document.problems:
         loaded.problems.extend(document.problems)
         return None
     model, problems = validated(document, shape, document.data)
     loaded.problems.extend(problems)
-    named = getattr(model, "id", document.stem)
-    if named != document.stem:
-        loaded.problems.append(document.problem(("id",), f"expected {document.stem}, as the file name (found {named})"))
+    named = getattr(model, "id", key)
+    if named != key:
+        what = "file name" if key == document.stem else "folder"
+        loaded.problems.append(document.problem(("id",), f"expected {key}, as the {what} (found {named})"))
     return model
 
 
@@ -273,14 +319,14 @@ def _own(loaded: Loaded, outside: site_files.SiteFiles) -> None:
     for document in outside.terms:
         several = isinstance(document.data, list)
         shape = tuple[SiteTerms, ...] if several else SiteTerms
-        entries = _model(loaded, document, shape)
+        entries = _model(loaded, document.stem, document, shape)
         paths: list[YamlPath] = [(index,) for index in range(len(document.data))] if several else [()]
         read_ = () if entries is None else entries if several else (entries,)
         loaded.additions += [site_terms.Addition(e, document, p) for e, p in zip(read_, paths, strict=False)]
     opposites = loaded.singles.get(OPPOSITES, Opposites())
     loaded.problems.extend(site_terms.problems(loaded.additions, loaded.table("rules/terms"), opposites))
     for document in outside.cards:
-        card = _model(loaded, document, Card)
+        card = _model(loaded, document.stem, document, Card)
         if card is None:
             continue
         loaded.problems.extend(missing(document, ("id",), "shipped card", document.stem, loaded.table("cards")))

@@ -27,15 +27,17 @@ KINDS: Final = {
     "value_sets": ("rules/terms", "value set", "version"),
     "regimens": ("regimens", "regimen", "version"),
     "cards": ("cards", "card", "version"),
+    "drugs": ("drugs", "drug", "version"),
     "policies": (POLICIES, "policy", "validFrom"),
     "evidence": ("rules/evidence", "piece of evidence", "checkedOn"),
 }
 # These have a status or stand as a record of what was checked: they end by it, and their file stays.
-_KEPT: Final = ("rules", "value_sets", "regimens", "evidence")
+_KEPT: Final = ("rules", "value_sets", "regimens", "drugs", "evidence")
 _COMMAND: Final = "anakinra-cds lock --change '...'"
 _HEAD: Final = """\
-# Every recorded version of every rule, value set, regimen, card, policy (version: its validFrom) and piece of evidence
-# (its checkedOn), with a hash of its content. `anakinra-cds lock --change "why"` writes this file; nobody else does.
+# Every recorded version of every rule, value set, regimen, card, drug, policy (version: its validFrom) and piece of
+# evidence (its checkedOn), with a hash of its content. `anakinra-cds lock --change "why"` writes this file; nobody else
+# does.
 """
 
 

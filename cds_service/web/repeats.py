@@ -45,7 +45,7 @@ class Repeats:
         if not assessment.answers:
             return None
         key, now = _key(call), assessment.now
-        answer = _digest([_compared(answer, assessment.of(answer.kind)) for answer in assessment.answers])
+        answer = _digest([_compared(answer, assessment.of(answer.occasion)) for answer in assessment.answers])
         instance = _digest(call.hook_instance)
         with self._lock:
             before = self._shown.get(key)

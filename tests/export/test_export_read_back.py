@@ -100,7 +100,7 @@ def test_the_rest_of_every_rule(ours: Knowledge, resources: Resources) -> None:
         assert told == (rule.title, rule.version, rule.status, rule.rationale)
         assert [trigger["name"] for trigger in action["trigger"]] == list(rule.hooks)
         assert {trigger["type"] for trigger in action["trigger"]} == {"named-event"}
-        assert tuple(read_back.values(action, "order-kind")) == rule.orders
+        assert tuple(read_back.values(action, "order-kind")) == ours.occasions.kinds(rule)
         assert read_back.first(action, "stratum") == rule.stratum
         assert read_back.first(action, "if-unknown") == rule.if_unknown
         assert read_back.first(action, "pathway") == rule.pathway
@@ -112,7 +112,9 @@ def test_the_rest_of_every_rule(ours: Knowledge, resources: Resources) -> None:
         assert read_back.first(action, "until", None) == until
         card = read_back.first(action, "card", {})
         assert read_back.part(card, "id") == rule.card
-        assert tuple(name.removeprefix("policy.") for name in read_back.values(plan, "named-policy")) == rule.policies
+        assert tuple(
+            name.removeprefix("policy.") for name in read_back.values(plan, "named-policy")
+        ) == ours.occasions.policies(rule)
         assert plan["usage"].endswith("\n".join(rule.limits))
 
 

@@ -11,7 +11,7 @@ import pytest
 from cds_service import knowledge
 from tests.support.shipped import ROOT
 
-RULE = "rules/shared/organs/asthma.yaml"
+RULE = "rules/drugs/anakinra/asthma.yaml"
 
 
 def inspected(root: Path, written: str) -> knowledge.Inspection:

@@ -56,7 +56,7 @@ def test_digest_tells_files_apart_but_not_line_ends(root: Path) -> None:
             "rationale: When",
             "rationael: When",
             "rationael",
-            "unknown key; did you mean rationale? there are: any, ",
+            "unknown key; did you mean rationale? there are: about, any, ",
         ),
         (
             RULE,

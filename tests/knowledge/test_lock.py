@@ -206,7 +206,7 @@ def test_a_rule_is_retired_and_never_deleted(locked: Path) -> None:
     for file in (RULE, CASES):
         (locked / file).unlink()
     (found,) = [problem for problem in problems(locked) if problem.startswith(LOCK)]
-    assert found.startswith(f"{LOCK}:4: rules[0].id: the rule toy-neutropenia is recorded and gone; ")
+    assert found.startswith(f"{LOCK}:5: rules[0].id: the rule toy-neutropenia is recorded and gone; ")
     assert "retire it instead of deleting it" in found
     assert found in lock(locked, "Deleted").output
 

@@ -96,7 +96,10 @@ placeholders: {whole: [unknown], anywhere: [not on file]}
 abbreviations: [RA]
 """,
     "rules/regions.yaml": """\
-US: {title: United States, statement: Not authorised for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
+US: {title: United States}
+""",
+    "rules/groups.yaml": """\
+toys: {title: Toys, rules: []}
 """,
     "rules/units.yaml": """\
 cell-count:

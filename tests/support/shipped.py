@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from cds_service.knowledge import Inspection, inspect
-from cds_service.knowledge.loader import GROUPS
+import yaml
+
+from cds_service.knowledge import Inspection, inspect, tables
+from cds_service.knowledge.loader import RULE_GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +20,16 @@ def inspection() -> Inspection:
 
 
 def rule_files() -> list[Path]:
-    """Every rule file of the checkout."""
-    files = sorted(path for group in GROUPS for path in ROOT.glob(f"rules/{group}/*/*.yaml"))
-    return [path for path in files if not path.name.endswith(".cases.yaml")]
+    """Every file of one rule."""
+    files = sorted(path for group in RULE_GROUPS for path in ROOT.glob(f"rules/{group}/*/*.yaml"))
+    return [path for path in files if not path.name.endswith((".cases.yaml", tables.SUFFIX, "drug.yaml"))]
+
+
+def rules() -> list[Path]:
+    """Every rule as the file that it has, or that a row of a table would have."""
+    rows = [
+        path.with_name(f"{row['id']}.yaml")
+        for path in sorted(ROOT.glob(f"rules/*/*/*{tables.SUFFIX}"))
+        for row in yaml.safe_load(path.read_text(encoding="utf-8"))[tables.ROWS]
+    ]
+    return [*rule_files(), *rows]

@@ -27,9 +27,10 @@ RESERVED: Final = (
 def rulesets(loaded: Loaded) -> Iterator[str]:
     """The rules of one stratum, hook and order kind become one ruleset: it must not be too large."""
     members: dict[tuple[str, str, str], list[RuleDefinition]] = {}
+    occasions = loaded.occasions
     for rule in loaded.table(RULES).values():
         for hook in rule.hooks if rule.status != "retired" else ():
-            for kind in rule.orders or ("",):
+            for kind in occasions.keys(rule) or ("",):
                 members.setdefault((hook, kind, rule.stratum), []).append(rule)
     for (hook, kind, stratum), rules in members.items():
         sizes = Counter({rule.id: len(rule.any) or 1 for rule in rules})

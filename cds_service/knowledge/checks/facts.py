@@ -16,7 +16,6 @@ from cds_service.knowledge.model import (
     Catalogue,
     Computed,
     CrsGrade,
-    DraftExceedsMaximum,
     FactDefinition,
     Named,
     Policy,
@@ -182,11 +181,10 @@ def _fact(loaded: Loaded, document: Document, name: str, fact: FactDefinition, w
         if source.give in gives and gives[source.give] != fact.type:
             text = f"expected {gives[source.give]}, as {source.give} of {source.computed} (found {fact.type})"
             yield document.problem((*here, "type"), text)
-    if isinstance(source, DraftExceedsMaximum):
-        kind = loaded.orders.kinds.get(source.draft_exceeds_maximum.orders)
-        if kind and kind.dosing is None:
-            path = (*here, "from", "draftExceedsMaximum", "orders")
-            yield document.problem(path, "expected an order kind with dosing")
+    orders = loaded.orders
+    for found in named_in(source):
+        if found.what == "order kind" and found.name in orders.kinds and found.name not in orders.drugs:
+            yield document.problem((*here, "from", *found.path), f"expected a drug ({found.name} has no drug.yaml)")
 
 
 def _cycles(document: Document, whole: Catalogue) -> list[str]:

@@ -24,7 +24,7 @@ def regimens(loaded: Loaded) -> Iterator[str]:
         kind = loaded.orders.kinds.get(regimen.order_kind)
         if kind is not None and kind.dosing is None:
             yield document.problem(
-                ("orderKind",), f"expected an order kind with `dosing` ({regimen.order_kind} has none)"
+                ("orderKind",), f"expected a drug with a daily maximum; {regimen.order_kind} has none in a drug.yaml"
             )
         elif kind is not None and kind.dosing is not None:
             yield from _maxima(loaded, document, regimen, kind.dosing)

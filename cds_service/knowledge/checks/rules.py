@@ -12,9 +12,11 @@ from cds_service.knowledge.loader import RULES, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import (
     POLICY_PREFIX,
+    ROLES,
     STRATA,
     Condition,
     FactDefinition,
+    OfGroup,
     RuleDefinition,
     conditions,
 )
@@ -26,6 +28,7 @@ def names(loaded: Loaded) -> Iterator[str]:
     """Every name in a rule is one of what is there, and its finding has the parts that belong together."""
     for key, rule in loaded.table(RULES).items():
         document = loaded.document(RULES, key)
+        yield from _scopes(loaded, document, rule)
         yield from _names(loaded, document, rule)
         yield from _card(loaded, document, rule)
         yield from _until(loaded, document, rule)
@@ -46,15 +49,33 @@ def comparisons(loaded: Loaded) -> Iterator[str]:
         for number, alternative in enumerate(rule.any):
             if not alternative:
                 yield document.problem(("any", number), "an empty list always holds; write a condition or remove it")
+        of_drug, drugs = loaded.catalogue.of_drug, loaded.occasions.drugs(rule)
         for path, condition in conditions(rule):
+            for drug in drugs if condition.fact in of_drug else ():
+                if drug not in of_drug[condition.fact]:
+                    told = f"{drug} has no such fact: its drug.yaml does not say what {condition.fact} is made of"
+                    yield document.problem((*path, "fact"), told)
             if condition.fact:
                 yield from _fact(loaded, document, path, condition)
 
 
+def _scopes(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterator[str]:
+    """The orders and drugs that a rule is for."""
+    for key in ("orders", "about"):
+        for index, scope in enumerate(getattr(rule, key)):
+            path: YamlPath = (key, index)
+            if isinstance(scope, OfGroup):
+                yield from missing(document, (*path, "group"), "group", scope.group, loaded.groups)
+            else:
+                yield from missing(document, path, "order kind", scope, loaded.orders.kinds)
+    if rule.orders and not list(loaded.occasions.pairs(rule)):
+        yield document.problem(("orders",), "expected an order or a drug for which it runs; no drug is in these groups")
+    if rule.shown_as and ("<drug>" not in rule.shown_as or not rule.finding.decision):
+        yield document.problem(("shownAs",), "expected an id with <drug> in it, of a rule that has a decision")
+
+
 def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[str]:
     orders = loaded.orders
-    for index, kind in enumerate(rule.orders):
-        yield from missing(document, ("orders", index), "order kind", kind, orders.kinds)
     if not rule.hooks:
         yield document.problem(("hooks",), "expected at least one hook")
     if not rule.orders and set(rule.hooks) != {"patient-view"}:
@@ -64,7 +85,7 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
     if rule.regimen:
         yield from missing(document, ("regimen",), "regimen", rule.regimen, loaded.table("regimens"))
     for index, name in enumerate(rule.policies):
-        yield from missing(document, ("policies", index), "policy", name, loaded.policies)
+        yield from missing(document, ("policies", index), "policy", name, (*loaded.policies, *ROLES))
     for index, name in enumerate(rule.evidence):
         evidence = loaded.table("rules/evidence")
         yield from missing(document, ("evidence", index), "evidence", name, evidence)
@@ -115,10 +136,13 @@ def _finding(
     if other.status == "retired" and rule.status != "retired":
         yield document.problem(here, f"{other.id} is retired and never evaluated; remove the condition")
     # Where the other rule does not run, its finding would be unknown and so would this rule.
-    for what, ours, theirs in (("hook", rule.hooks, other.hooks), ("order kind", rule.orders, other.orders)):
-        lacking = [name for name in ours if name not in theirs]
+    theirs = set(loaded.occasions.pairs(other))
+    kinds = [kind for kind, drug in loaded.occasions.pairs(rule) if not {(kind, drug), (kind, "")} & theirs]
+    for what, lacking in (("hook", [h for h in rule.hooks if h not in other.hooks]), ("order kind", kinds)):
         if lacking:
             yield document.problem(here, f"{other.id} does not run for the {what} {', '.join(lacking)}, this rule does")
+    if other.shown_as:
+        yield document.problem(here, f"{other.id} is shown under the name of a drug; no rule can ask for its finding")
     if condition.operator not in ("is_", "known") or not isinstance(condition.operand, bool):
         key = to_camel(condition.operator.rstrip("_"))
         yield document.problem((*path, key), "a finding is compared with `is: true`, `is: false` or `known`")

@@ -49,13 +49,13 @@ def _empty(loaded: Loaded, document: Document, site: Site) -> Iterator[str]:
 
 
 def _rules(loaded: Loaded, document: Document, site: Site) -> Iterator[str]:
-    """Rules switched off or silent that do not exist, or that other rules and order kinds wait for."""
+    """Rules switched off or silent that do not exist, or that other rules and drugs wait for."""
     rules = loaded.table(RULES)
     for name in site.rules_off:
         path = ("rulesOff", name)
         yield from missing(document, path, "rule", name, rules)
         waiting = [r.id for r in rules.values() if r.id not in site.rules_off and name in _findings(r)]
-        waiting += [kind for kind, of in loaded.orders.kinds.items() if of.only_if == name]
+        waiting += [drug for drug, of in loaded.orders.drugs.items() if name in of.instead_of.values()]
         if waiting:
             text = f"{', '.join(waiting)} would wait for its finding for ever; switch that off too, or keep this on"
             yield document.problem(path, text)

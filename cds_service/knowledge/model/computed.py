@@ -202,6 +202,20 @@ class DistinctDoses(Computes):
     child: FactId
 
 
+class DoseSpacing(Computes):
+    """Whether a dose would come too soon after, or beside too many of, the doses on record."""
+
+    gives: ClassVar[Gives] = {"too-soon": "boolean", "limit-reached": "boolean"}
+    denies = frozenset({"too-soon", "limit-reached"})
+    by: Literal["dose-spacing"]
+    of: CourseId
+    counts: StatusId
+    interval: Window
+    per_day: Threshold
+    in_all: Threshold
+    scope: FactId
+
+
 class DrugCourse(Computes):
     """Since when a drug is given, and how the grade changed since its first dose."""
 
@@ -270,6 +284,6 @@ class RenalFunction(Computes):
 
 
 Computation = Annotated[
-    BodyWeight | OrderUse | CrsGrade | DistinctDoses | DrugCourse | NeurologicalScore | RenalFunction,
+    BodyWeight | OrderUse | CrsGrade | DistinctDoses | DoseSpacing | DrugCourse | NeurologicalScore | RenalFunction,
     Discriminator("by"),
 ]

@@ -78,10 +78,6 @@ class Card(Model):
 
 
 class Region(Model):
-    """What is known of the drug's status in a region, and since when; a one-click order may need a supply route."""
+    """Where a site may be. What is known of a drug there stands with the drug."""
 
     title: str
-    statement: str
-    as_of: str
-    source: str
-    needs_supply_route: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -49,7 +50,10 @@ class FactDefinition(Model):
 
 class FactsFile(Model):
     """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share,
-    and the code systems that a search by code names."""
+    and the code systems that a search by code names.
+
+    `of_drug`: alias of a fact of the drug in hand -> drug -> its own fact; written out from `drugs`.
+    """
 
     searched_systems: tuple[str, ...] = ()
     queries: dict[str, Query]
@@ -58,12 +62,18 @@ class FactsFile(Model):
     scales: dict[Id, Scale] = Field(default_factory=dict)
     computed: dict[Id, Computation] = Field(default_factory=dict)
     facts: dict[Id, FactDefinition]
+    of_drug: dict[Id, dict[Id, Id]] = Field(default_factory=dict)
 
 
 class Catalogue(FactsFile):
     """The facts with the named statuses: what each fact names, reads and is made of follows from its source."""
 
     statuses: dict[Id, StatusSet] = Field(default_factory=dict)
+
+    def judging(self, drug: str) -> Mapping[str, FactDefinition]:
+        """Every fact by name while a drug is judged: an alias is that drug's own."""
+        own = {alias: self.facts[of[drug]] for alias, of in self.of_drug.items() if drug in of}
+        return ChainMap(own, self.facts)
 
     def named(self, name: str) -> tuple[Named, ...]:
         """All that a fact names, also through the records, results, scales and computations that it names."""

@@ -1,33 +1,13 @@
-"""`rules/orders.yaml`: the kinds of orders, how the service orders a drug itself, and the order of pathways."""
+"""The kinds of orders: those of `rules/orders.yaml`, and the drugs that say what they are themselves."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pydantic import Field
 
 from cds_service.knowledge.model.base import Id, Model
-
-
-class Medication(Model):
-    """How the service itself would order a drug."""
-
-    system: str
-    code: str
-    display: str
-
-
-class Route(Medication):
-    """A coded route of administration, and its short form for cards."""
-
-    short: str
-
-
-class Pack(Model):
-    """The single-use unit that a pharmacy dispenses, and the amount of drug in it."""
-
-    mg: float
-    unit: str
-    display: str
-    source: str
+from cds_service.knowledge.model.drugs import Drug, Medication, Pack, Route, Use
 
 
 class Dosing(Model):
@@ -43,27 +23,57 @@ class Dosing(Model):
 
 
 class OrderKind(Model):
-    """A kind of order that the service has something to say about; `onlyIf` names the finding it waits for."""
+    """A kind of order that the service has something to say about."""
 
     title: str
     value_sets: tuple[Id, ...]
-    only_if: Id | None = None
+
+
+class DosedKind(OrderKind):
+    """A kind of order that is a drug of `rules/drugs`; a plain kind has no dosing."""
+
     dosing: Dosing | None = None
 
 
-class Use(Model):
-    """A use of the drug that an order may state as its reason; `pathways` says whether CAR-T pathways still answer."""
+class OrdersFile(Model):
+    """`rules/orders.yaml`: the kinds of order that are no dosed drug, the order of pathways, and the routes."""
 
-    title: str
-    value_set: Id
-    pathways: bool
-    note: str
+    kinds: dict[Id, OrderKind]
+    pathways: tuple[str, ...]
+    routes: dict[Id, Route]
 
 
 class Orders(Model):
-    """`rules/orders.yaml`: the order kinds, most important first, their stated uses, and the order of pathways."""
+    """All order kinds, drugs first, then as `rules/orders.yaml` has them; the drugs, order of pathways, and routes."""
 
-    kinds: dict[Id, OrderKind]
-    uses: dict[Id, Use] = Field(default_factory=dict)
+    kinds: dict[Id, DosedKind]
+    drugs: dict[Id, Drug] = Field(default_factory=dict)
     pathways: tuple[str, ...]
     routes: dict[Id, Route]
+
+    def uses(self, drug: str) -> Mapping[str, Use]:
+        """The uses that an order may state, while this drug is judged."""
+        return self.drugs[drug].uses if drug in self.drugs else {}
+
+
+def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
+    """The drugs and the other kinds as one table."""
+    kinds = {
+        name: DosedKind(title=drug.title, value_sets=drug.value_sets, dosing=_dosing(drug))
+        for name, drug in drugs.items()
+    }
+    kinds |= {name: DosedKind(**dict(kind)) for name, kind in file.kinds.items() if name not in kinds}
+    return Orders(kinds=kinds, drugs=dict(drugs), pathways=file.pathways, routes=file.routes)
+
+
+def _dosing(drug: Drug) -> Dosing | None:
+    if drug.maximum.daily is None or drug.medication is None or not drug.products or drug.active is None:
+        return None
+    return Dosing(
+        medication=drug.medication,
+        pack=drug.products[0],
+        daily_maximum=drug.maximum.daily.adult,
+        child_daily_maximum=drug.maximum.daily.child_per_kg,
+        active=f"{drug.id}-active",
+        active_daily_dose=f"{drug.id}-active-daily-dose",
+    )

@@ -68,6 +68,15 @@ def _spelled() -> str:
     return ", ".join(to_camel(name.rstrip("_")) for name in OPERATORS)
 
 
+class OfGroup(Model):
+    """Every drug of a group of `rules/groups.yaml`."""
+
+    group: Id
+
+
+OrderScope = Id | OfGroup
+
+
 class Until(Model):
     """When time alone changes the answer: as soon as a fact in hours reaches a policy's window."""
 
@@ -76,16 +85,24 @@ class Until(Model):
 
 
 class Finding(Model):
-    """What it means that a rule holds. Without a decision it is only a fact for later strata."""
+    """What it means that a rule holds. Without a decision it is only a fact for later strata.
+
+    `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
+    """
 
     decision: DecisionName | None = None
     indicator: Indicator | None = None
     withholds_order: bool = False
     until: Until | None = None
+    beside_suggestion: Literal["caution"] | None = None
 
 
 class RuleDefinition(Model):
-    """One reviewable rule: a file `rules/<group>/<topic>/<id>.yaml`."""
+    """One reviewable rule: a file `rules/<group>/<topic>/<id>.yaml`.
+
+    `orders` are kinds of order, drugs among them; `about` are the drugs that a rule for other kinds speaks of. A rule
+    for more than one drug may be `shownAs` an id with `<drug>` in it.
+    """
 
     id: Id
     title: str
@@ -95,7 +112,9 @@ class RuleDefinition(Model):
     last_review_date: OptionalDate
     stratum: Stratum
     hooks: tuple[Hook, ...]
-    orders: tuple[Id, ...]
+    orders: tuple[OrderScope, ...]
+    about: tuple[OrderScope, ...] = ()
+    shown_as: str = ""
     rationale: str
     when: tuple[Condition, ...] = ()
     any: tuple[tuple[Condition, ...], ...] = Field(default=(), max_length=8)

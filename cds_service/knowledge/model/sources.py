@@ -157,6 +157,20 @@ class DraftDoseComputable(Source):
     draft_dose_computable: KindId
 
 
+class DraftJudged(Source):
+    """Whether there is a draft of a drug whose dose is judged."""
+
+    gives = ("boolean",)
+    draft_judged: KindId
+
+
+class DraftRoutePermitted(Source):
+    """Whether no draft of a drug names a route that is not permitted."""
+
+    gives = ("boolean",)
+    draft_route_permitted: KindId
+
+
 class DraftExceedsMaximum(Source):
     """Whether the drafts of a kind exceed the daily maximum."""
 
@@ -230,8 +244,8 @@ class Computed(Source):
 
 SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
-    DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, ActiveDailyDose, PatientAge, YoungerThan, SmallerThan,
-    InScope, SitePolicy, SiteSays, Computed,
+    DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
+    PatientAge, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 
 

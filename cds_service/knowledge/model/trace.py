@@ -73,6 +73,7 @@ class Versions(Model):
     value_sets: tuple[VersionEntry, ...] = ()
     regimens: tuple[VersionEntry, ...] = ()
     cards: tuple[VersionEntry, ...] = ()
+    drugs: tuple[VersionEntry, ...] = ()
     policies: tuple[VersionEntry, ...] = ()
     evidence: tuple[VersionEntry, ...] = ()
 

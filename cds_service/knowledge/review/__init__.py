@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import BaseModel
 
 from cds_service.knowledge import always, lock, sites
+from cds_service.knowledge.checks import drugs
 from cds_service.knowledge.checks.comparisons import misfit
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import POLICIES, Loaded
+from cds_service.knowledge.loader import DRUGS, POLICIES, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import POLICY_PREFIX, Card, Case, Policy, RuleDefinition, conditions, named_in
 from cds_service.knowledge.review import traces
@@ -27,7 +28,7 @@ def check(loaded: Loaded) -> list[str]:
         document = loaded.document("rules", key)
         found += _length(document)
         if key not in cases:
-            beside = document.name.removesuffix(".yaml") + ".cases.yaml"
+            beside = f"{document.name.rpartition('/')[0]}/{key}.cases.yaml"
             found.append(document.problem(("id",), f"expected the rule's cases in {beside}"))
         else:
             found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
@@ -112,7 +113,8 @@ def _used(loaded: Loaded) -> dict[str, set[str]]:
     value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
     value_sets |= {f"route-{name}" for name in orders.routes}
     return {
-        "value set": value_sets | {use.value_set for use in orders.uses.values()},
+        "value set": value_sets
+        | {use.value_set for drug in loaded.table(DRUGS).values() for use in drug.uses.values()},
         "policy": _used_policies(loaded).union(always.POLICIES),
         "card": {rule.card for rule in rules.values()}.union(always.CARDS),
         "regimen": {rule.regimen for rule in rules.values()},
@@ -132,9 +134,8 @@ def _named_by_facts(loaded: Loaded, *what: str) -> set[str]:
 def _used_policies(loaded: Loaded) -> set[str]:
     catalogue = loaded.catalogue
     found = {query.window for query in catalogue.queries.values()}
+    found |= {policy for drug in loaded.table(DRUGS).values() for _, policy in drugs.policies_of(drug)}
     found |= _named_by_facts(loaded, "threshold", "window", "switch")
-    for kind in loaded.orders.kinds.values():
-        found |= {kind.dosing.daily_maximum, kind.dosing.child_daily_maximum} if kind.dosing else set()
     for rule in loaded.table("rules").values():
         found |= {*rule.policies, *((rule.finding.until.policy,) if rule.finding.until else ())}
         found |= {str(condition.operand).removeprefix(POLICY_PREFIX) for _, condition in conditions(rule)}

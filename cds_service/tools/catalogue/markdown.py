@@ -21,7 +21,7 @@ case and card: `make docs`, or `/knowledge` of a running service.
 
 def markdown(knowledge: Knowledge) -> str:
     """The page; the same text for the same files."""
-    unreviewed = [f"- {count} of {total} {what}" for count, total, what in trace.unreviewed(knowledge)]
+    unreviewed = [f"- {count} {what}, of {total} in all" for count, total, what in trace.unreviewed(knowledge)]
     return (
         "\n".join([_HEAD, *unreviewed, "", *_rules(knowledge), *_statements(knowledge), *_policies(knowledge)]).rstrip()
         + "\n"

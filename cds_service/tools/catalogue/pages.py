@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge import Knowledge, always, source_attributes
-from cds_service.knowledge.model import STRATA, FactDefinition, OrderKind, Regimen, RuleDefinition, SitePolicy, ValueSet
+from cds_service.knowledge.model import STRATA, FactDefinition, Regimen, RuleDefinition, SitePolicy, ValueSet
 from cds_service.knowledge.placeholders import facts_of
 from cds_service.tools.catalogue import evidence, selections, sentences, sites, trace
 from cds_service.tools.catalogue.links import INDEX
@@ -46,7 +46,8 @@ def pages(knowledge: Knowledge) -> Iterator[Page]:
     """Every page of the catalogue."""
     yield Page(INDEX, "index", "Knowledge of the Anakinra CDS", _index(knowledge))
     for rule in knowledge.rules:
-        yield Page(f"rules/{rule.id}", "rule", rule.title, _rule(knowledge, rule))
+        for name in knowledge.occasions.names(rule):
+            yield Page(f"rules/{name}", "rule", rule.title, _rule(knowledge, rule))
     for value_set in knowledge.value_sets.values():
         yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
     yield Page("statements", "statements", "Statements of the sources", trace.coverage(knowledge))
@@ -84,7 +85,7 @@ def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
     regimen = knowledge.regimens.get(rule.regimen)
     return {
         "rule": rule,
-        "orders": [knowledge.orders.kinds[kind].title for kind in rule.orders],
+        "orders": [knowledge.orders.kinds[kind].title for kind in knowledge.occasions.kinds(rule)],
         "when": said(rule.when),
         "alternatives": [said(alternative) for alternative in rule.any],
         "unless": said(rule.unless),
@@ -106,7 +107,7 @@ def _rule_policies(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Thres
     where = dict.fromkeys(sentences.policies_in(rule), "criterion")
     if rule.finding.until:
         where.setdefault(sentences.policy_name(rule.finding.until.policy), "time that changes the answer")
-    for name in rule.policies:
+    for name in knowledge.occasions.policies(rule):
         where.setdefault(name, "named by the rule")
     for condition in sentences.conditions(rule):
         fact = knowledge.catalogue.facts.get(condition.fact)
@@ -154,7 +155,10 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "regimens": [(_regimen(knowledge, regimen), rules[name]) for name, regimen in knowledge.regimens.items()],
         "kinds": knowledge.orders.kinds,
-        "uses": knowledge.orders.uses,
+        "drugs": knowledge.drugs,
+        "groups": knowledge.groups,
+        "policy_links": lambda names: [(f"policies#{name}", name) for name in names],
+        "uses": {drug.title: drug.uses for drug in knowledge.drugs.values() if drug.uses},
         "pathways": knowledge.orders.pathways,
         "value_sets": knowledge.value_sets,
     }
@@ -176,7 +180,7 @@ def _value_set(knowledge: Knowledge, value_set: ValueSet) -> dict[str, Any]:
         "facts": _facts_naming(knowledge, name, "value set"),
         "queries": {n: q for n, q in catalogue.queries.items() if name in q.codes},
         "kinds": {n: k for n, k in knowledge.orders.kinds.items() if name in k.value_sets},
-        "uses": {n: use for n, use in knowledge.orders.uses.items() if name == use.value_set},
+        "uses": {n: use for drug in knowledge.drugs.values() for n, use in drug.uses.items() if name == use.value_set},
         "versions": knowledge.versions.of("value_sets", name),
     }
 
@@ -218,15 +222,15 @@ def _fact(knowledge: Knowledge, name: str, fact: FactDefinition) -> dict[str, An
 def _policies(knowledge: Knowledge) -> dict[str, Any]:
     rows = []
     for name in knowledge.policies:
-        rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *r.policies)]
+        rules = [r for r in knowledge.rules if name in (*sentences.policies_in(r), *knowledge.occasions.policies(r))]
         facts = _facts_naming(knowledge, name, "window", "threshold")
-        kinds = [kind for kind in knowledge.orders.kinds.values() if name in _maxima(kind)]
+        drugs = [drug for drug in knowledge.drugs.values() if any(name in of for of in drug.roles.values())]
         rows.append(
             {
                 "of": sentences.threshold(knowledge, name),
                 "rules": rules,
                 "facts": facts,
-                "kinds": kinds,
+                "drugs": drugs,
                 "decides": _decided(knowledge, name),
                 "queries": {n: q for n, q in knowledge.catalogue.queries.items() if q.window == name},
                 "is_always": name in always.POLICIES,
@@ -239,13 +243,6 @@ def _decided(knowledge: Knowledge, policy: str) -> dict[str, FactDefinition]:
     """The facts that say nothing but what this policy is set to."""
     facts = knowledge.catalogue.facts.items()
     return {n: f for n, f in facts if isinstance(f.source, SitePolicy) and f.source.policy == policy}
-
-
-def _maxima(kind: OrderKind) -> tuple[str, ...]:
-    """The policies that hold the daily maximum of this kind of order."""
-    if kind.dosing is None:
-        return ()
-    return tuple(map(sentences.policy_name, (kind.dosing.daily_maximum, kind.dosing.child_daily_maximum)))
 
 
 def _evidence(knowledge: Knowledge) -> dict[str, Any]:

@@ -26,6 +26,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "drafts": "whether an unsigned order is of this sort",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
+    "draft_judged": "whether an unsigned order is one whose dose is judged",
+    "draft_route_permitted": "whether no unsigned order names a route that is not permitted",
     "draft_exceeds_maximum": "whether the unsigned orders exceed the daily maximum",
     "active_daily_dose": "the daily dose of the active orders",
     "age": "the age of the patient",

@@ -1,9 +1,9 @@
-"""Regions and sites as a reviewer reads them: the drug's status, and what a site has set. No server is named."""
+"""Regions and sites as a reviewer reads them: each drug's status, and what a site has set. No server is named."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cds_service.knowledge import Knowledge
@@ -21,13 +21,13 @@ class OffLine:
 
 @dataclass(frozen=True, slots=True)
 class SiteLine:
-    """One site: what it changed is (name, title, value, unit) of policies. Only the site of these pages shows what it
-    adds: codes by value set, and its own cards."""
+    """One site: `one_click` is (title, allowed) of each drug, `changed` (name, title, value, unit) of each policy. Only
+    the site of these pages shows what it adds: codes by value set, and its own cards."""
 
     of: Site
     region: Region
     is_here: bool
-    one_click: bool
+    one_click: tuple[tuple[str, bool], ...]
     changed: tuple[tuple[str, str, str, str], ...]
     off: tuple[OffLine, ...]
     silent: tuple[RuleDefinition, ...]
@@ -39,16 +39,23 @@ class SiteLine:
 def sites(knowledge: Knowledge) -> dict[str, Any]:
     """The page of regions and sites."""
     return {
-        "regions": knowledge.regions,
+        "regions": [_region(knowledge, name, region) for name, region in knowledge.regions.items()],
         "sites": [_site(knowledge, site) for site in knowledge.sites.values()],
     }
+
+
+def _region(knowledge: Knowledge, name: str, region: Region) -> dict[str, Any]:
+    """A region, and the status there of each drug that says one."""
+    told = {drug.title: drug.regions[name] for drug in knowledge.drugs.values() if name in drug.regions}
+    return {"name": name, "of": region, "drugs": told}
 
 
 def _site(knowledge: Knowledge, site: Site) -> SiteLine:
     region = knowledge.regions[site.region]
     policies = knowledge.policies
     changed = tuple((n, policies[n].title, shown(v), unit(policies[n].unit)) for n, v in site.policies.items())
-    one_click = bool(site.supply_route) or not region.needs_supply_route
+    there = replace(knowledge, site=site)
+    one_click = tuple((drug.title, there.one_click(name)) for name, drug in knowledge.drugs.items() if drug.regions)
     is_here = site.id == knowledge.site.id
     rules = {rule.id: rule for rule in knowledge.rules}
     return SiteLine(

@@ -141,7 +141,7 @@ def _definition(rule: RuleDefinition, loaded: Knowledge) -> Iterator[str]:
     named = {
         "file": f"{loaded.rule_folders[rule.id]}/{rule.id}.yaml",
         "hooks": ", ".join(rule.hooks),
-        "orders": ", ".join(rule.orders),
+        "orders": ", ".join(loaded.occasions.kinds(rule)),
         "decision": f"{rule.finding.decision or 'none'} {rule.finding.indicator or ''}".strip(),
         "card": rule.card,
         "regimen": rule.regimen,

@@ -106,8 +106,9 @@ def _report(chart: Chart, program: Program, now: datetime, only_unknown: bool) -
     if not question.kinds:
         return None
     (seen, *_) = assess(program, own, question, now).orders
-    reading = program.reading(own, replace(question.order, kind=seen.kind), question.encounter_id, now)
-    facts = _facts(seen.facts, program.knowledge.catalogue.facts, now)
+    order = replace(question.order, kind=seen.kind)
+    reading = program.reading(own, order, seen.drug, question.encounter_id, now)
+    facts = _facts(seen.facts, program.knowledge.catalogue.judging(seen.drug), now)
     shown = tuple(fact for fact in facts if not (only_unknown and fact.value is not None))
     return ChartReport(chart.patient_id, now, shown, tuple(_step(step) for step in course(reading, seen.facts)))
 

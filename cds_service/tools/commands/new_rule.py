@@ -14,7 +14,7 @@ from cds_service.contract import DecisionName, Indicator
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, inspect
 from cds_service.knowledge.files import find_root
-from cds_service.knowledge.loader import GROUPS
+from cds_service.knowledge.loader import RULE_GROUPS
 from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import STRATA, FactDefinition
 from cds_service.tools.options import root_option
@@ -79,8 +79,8 @@ def _parts(rule: str) -> tuple[str, str]:
     group, _, name = topic.partition("/")
     if not all(_ID.fullmatch(part) and len(part) <= _MAX_ID for part in (group, name, rule_id)):
         raise click.UsageError(f"expected GROUP/TOPIC/RULE-ID in lower-case words joined by '-' (found {rule!r})")
-    if group not in GROUPS:
-        raise click.UsageError(f"rules/{group}/ does not hold rules; expected one of {', '.join(GROUPS)}")
+    if group not in RULE_GROUPS:
+        raise click.UsageError(f"rules/{group}/ does not hold rules; expected one of {', '.join(RULE_GROUPS)}")
     return topic, rule_id
 
 

@@ -27,7 +27,7 @@ def plan_definition(knowledge: Knowledge, rule: RuleDefinition) -> Json:
     return definition(
         KIND,
         rule.id,
-        extension=list(extension("named-policy", tuple(variable(name) for name in rule.policies))),
+        extension=list(extension("named-policy", tuple(variable(name) for name in knowledge.occasions.policies(rule)))),
         version=rule.version,
         title=rule.title,
         status=rule.status,
@@ -89,7 +89,7 @@ def _action(knowledge: Knowledge, rule: RuleDefinition) -> Json:
     proposed = [_doses(knowledge, regimen)] if regimen else []
     monitoring = [_monitoring(card)] if card and card.orders else []
     return given(
-        extension=list(_said(rule, card)),
+        extension=list(_said(knowledge, rule, card)),
         title=rule.title,
         textEquivalent=_text(card) if card else "",
         trigger=[{"type": "named-event", "name": hook} for hook in rule.hooks],
@@ -101,10 +101,10 @@ def _action(knowledge: Knowledge, rule: RuleDefinition) -> Json:
     )
 
 
-def _said(rule: RuleDefinition, card: Card | None) -> Iterator[Json]:
+def _said(knowledge: Knowledge, rule: RuleDefinition, card: Card | None) -> Iterator[Json]:
     finding = rule.finding
     yield from extension("stratum", rule.stratum)
-    yield from extension("order-kind", rule.orders)
+    yield from extension("order-kind", knowledge.occasions.kinds(rule))
     yield from extension("if-unknown", rule.if_unknown)
     yield from extension("decision", finding.decision)
     yield from extension("indicator", finding.indicator)

@@ -1,0 +1,178 @@
+"""What the drafts of a drug say of dose and route, against what its drug.yaml allows in a day or at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.dosage import doses_at_once
+from cds_service.facts.exists import Find
+from cds_service.facts.model import Fact, Facts, Reading, unknown
+from cds_service.facts.order import Draft
+from cds_service.knowledge.model import DoseMaximum
+
+TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
+
+
+def judged(name: str, drug: str) -> Find:
+    """Whether there is a draft of the drug by a product and route for which its dose is judged."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        sources = tuple(d.resource.ref for d in _judged(drug, reading))
+        return Fact(name, bool(sources), sources=sources)
+
+    return find
+
+
+def route_permitted(name: str, drug: str) -> Find:
+    """Whether no draft of the drug names a route that is none of those that it may be given by."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        routes = reading.orders.drugs[drug].routes
+        named = [(d, said) for d in _own(drug, reading) for said in _routes(d)]
+        other = [(d, said) for d, said in named if _route_of(said, reading) not in routes]
+        text = "; ".join(dict.fromkeys(said.label for _, said in other))
+        return Fact(name, not other, sources=tuple(d.resource.ref for d, _ in other), text=text)
+
+    return find
+
+
+def computable(name: str, drug: str) -> Find:
+    """Whether every draft that is judged says the dose that the drug goes by: in a day, or at once."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        drafts = _judged(drug, reading) if reading.orders.drugs[drug].judged else reading.order.of_kind(drug)
+        if reading.orders.drugs[drug].maximum.daily:
+            lacking = [f"{d.resource.ref}: {d.dosage.why}" for d in drafts if d.dosage.daily_mg is None]
+        else:
+            at_once = [(d, doses_at_once(d.resource.raw, reading.units["drug-amount"])) for d in drafts]
+            lacking = [f"{d.resource.ref}: no dose given" for d, doses in at_once if not doses or None in doses]
+        sources = tuple(d.resource.ref for d in drafts)
+        return Fact(name, not lacking, sources=sources, text="; ".join(lacking))
+
+    return find
+
+
+def daily_dose(name: str, drug: str, unit: str) -> Find:
+    """mg a day over the drafts of the drug, as far as they say; unknown where none says."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        drafts = reading.order.of_kind(drug)
+        sources = tuple(d.resource.ref for d in drafts)
+        says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
+        if not says or not math.isfinite(sum(says)):
+            why = next((d.dosage.why for d in drafts if d.dosage.daily_mg is None), "no such draft")
+            return unknown(name, why, sources=sources)
+        return Fact(name, sum(says), unit, sources=sources)
+
+    return find
+
+
+def exceeds_maximum(name: str, drug: str) -> Find:
+    """Whether the drafts of the drug exceed its maximum: in a day together, or at once one of them."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        drafts = _judged(drug, reading)
+        sources = tuple(d.resource.ref for d in drafts)
+        at_once = reading.orders.drugs[drug].maximum.dose
+        told = _at_once(at_once, drafts, reading, known) if at_once else _in_a_day(drug, drafts, reading, known)
+        if told:
+            return Fact(name, True, sources=sources, text=told)
+        if reading.order.unresolved:
+            why = f"drug not resolved in the draft {', '.join(reading.order.unresolved)}"
+            return unknown(name, why, sources=sources)
+        if why := _undecided(at_once, drug, drafts, reading, known):
+            return unknown(name, why)
+        return Fact(name, False, sources=sources)
+
+    return find
+
+
+def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
+    """mg a day of a drug: its fixed maximum, under the adult age the lower of it and the maximum by weight.
+
+    None where a child's weight or the age is unknown, or the drug does not go by the day.
+    """
+    daily = reading.orders.drugs[drug].maximum.daily if drug in reading.orders.drugs else None
+    child, weight = known["child"].value, known["weight"].value
+    if daily is None or child is None:
+        return None
+    fixed = reading.policies[daily.adult]
+    if child is False:
+        return fixed
+    return None if weight is None else min(fixed, reading.policies[daily.child_per_kg] * float(weight))
+
+
+def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
+    """What is too much a day, in words; without age or weight only the fixed maximum is known."""
+    daily, bound = reading.orders.drugs[drug].maximum.daily, sum(d.dosage.bound_mg for d in drafts)
+    maximum = daily_maximum(drug, reading, known)
+    if maximum is None and daily is not None:
+        maximum = reading.policies[daily.adult]
+    too_much = maximum is not None and bound > maximum + TOLERANCE_MG
+    asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
+    return f"{asked} > {maximum:g} mg/day" if too_much else ""
+
+
+def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
+    """What is too much at once, in words."""
+    dose, whatever = _highest(drafts, reading), reading.policies[most.whatever_weight]
+    if dose > whatever + TOLERANCE_MG:
+        return f"{dose:g} mg > {whatever:g} mg"
+    weight = known["weight"].value
+    if weight is None:
+        return ""
+    light = float(weight) < reading.policies[most.light_below]
+    per_kg = reading.policies[most.per_kg_light if light else most.per_kg]
+    limit = per_kg * float(weight)
+    allowed = limit * (1 + reading.policies[most.tolerance] / 100)
+    too_much = dose > allowed + TOLERANCE_MG
+    return f"{dose:g} mg > {limit:g} mg ({per_kg:g} mg/kg for {weight:.1f} kg)" if too_much else ""
+
+
+def _undecided(
+    at_once: DoseMaximum | None, drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Facts
+) -> str:
+    """Why it cannot be said that a stated dose is within the maximum."""
+    if at_once:
+        lacks = known["weight"].value is None and _highest(drafts, reading) > 0
+        return "the dose by weight needs a current weight" if lacks else ""
+    stated = any(d.dosage.bound_mg > 0 for d in drafts)
+    lacks = stated and daily_maximum(drug, reading, known) is None
+    return "the daily maximum needs the patient's age and, under 18, a current weight" if lacks else ""
+
+
+def _highest(drafts: tuple[Draft, ...], reading: Reading) -> float:
+    table = reading.units["drug-amount"]
+    doses = (dose for draft in drafts for dose in doses_at_once(draft.resource.raw, table))
+    return max((dose for dose in doses if dose is not None), default=0.0)
+
+
+def _judged(drug: str, reading: Reading) -> tuple[Draft, ...]:
+    """The drafts of the drug that its maximum is for: all, or those by some routes and products."""
+    told = reading.orders.drugs[drug].judged
+    if told is None:
+        return _own(drug, reading)
+    others = [reading.terms[name] for name in told.not_in]
+    kept = [d for d in _own(drug, reading) if not any(d.resource.matches(other) for other in others)]
+    named = [(d, [_route_of(said, reading) for said in _routes(d)]) for d in kept]
+    # A route that is not named, or not understood, may be one of them.
+    return tuple(d for d, routes in named if not routes or any(r is None or r in told.routes for r in routes))
+
+
+def _routes(draft: Draft) -> list[Concept]:
+    """What the dosage instructions name as route."""
+    written = draft.resource.raw.get("dosageInstruction")
+    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
+    return [concept(i["route"]) for i in instructions if isinstance(i.get("route"), Mapping)]
+
+
+def _route_of(said: Concept, reading: Reading) -> str | None:
+    """The id of the route that is meant; None where it is none of ours."""
+    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)
+
+
+def _own(drug: str, reading: Reading) -> tuple[Draft, ...]:
+    ours = ("", reading.chart.patient_id)
+    return tuple(d for d in reading.order.of_kind(drug) if d.resource.patient_id in ours)
