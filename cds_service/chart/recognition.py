@@ -111,9 +111,18 @@ class Recogniser:
         for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
             # What a code is not, its display does not make it; words of the clinician's own beside it may.
             _join(meanings, self._read(text), barred if text in shown else frozenset())
-        if meanings:
+        if meanings and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
             return Recognition(meanings)
         return Recognition(meanings, self._puzzle(written, list(shown)))
+
+    @staticmethod
+    def _by_words(meanings: Mapping[str, Meaning]) -> bool:
+        """Whether no code speaks for any of these."""
+        return not any(meaning.by_code for meaning in meanings.values())
+
+    def _says_nothing(self, texts: Iterable[str]) -> bool:
+        """Whether all of these words are a placeholder, although a value set of answers may hold it ("see comment")."""
+        return all(words_of(fold(text)) in self._whole for text in texts if text)
 
     def _read(self, text: str) -> dict[str, Meaning]:
         told: dict[str, Meaning] = {}

@@ -91,11 +91,13 @@ class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
     def __init__(self, phrases: Iterable[tuple[str, Phrase]]) -> None:
-        self._first: dict[str, list[tuple[tuple[str, ...], Phrase, bool]]] = {}
+        self._one: dict[str, list[Phrase]] = {}
+        # Longer phrases by their first two words: many begin with "no".
+        self._more: dict[tuple[str, str], list[tuple[tuple[str, ...], Phrase, bool]]] = {}
         self._ends: dict[int, dict[str, list[Phrase]]] = {}
         for text, phrase in phrases:
             self._add(text, phrase)
-        for found in self._first.values():
+        for found in self._more.values():
             found.sort(key=lambda entry: -len(entry[0]))
 
     def _add(self, text: str, phrase: Phrase) -> None:
@@ -105,9 +107,11 @@ class Lexicon:
             return
         if folded.startswith("*"):
             self._ends.setdefault(len(words[0]), {}).setdefault(words[0], []).append(phrase)
+        elif len(words) == 1:
+            self._one.setdefault(words[0], []).append(phrase)
         else:
-            crosses = len(words) > 1 and _BREAK.search(folded) is not None
-            self._first.setdefault(words[0], []).append((words[1:], phrase, crosses))
+            crosses = _BREAK.search(folded) is not None
+            self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase, crosses))
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order."""
@@ -122,11 +126,13 @@ class Lexicon:
         return tuple(self._mentions(words, clauses, told))
 
     def _hits(self, words: Sequence[str]) -> Iterator[_Hit]:
-        for at, word in enumerate(words):
-            for rest, phrase, crosses in self._first.get(word, ()):
-                end = at + 1 + len(rest)
-                if not rest or tuple(words[at + 1 : end]) == rest:
+        for at, (word, following) in enumerate(zip(words, (*words[1:], ""), strict=True)):
+            for rest, phrase, crosses in self._more.get((word, following), ()):
+                end = at + 2 + len(rest)
+                if not rest or tuple(words[at + 2 : end]) == rest:
                     yield _Hit(at, end, phrase, crosses)
+            for phrase in self._one.get(word, ()):
+                yield _Hit(at, at + 1, phrase)
             for length, ends in self._ends.items():
                 for phrase in ends.get(word[-length:], ()) if len(word) > length else ():
                     yield _Hit(at, at + 1, phrase)
@@ -137,7 +143,7 @@ class Lexicon:
         for at, clause in enumerate(clauses):
             begins.setdefault(clause, at)
         for clause, hits in told.items():
-            terms = [hit for hit in hits if hit.phrase.set_id and not hit.phrase.excludes]
+            terms = _longest(hit for hit in hits if hit.phrase.set_id and not hit.phrase.excludes)
             if not terms:
                 continue
             following = told.get(clause + 1, [])
@@ -145,10 +151,40 @@ class Lexicon:
             scope = _Scope(hits, terms)
             trailing = _trailing(following, begins.get(clause + 1, -1)) if alone else None
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if alone else 0)
-            silenced = {hit.phrase.set_id for hit in hits if hit.phrase.excludes}
+            silenced, wide = _silenced(hits, terms)
             for hit in terms:
-                sense = "denied" if hit.phrase.set_id in silenced else scope.sense(hit, trailing)
+                silent = hit.phrase.set_id in wide or (hit.phrase.set_id, hit.start) in silenced
+                sense = "denied" if silent else scope.sense(hit, trailing)
                 yield Mention(hit.phrase.set_id, sense, year)
+
+
+def _longest(terms: Iterable[_Hit]) -> list[_Hit]:
+    """Without the phrases that lie in a longer one of their own set: "septic shock" is not also "septic"."""
+    upto: dict[str, int] = {}
+    kept = []
+    for hit in terms:
+        if hit.end > upto.get(hit.phrase.set_id, 0):
+            upto[hit.phrase.set_id] = hit.end
+            kept.append(hit)
+    return kept
+
+
+def _silenced(hits: Sequence[_Hit], terms: Sequence[_Hit]) -> tuple[set[tuple[str, int]], set[str]]:
+    """What exclusions silence: one that contains a phrase of its set only what lies in it ("organizing pneumonia"), as
+    (set, place); any other its whole set, in the clause ("lidocaine")."""
+    places: dict[str, list[int]] = {}
+    for hit in terms:
+        places.setdefault(hit.phrase.set_id, []).append(hit.start)
+    silenced: set[tuple[str, int]] = set()
+    wide: set[str] = set()
+    for hit in hits:
+        if hit.phrase.excludes:
+            own = places.get(hit.phrase.set_id, [])
+            inside = own[bisect_left(own, hit.start) : bisect_left(own, hit.end)]
+            silenced.update((hit.phrase.set_id, start) for start in inside)
+            if not inside:
+                wide.add(hit.phrase.set_id)
+    return silenced, wide
 
 
 class _Scope:
@@ -163,6 +199,8 @@ class _Scope:
         acting = [(hit, cue) for hit, cue in told if cue.sense != "said"]
         self._before = [(hit.end, cue) for hit, cue in acting if cue.side != "after"]
         self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
+        self._ends = [end for end, _ in self._before]
+        self._starts = [start for start, _ in self._after]
         self._joins = sorted(hit.start for hit in hits if hit.phrase.join)
 
     def sense(self, hit: _Hit, trailing: Cue | None) -> Sense:
@@ -175,14 +213,14 @@ class _Scope:
     def _follows(self, hit: _Hit) -> Sense | None:
         """Of the cues after the phrase the last that reaches it: the conclusion comes last."""
         found: Sense | None = None
-        for start, cue in self._after[bisect_left(self._after, hit.end, key=_place) :][:_FEW]:
+        for start, cue in self._after[(at := bisect_left(self._starts, hit.end)) : at + _FEW]:
             if start - hit.end <= cue.reach and not self._joined(hit.end, start):
                 found = cue.sense
         return found
 
     def _precedes(self, hit: _Hit) -> Sense | None:
         """The nearest cue before the phrase that reaches it."""
-        upto = bisect_right(self._before, hit.start, key=_place)
+        upto = bisect_right(self._ends, hit.start)
         for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
             if hit.start - end <= cue.reach and not self._joined(end, hit.start):
                 return cue.sense
@@ -195,10 +233,6 @@ class _Scope:
 
 
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
-
-
-def _place(cue: tuple[int, Cue]) -> int:
-    return cue[0]
 
 
 def _cues(hits: Sequence[_Hit], first: int) -> list[_Hit]:
@@ -222,7 +256,7 @@ def _trailing(hits: Sequence[_Hit], begin: int) -> Cue | None:
     """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out"."""
     first = next((hit for hit in _cues(hits, -1) if hit.start == begin), None)
     cue = first.phrase.cue if first else None
-    return cue if cue is not None and cue.side != "before" and cue.sense != "said" else None
+    return cue if cue is not None and cue.side != "before" and cue.sense != "said" and not cue.person else None
 
 
 def _cut(folded: str) -> tuple[list[str], list[int]]:

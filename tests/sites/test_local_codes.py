@@ -109,7 +109,7 @@ def test_through_a_fhir_server(served: tuple[GoodServer, Asker, Asker], name: st
     assert answer.cards[0]["indicator"] == wanted.indicator
     asked = " ".join(target for target, _ in good.seen)
     assert "urn:oid:2.999.1.1%7C10302" in asked
-    assert "urn:oid:2.999.1.5%7CBCX" in asked
+    assert "urn:oid:2.999.1.5%7CLB07" in asked
     assert elsewhere.ask(offering(call, good.base)).decision != wanted.decision
 
 

@@ -35,15 +35,16 @@ def _quoted(text: str) -> str:
 
 def test_shipped_sites_ask_as_ever() -> None:
     assert SHIPPED["cultures"] == (
-        "Observation?patient={{context.patientId}}&code=http://loinc.org|600-7&_sort=-date&_count=200"
+        "Observation?patient={{context.patientId}}&code=http://loinc.org|600-7,http://loinc.org|17928-3,"
+        "http://loinc.org|17934-1,http://loinc.org|601-5&_sort=-date&_count=200"
     )
     for site in sorted(load(ROOT).sites):
         assert templates(load(ROOT, site)) == SHIPPED
 
 
 def test_a_local_culture_is_asked_for(tmp_path: Path) -> None:
-    found = templates(at(tmp_path, "blood-culture", ("urn:oid:2.999.1", "BCX")))
-    assert found["cultures"] == SHIPPED["cultures"].replace("600-7", "600-7,urn:oid:2.999.1|BCX")
+    found = templates(at(tmp_path, "blood-culture", ("urn:oid:2.999.1", "LB07")))
+    assert found["cultures"] == SHIPPED["cultures"].replace("601-5", "601-5,urn:oid:2.999.1|LB07")
     assert {name for name in found if found[name] != SHIPPED[name]} == {"cultures"}
 
 

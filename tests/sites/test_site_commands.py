@@ -75,9 +75,9 @@ def test_facts() -> None:
     one = str(EXAMPLE / "patients/local-bacteraemia.json")
     at = ("--at", "2026-03-05T10:00:00Z")
     local = run("facts", one, *at, CDS_SITE=str(EXAMPLE))
-    assert "BCX" in local.output, local.output
+    assert "LB07" in local.output, local.output
     assert run("facts", one, *at, "--site", str(EXAMPLE)).output == local.output
-    assert "BCX" not in run("facts", one, *at).output
+    assert "LB07" not in run("facts", one, *at).output
 
 
 def test_replay() -> None:

@@ -1,0 +1,81 @@
+"""What texts say of a value set, in seven languages: the sentences of `words.yaml`, by the shipped vocabulary."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cds_service.chart.recognition import Recogniser, Written
+from cds_service.knowledge.loader import read_all
+
+ROOT = Path(__file__).parents[2]
+DATA: dict[str, Any] = yaml.safe_load((ROOT / "tests/data/words.yaml").read_text(encoding="utf-8"))
+TEXTS = [
+    pytest.param(text, set_id, sense, id=f"{set_id}: {sense}: {text}")
+    for set_id, senses in DATA["texts"].items()
+    for sense, texts in senses.items()
+    for text in texts
+]
+TEMPLATES = [
+    pytest.param(template, set_id, id=f"{set_id}: {template}")
+    for set_id in DATA["phrases"]
+    for template in DATA["templates"]
+]
+LONGEST = 0.5  # seconds for 72 KB
+KILOBYTES = 72
+
+
+@functools.cache
+def recogniser() -> Recogniser:
+    loaded = read_all(ROOT, "us")
+    table = loaded.table("rules/terms")
+    languages = loaded.singles["rules/languages.yaml"]
+    return Recogniser(table, loaded.singles["rules/code-systems.yaml"], languages, ["Latin"])
+
+
+def sense(text: str, set_id: str) -> str:
+    meaning = recogniser().recognise(Written((), text)).meanings.get(set_id)
+    return "denied" if meaning is None else meaning.sense
+
+
+@pytest.mark.parametrize(("text", "set_id", "expected"), TEXTS)
+def test_a_sentence_says_what_a_reader_would_say(text: str, set_id: str, expected: str) -> None:
+    assert sense(text, set_id) == expected
+
+
+@pytest.mark.parametrize(("template", "set_id"), TEMPLATES)
+def test_cues_cover_what_was_written_out_phrase_by_phrase(template: str, set_id: str) -> None:
+    phrases = DATA["phrases"][set_id]
+    assert {phrase for phrase in phrases if sense(phrase, set_id) == "said"} == set(phrases)
+    said = [phrase for phrase in phrases if sense(template.format(phrase), set_id) in ("said", "doubted")]
+    assert said == []
+
+
+@pytest.mark.parametrize("text", DATA["placeholders"]["nothing"])
+def test_a_placeholder_is_not_understood(text: str) -> None:
+    assert recogniser().recognise(Written((), text)).puzzle
+
+
+@pytest.mark.parametrize("text", DATA["placeholders"]["understood"])
+def test_ordinary_words_are_understood(text: str) -> None:
+    assert not recogniser().recognise(Written((), text)).puzzle
+
+
+@pytest.mark.parametrize("text", ["sepsis no ", "no pneumonia, ", "history of ", "肺炎なし", "gram negative ", "a; "])
+def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+    recogniser()
+    written = Written((), text * (KILOBYTES * 1024 // len(text.encode())))
+    gc.freeze()  # what other tests left behind is not this text's
+    assert min(timed(written) for _ in range(3)) < LONGEST
+
+
+def timed(written: Written) -> float:
+    start = time.process_time()
+    recogniser().recognise(written)
+    return time.process_time() - start
