@@ -69,6 +69,7 @@ class Catalogue(FactsFile):
 
     statuses: dict[Id, StatusSet] = Field(default_factory=dict)
     _judging: dict[str, Mapping[str, FactDefinition]] = PrivateAttr(default_factory=dict)
+    _named: dict[str, tuple[Named, ...]] = PrivateAttr(default_factory=dict)
 
     def judging(self, drug: str) -> Mapping[str, FactDefinition]:
         """Every fact by name while a drug is judged: an alias is that drug's own."""
@@ -79,7 +80,9 @@ class Catalogue(FactsFile):
 
     def named(self, name: str) -> tuple[Named, ...]:
         """All that a fact names, also through the records, results, scales and computations that it names."""
-        return tuple(self._reached(named_in(self.facts[name].source), set()))
+        if name not in self._named:
+            self._named[name] = tuple(self._reached(named_in(self.facts[name].source), set()))
+        return self._named[name]
 
     def names(self, name: str, *what: str) -> tuple[str, ...]:
         """The names of some kinds that a fact uses, each once, in order; facts that it needs keep their own."""
