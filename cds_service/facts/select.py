@@ -11,6 +11,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts import growth, result, status
 from cds_service.facts.model import Facts, Reading, usable
+from cds_service.facts.puzzles import puzzles
 from cds_service.facts.quantity import newest_first
 from cds_service.facts.reasons import told_reasons
 from cds_service.facts.substances import concepts_of, is_severe, says_apart
@@ -83,15 +84,14 @@ class Selections:
         answer = self._results.get(selection.newest_answer or "")
         unclear = self.catalogue.results[selection.newest_answer].unclear if selection.newest_answer else ""
         judged = self._judge(selection)
-        nameless, standing, besides = selection.nameless, selection.standing, selection.except_
+        puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
+        standing, besides = selection.standing, selection.except_
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)
-            if not start.found and not nameless:
+            if not start.found and puzzled is None:
                 return start
-            doubts = list(start.doubts)
-            if nameless:
-                doubts += self._nameless(selection, reading, known)
+            doubts = [*start.doubts, *(puzzled(reading) if puzzled is not None else ())]
             if unsure is not None:
                 doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
             found = [r for r in start.found if all(test(r, reading, known) for test in tests)]
@@ -148,11 +148,6 @@ class Selections:
             return self.records[name](reading, known)
 
         return drawn
-
-    def _nameless(self, selection: Selection, reading: Reading, known: Facts) -> list[str]:
-        gone = [self.statuses[name] for name in selection.unless or ()]
-        found = (r for r in reading.chart.of(selection.from_) if not any(holds(r, reading.now) for holds in gone))
-        return [f"{r.ref} names no substance" for r in found if all(c.empty for c in concepts_of(r))]
 
     def _tests(self, selection: Selection) -> Iterator[Test]:
         yield from self._status_tests(selection)

@@ -105,6 +105,16 @@ class SetAside(Model):
     not_in: ValueSets = ()
 
 
+class Puzzled(Model):
+    """What leaves a selection open: records of its query in its statuses, and in none of `unless`, that nobody
+    understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
+    a window of its own that of the selection counts."""
+
+    within: Window | None = None
+    unless: Statuses | None = None
+    in_: Annotated[ValueSets | None, Field(alias="in")] = None
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -122,7 +132,7 @@ class Selection(Model):
     this_encounter: Literal["counts"] | None = None
     dated: Literal["past"] | None = None
     undated: Literal["counts", "unknown"] | None = None
-    nameless: Literal["unknown"] | None = None
+    puzzled: Puzzled | None = None
     unsure: StatusId | None = None
     drafts: Literal["left-out"] | None = None
     severe: ValueSetId | None = None

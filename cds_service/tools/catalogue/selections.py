@@ -52,7 +52,6 @@ _MEMBERS: Final[Mapping[str, str]] = {
 _WORDS: Final[Mapping[str, str]] = {
     "drafts": "without the unsigned orders of this session",
     "dated": "with a time that has passed",
-    "nameless": "left open by a record that names nothing",
     "tell": "said with its result and time",
 }
 
@@ -87,6 +86,8 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
             parts.append(f"{words} {_either(_named(knowledge, selection, member, name) for name in names)}")
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
+    if selection.puzzled is not None:
+        parts.append("; ".join(("left open by one that is not understood", *_goes_by(knowledge, selection.puzzled))))
     if selection.this_encounter:
         parts.append("one of this encounter counts as current")
     if selection.standing:
