@@ -10,11 +10,12 @@ from typing import TypeVar, cast
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts import growth, result, status
+from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
 from cds_service.facts.puzzles import puzzles
 from cds_service.facts.quantity import newest_first
 from cds_service.facts.reasons import told_reasons
-from cds_service.facts.substances import concepts_of, is_severe, says_apart
+from cds_service.facts.substances import concepts_of, is_severe, says_apart, says_together, with_notes
 from cds_service.knowledge.model import Catalogue, Selection, SetAside
 
 Test = Callable[[Resource, Reading, Facts], bool]
@@ -139,7 +140,7 @@ class Selections:
     def _is_matched(self, selection: Selection) -> bool:
         """Whether the chart itself matches: it remembers what it found. An allergy is about more than its code."""
         query = self.catalogue.queries.get(selection.from_)
-        return query is not None and query.resource != "AllergyIntolerance"
+        return query is not None and not selection.past and query.resource not in ("AllergyIntolerance", "Procedure")
 
     def _by_name(self, name: str) -> Draw:
         """Looked up when it is drawn: records may come from records that are compiled later."""
@@ -183,14 +184,21 @@ class Selections:
     def _concept_tests(self, selection: Selection) -> Iterator[Test]:
         within, apart = self.matchers(selection.in_), self.matchers(selection.not_beside)
         each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
+        concepts, says = self._concepts(selection), Matcher.mentions if selection.past else Matcher.matches
+        beside = self.matchers(selection.beside)
         if apart:
-            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts_of(r))
+            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts(r))
+        elif beside:
+            yield lambda r, reading, known: any(says_together(c, within, beside) for c in concepts(r))
+        elif selection.meant:
+            meant = said_as(selection.meant, within, others, self.windows)
+            yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         elif within and not self._is_matched(selection):
-            yield lambda r, reading, known: any(m.matches(c) for c in concepts_of(r) for m in within)
+            yield lambda r, reading, known: any(says(m, c) for c in concepts(r) for m in within)
         if each:
-            yield lambda r, reading, known: all(any(m.matches(c) for c in concepts_of(r)) for m in each)
-        if others:
-            yield lambda r, reading, known: not any(m.matches(c) for c in concepts_of(r) for m in others)
+            yield lambda r, reading, known: all(any(says(m, c) for c in concepts(r)) for m in each)
+        if others and not selection.meant:
+            yield lambda r, reading, known: not any(says(m, c) for c in concepts(r) for m in others)
         aside = self._aside(selection.set_aside)
         if selection.reason:
             reasons = self.matchers(selection.reason)
@@ -202,6 +210,12 @@ class Selections:
             )
         elif selection.set_aside:
             yield lambda r, reading, known: not aside(r.concept, reading, known)
+
+    def _concepts(self, selection: Selection) -> Callable[[Resource], Sequence[Concept]]:
+        if selection.notes_under is None:
+            return concepts_of
+        unspecific = self.terms[selection.notes_under]
+        return lambda resource: with_notes(resource, unspecific)
 
     def _aside(self, what: SetAside | None) -> Apart:
         """Whether a concept is what the order in hand is for, and nothing else: it does not speak against the order."""

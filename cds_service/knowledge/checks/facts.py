@@ -29,6 +29,7 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "ended_within": ("Condition",),
     "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
     "severe": ("AllergyIntolerance",),
+    "notes_under": ("AllergyIntolerance",),
     "reason": ("MedicationRequest",),
     "drafts": ("MedicationRequest",),
     "growth": ("Observation",),

@@ -115,6 +115,16 @@ class Puzzled(Model):
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
 
 
+class Meant(Model):
+    """How a record must say what it says: for certain (`said`) or only in doubt; either, without `sense`. A code alone
+    is said. Words that name a year which ended longer ago than `yearOver` are past. `contradicted: doubts` where words
+    beside a code of something else are a doubt."""
+
+    sense: Literal["said", "doubted"] | None = None
+    year_over: Window | None = None
+    contradicted: Literal["doubts"] | None = None
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -123,6 +133,10 @@ class Selection(Model):
     in_each: ValueSets | None = None
     not_in: ValueSets | None = None
     not_beside: ValueSets | None = None
+    beside: ValueSets | None = None
+    meant: Meant | None = None
+    past: Literal["counts"] | None = None
+    notes_under: ValueSetId | None = None
     reason: ValueSets | None = None
     status: Statuses | None = None
     unless: Statuses | None = None
@@ -149,6 +163,8 @@ class Selection(Model):
             raise ValueError("undated needs within beside it")
         if self.this_encounter and not (self.within or self.beyond):
             raise ValueError("thisEncounter needs within or beyond beside it")
+        if self.meant and not self.in_:
+            raise ValueError("meant needs in beside it")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self
