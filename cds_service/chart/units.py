@@ -7,15 +7,16 @@ kept: a creatinine without a unit may be off by a factor of 88.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from cds_service.knowledge.model import Analyte
+from cds_service.knowledge.model import Analyte, Pack, Unit
 from cds_service.knowledge.model.spelling import spelled
 
 UCUM = "http://unitsofmeasure.org"
+_VOLUME = ("mL", "cc", "milliliter", "milliliters", "millilitre", "millilitres")
 
 
 def number_of(value: object) -> float | None:
@@ -80,6 +81,24 @@ class UnitTable:
             return Unusable(f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})")
         same = written == self.analyte.unit
         return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
+
+    def has_unit(self, quantity: Mapping[str, Any]) -> bool:
+        """Whether the quantity's unit is one of the table."""
+        return self._scale(quantity) is not None
+
+    def in_products(self, products: Sequence[Pack]) -> UnitTable:
+        """The units of a drug's products, as amounts of the drug: a pack, and the volume in it.
+
+        Where two products differ in what a unit holds, it says no amount.
+        """
+        packs = {(p.unit, p.names): str(p.mg) for p in products}
+        volumes = {Decimal(str(p.mg)) / Decimal(str(p.volume_ml)) for p in products if p.volume_ml}
+        units = [Unit(code=unit, aliases=names, factor=mg) for (unit, names), mg in packs.items()]
+        if len({p.mg for p in products}) > 1:
+            units.clear()
+        if len(volumes) == 1:
+            units.append(Unit(code=_VOLUME[0], aliases=_VOLUME[1:], factor=str(*volumes)))
+        return UnitTable(self.analyte.model_copy(update={"units": tuple(units)}))
 
     def _scale(self, quantity: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
         code, system, unit = quantity.get("code"), quantity.get("system"), quantity.get("unit")

@@ -37,7 +37,7 @@ def course(reading: Reading, facts: Facts) -> list[Step]:
     child = is_child(facts[given.child])
     series, _ = documented(given.scale, given.conditions, reading)
     events: dict[datetime, list[str]] = {}
-    for at, event in _events(given, reading, since):
+    for at, event in _events(given, reading, facts, since):
         if since <= at <= reading.now:
             events.setdefault(at, []).append(event)
     steps = []
@@ -48,12 +48,12 @@ def course(reading: Reading, facts: Facts) -> list[Step]:
     return steps
 
 
-def _events(given: CrsGrade, reading: Reading, since: datetime) -> Iterator[tuple[datetime, str]]:
+def _events(given: CrsGrade, reading: Reading, facts: Facts, since: datetime) -> Iterator[tuple[datetime, str]]:
     """Every moment at which the grade may change, with what happened then ("" for a measurement)."""
     yield since, "CAR-T infusion"
     yield reading.now, "now"
     drug = reading.select.only(DistinctDoses)
-    for number, (start, _) in enumerate(count(drug, reading).times if drug else (), 1):
+    for number, (start, _) in enumerate(count(drug, reading, facts).times if drug else (), 1):
         yield start, f"{drug.in_ if drug else ''} dose {number}"
     for grade in documented(given.scale, given.conditions, reading)[0]:
         yield grade.start, f"grade {grade.grade} documented"

@@ -67,7 +67,9 @@ def order_in_hand(
         # While an order is being written, one without any drug is no order yet.
         if kind and not (kind == UNRESOLVED and wanted is not None and _is_unwritten(resource)):
             selected = wanted is None or resource.ref in wanted
-            drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
+            drug = orders.drugs.get(kind)
+            packs = amounts.in_products(drug.products) if drug else amounts
+            drafts.append(Draft(resource, kind, dosage_of(raw, amounts, packs), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
     ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds_service.facts.model import LeftOut
 from tests.facts.house import Case, bundle
 
 LOCAL = "urn:oid:1.2.3"
@@ -51,6 +52,6 @@ def test_a_count_keeps_what_it_left_out() -> None:
     fact = Case(given=given).facts()["tocilizumab-doses"]
     assert fact.value == 1
     assert fact.left_out == (
-        "MedicationAdministration/stopped: not given",
-        "MedicationAdministration/before: not in this episode",
+        LeftOut("MedicationAdministration/stopped", "not given"),
+        LeftOut("MedicationAdministration/before", "not in this episode"),
     )

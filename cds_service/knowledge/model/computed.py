@@ -169,6 +169,21 @@ class CrsGrade(Computes):
     fever_masked_by: ValueSets
 
 
+class OtherRoute(Model):
+    """Doses by a route that does not count, in `words`: of these products, by this route, or, where neither the
+    `counted` nor any other route is named, of the fixed amount that is used so from a weight on."""
+
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    route: ValueSetId
+    counted: ValueSetId
+    words: str
+    amount: Threshold
+    analyte: AnalyteId
+    from_weight: Threshold
+    weight: FactId
+    child: FactId
+
+
 class DistinctDoses(Computes):
     """The distinct doses of a drug in this episode, and how the grade answered to the last one."""
 
@@ -179,12 +194,13 @@ class DistinctDoses(Computes):
     denies = frozenset({"doses", "stated-only", "cap-reached"})
     by: Literal["distinct-doses"]
     in_: Annotated[ValueSetId, Field(alias="in")]
-    not_in: ValueSetId
-    not_by_route: ValueSetId
+    other_route: OtherRoute
     administrations: QueryId
     counted: StatusId
     under_way: StatusId
     unsure: StatusId
+    not_done: StatusId
+    nothing_given: ValueSetId
     statements: QueryId
     stated: StatusId
     requests: QueryId
