@@ -189,7 +189,9 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
 
     Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
     """
+    queries = knowledge.catalogue.queries
     return {
+        "not_read": [{"title": Trusted(queries[q].title), "why": why} for q, why in order.not_read.items()],
         "because": [_because(f, knowledge, order.drug) for f in answer.because],
         "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
         "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),

@@ -41,6 +41,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "in_each": "each of them also named:",
     "not_in": "none of",
     "not_beside": "outside a clause that says",
+    "specimen": "taken from",
     "reason": "ordered for",
     "within": "no older than",
     "beyond": "undated, or older than",
