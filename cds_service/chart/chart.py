@@ -168,7 +168,7 @@ def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
 def _asked(read: Read, query: QueryKind) -> Read:
     """An empty list is a gap where the site says that nobody may have asked; what a weak query lacks is none."""
     if query.empty_is_unknown and not read.resources and not read.gaps:
-        read = replace(read, gaps=(EMPTY_IS_UNKNOWN,))
+        return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
     if read.gaps and (query.weak == "lost" or (query.weak and read.gaps == NOT_SENT.gaps)):
         return replace(read, gaps=(), forgone=read.gaps)
     return read

@@ -70,10 +70,10 @@ class Lab:
         found = said_of(culture)
         denied = any(m.recognised(c).denies(m.id) for c in found for m in self.grew)
         no = any(_said(c, self.nothing) for c in found) or culture.raw.get("valueBoolean") is False
+        if any(_said(c, self.unreadable) for c in found) and not no:
+            return "unclear"
         if no or denied or _codes(culture) & NEGATIVE:
             return "none"
-        if any(_said(c, self.unreadable) for c in found):
-            return "unclear"
         return "pending" if any(_said(c, self.pending) for c in found) else "unclear"
 
     def _names_other(self, value: Concept) -> bool:
@@ -82,6 +82,8 @@ class Lab:
             return False
         known = self.grew[0].recognised(value)
         told = (*self.grew, *self.nothing, *self.pending, *self.unreadable)
+        if any(known.denies(m.id) for m in self.nothing):
+            return True  # "not sterile"
         return not known.puzzle and not any(m.id in known.meanings for m in told)
 
 
