@@ -145,7 +145,13 @@ def compile_program(knowledge: Knowledge) -> Program:
         windows=windows,
         select=select,
         queries={
-            name: QueryKind(query.resource, windows.get(query.window), site.empty_means.get(name) == "unknown")
+            name: QueryKind(
+                query.resource,
+                windows.get(query.window),
+                site.empty_means.get(name) == "unknown",
+                query.also,
+                query.weak,
+            )
             for name, query in catalogue.queries.items()
         },
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},

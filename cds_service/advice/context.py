@@ -190,7 +190,9 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
 
     Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
     """
+    queries = knowledge.catalogue.queries
     return {
+        "not_read": [{"title": Trusted(queries[q].title), "why": why} for q, why in order.not_read.items()],
         "because": [_because(f, knowledge, order.drug) for f in answer.because],
         "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
         "left_out": [

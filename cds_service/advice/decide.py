@@ -64,6 +64,7 @@ def decide(
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
         orders_unread=reading.chart.gaps(("service-requests",)),
+        not_read=reading.chart.unread(knowledge.catalogue.queries),
     )
 
 

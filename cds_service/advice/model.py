@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cds_service.contract import DecisionName, Indicator
@@ -82,7 +82,8 @@ class OrderAssessment:
     `answers` empty means that there is nothing to say. `missing` are the rules that must not stay unknown and did;
     `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
-    the drug that is judged; `orders_unread` why orders that stand already may be missing.
+    the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
+    were not read whole, by name.
     """
 
     occasion: Occasion
@@ -98,6 +99,7 @@ class OrderAssessment:
     printed: tuple[Fact, ...] = ()
     maximum: float | None = None
     orders_unread: tuple[str, ...] = ()
+    not_read: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:

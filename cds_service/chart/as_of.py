@@ -26,6 +26,7 @@ States = tuple[Callable[[Resource], datetime | None], Callable[[Resource], Raw]]
 _KNOWN: Final = {
     "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod"),
     "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"),
+    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod", "issued"),
     "Procedure": ("performedDateTime", "performedPeriod"),
     "MedicationAdministration": ("effectiveDateTime", "effectivePeriod"),
     "MedicationStatement": ("dateAsserted", "effectiveDateTime", "effectivePeriod"),
@@ -38,7 +39,7 @@ _ENDED: Final = {"completed", "stopped", "cancelled"}
 # FHIR R5's MedicationRequest.statusChanged, as R4 carries it.
 _STATUS_CHANGED: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
 _CLINICAL: Final = "http://terminology.hl7.org/CodeSystem/condition-clinical"
-# Of an Observation, what there is before its result: who, what and when.
+# Of an Observation or a DiagnosticReport, what there is before its result: who, what and when.
 _REGISTERED: Final = {
     "resourceType", "id", "meta", "subject", "encounter", "code", "category", "specimen", "basedOn",
     "effectiveDateTime", "effectivePeriod", "effectiveInstant",
@@ -70,7 +71,7 @@ def _known(resource: Resource) -> datetime | None:
     if not found:
         return None
     # A sample is known of when it is taken, or at the latest with its result.
-    return min(found) if resource.type == "Observation" else found[0]
+    return min(found) if resource.type in ("Observation", "DiagnosticReport") else found[0]
 
 
 def _began(resource: Resource, element: str) -> When | None:
@@ -135,6 +136,7 @@ def _status_changed(resource: Resource) -> datetime | None:
 _STATES: Final[Mapping[str, States]] = {
     "Condition": (_abated, _active),
     "Observation": (_resulted, _registered),
+    "DiagnosticReport": (_resulted, _registered),
     "MedicationRequest": (_over, _ordered),
     "Procedure": _lasting("performedPeriod", "in-progress"),
     "MedicationAdministration": _lasting("effectivePeriod", "in-progress"),

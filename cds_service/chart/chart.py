@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 import msgspec
 
@@ -60,6 +61,11 @@ class Chart:
         """Why absence cannot be concluded from these queries; empty where it can."""
         return tuple(f"{q}: {gap}" for q in queries for gap in self.reads.get(q, NOT_SENT).gaps)
 
+    def unread(self, queries: Iterable[str]) -> dict[str, str]:
+        """Which of these queries were not read whole, and why: also those that facts do without."""
+        reads = ((q, self.reads.get(q, NOT_SENT)) for q in queries)
+        return {q: "; ".join(read.gaps + read.forgone) for q, read in reads if read.gaps or read.forgone}
+
 
 def _read_at(read: Read, now: datetime) -> Read:
     then = [resource_at(resource, now) for resource in read.resources]
@@ -72,12 +78,15 @@ def _read_at(read: Read, now: datetime) -> Read:
 class QueryKind:
     """What a query reads: a resource type, and how many hours back its resources matter (None: all of them).
 
-    `empty_is_unknown` where an empty list does not mean, at this site, that there are none.
+    `empty_is_unknown` where an empty list does not mean, at this site, that there are none. Resources of the types
+    `also` may come with it. `weak` says which lack facts do without: that nothing was sent, any lack, or none.
     """
 
     resource: str
     window_hours: float | None
     empty_is_unknown: bool = False
+    also: tuple[str, ...] = ()
+    weak: Literal["not-sent", "lost", ""] = ""
 
 
 EMPTY_IS_UNKNOWN = "empty, which at this site does not mean that there are none"
@@ -99,7 +108,7 @@ def open_chart(
     """The chart from prefetch, for the queries by name; `second` is asked once for what prefetch leaves open."""
 
     def settled(name: str, read: Read) -> Read:
-        return _covered(_own(read, patient_id, queries[name].resource), queries[name], now)
+        return _covered(_own(read, patient_id, queries[name]), queries[name], now)
 
     sent = _sent(prefetch, patient_id, queries, cache)
     # A drug may be named by a Medication that came with another query.
@@ -126,7 +135,7 @@ def _sent(
     prefetch: Mapping[str, bytes], patient_id: str, queries: Mapping[str, QueryKind], cache: ReadCache
 ) -> dict[str, Read]:
     def own(name: str) -> Callable[[Read], Read]:
-        return partial(_own, patient_id=patient_id, kind=queries[name].resource)
+        return partial(_own, patient_id=patient_id, kind=queries[name])
 
     return {
         name: cache.read(prefetch[name], f"{query.resource} of {patient_id}", own(name))
@@ -157,18 +166,20 @@ def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
 
 
 def _asked(read: Read, query: QueryKind) -> Read:
-    """An empty list is a gap where the site says that nobody may have asked."""
-    if not query.empty_is_unknown or read.resources or read.gaps:
-        return read
-    return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
+    """An empty list is a gap where the site says that nobody may have asked; what a weak query lacks is none."""
+    if query.empty_is_unknown and not read.resources and not read.gaps:
+        return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
+    if read.gaps and (query.weak == "lost" or (query.weak and read.gaps == NOT_SENT.gaps)):
+        return replace(read, gaps=(), forgone=read.gaps)
+    return read
 
 
-def _own(read: Read, patient_id: str, kind: str) -> Read:
+def _own(read: Read, patient_id: str, kind: QueryKind) -> Read:
     """Only this patient's resources of the expected type, each once. What is left out makes the read incomplete."""
     own: list[Resource] = []
     foreign = unnamed = odd = 0
     for resource in read.resources:
-        if resource.type != kind:
+        if resource.type != kind.resource and resource.type not in kind.also:
             odd += 1
         elif not resource.patient_id:
             unnamed += 1
@@ -179,9 +190,9 @@ def _own(read: Read, patient_id: str, kind: str) -> Read:
     kept = _distinct(own)
     if not (foreign or unnamed or odd) and len(kept) == len(read.resources):
         return read
-    counted = ((foreign, "of another patient"), (unnamed, "naming no patient"), (odd, f"that are no {kind}"))
+    counted = ((foreign, "of another patient"), (unnamed, "naming no patient"), (odd, f"that are no {kind.resource}"))
     gaps = tuple(f"{n} resource{'s' if n > 1 else ''} {what}, not used" for n, what in counted if n)
-    done = read.done and not (kind == "Patient" and not kept and gaps)
+    done = read.done and not (kind.resource == "Patient" and not kept and gaps)
     return replace(read, resources=kept, gaps=read.gaps + gaps, done=done)
 
 

@@ -51,12 +51,14 @@ def _searched(query: Query, knowledge: Knowledge) -> dict[tuple[str, str], Code]
 
 
 def template(query: Query, codes: Iterable[tuple[str, str]]) -> str:
-    """`Patient/{{context.patientId}}`, or a search with patient, code, _sort and _count."""
+    """`Patient/{{context.patientId}}`, or a search with patient, code, category, _sort and _count."""
     if query.by == "id":
         return f"{query.resource}/{PATIENT}"
     parts = [f"patient={PATIENT}"]
     if query.codes:
         parts.append(f"code={','.join(_token(system, code) for system, code in codes)}")
+    if query.category:
+        parts.append(f"category={_token(*query.category.split('|', maxsplit=1))}")
     if query.sort:
         parts.append(f"_sort={query.sort}")
     if query.count:

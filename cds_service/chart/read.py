@@ -36,7 +36,8 @@ class Read:
     `next` is the link to the following page, `total` what a searchset says that it holds on all pages together;
     `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
     `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
-    all; `lost` says why some of these stayed unresolved.
+    all; `lost` says why some of these stayed unresolved. `forgone`
+    are the gaps of a weak query: they are said, and facts do without what they left out.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -50,6 +51,7 @@ class Read:
     medications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     referring: bool = False
     lost: str = ""
+    forgone: tuple[str, ...] = ()
     _matching: dict[tuple[Matcher, ...], tuple[Resource, ...]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )

@@ -51,6 +51,14 @@ class Recognition:
         meaning = self.meanings.get(set_id)
         return meaning is not None and meaning.sense in ("said", "doubted")
 
+    def says(self, set_id: str) -> bool:
+        """Whether the concept says this for certain."""
+        return set_id in self.meanings and self.meanings[set_id].sense == "said"
+
+    def denies(self, set_id: str) -> bool:
+        """Whether the concept says that it is not so."""
+        return set_id in self.meanings and self.meanings[set_id].sense == "denied"
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

@@ -28,6 +28,7 @@ _CONCEPT = {
 _TIMES = {
     "Condition": ("onsetDateTime", "onsetPeriod", "recordedDate"),
     "Observation": ("effectiveDateTime", "effectivePeriod", "effectiveInstant"),
+    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod"),
     "Procedure": ("performedDateTime", "performedPeriod"),
     "MedicationAdministration": ("effectiveDateTime", "effectivePeriod"),
     "MedicationStatement": ("effectiveDateTime", "effectivePeriod", "dateAsserted"),

@@ -26,7 +26,7 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
     def find(reading: Reading, known: Facts) -> Fact:
         drawn = [draw(reading, known) for draw in draws]
         if any(each.found for each in drawn):
-            return _yes(name, drawn, told)
+            return _yes(name, drawn, told, reading)
         unclear = _lines(each.not_understood for each in drawn)
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)
@@ -46,10 +46,12 @@ def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for group in groups for line in group))
 
 
-def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool]) -> Fact:
+def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
     found = [r for each in drawn for r in each.found]
     dates = [r.when.start for r in found if r.when]
-    words = (named(r) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found)
+    words = (
+        named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
+    )
     text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 

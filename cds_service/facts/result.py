@@ -34,26 +34,18 @@ def codes_of(observation: Resource, value: Concept) -> set[str]:
 
 
 def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answer:
-    """A reading of results as a function: whether a result says yes; None where it says neither, or both.
-
-    Where other words mean yes, words that do not deny name what was found, and so does a code without words.
-    """
+    """A reading of results as a function: whether a result says yes; None where it says neither, or both."""
     yes, no = [terms[name] for name in reading.yes], [terms[name] for name in reading.no]
-    others_mean_yes = reading.other_words == "yes"
     both = True if reading.both == "yes" else None
 
     def answer(observation: Resource) -> bool | None:
         value = value_of(observation)
         codes = codes_of(observation, value)
         flag = observation.raw.get("valueBoolean") if reading.flag else None
-        denied = any(m.matches(value) for m in no)
-        told = bool(value.text or value.displays) and not denied and others_mean_yes
-        says_yes = told or any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or flag is True
-        says_no = denied or bool(codes & NEGATIVE) or flag is False
+        says_yes = any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or flag is True
+        says_no = any(m.matches(value) for m in no) or bool(codes & NEGATIVE) or flag is False
         if says_yes:
             return both if says_no else True
-        if says_no:
-            return False
-        return True if others_mean_yes and value.codes else None
+        return False if says_no else None
 
     return answer

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts import growth, result, status
+from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
 from cds_service.facts.puzzles import puzzles
@@ -118,9 +119,7 @@ class Selections:
     def _judge(self, selection: Selection) -> Callable[[Sequence[Resource], Reading], Mapping[int, str]] | None:
         if selection.growth is None:
             return None
-        return growth.judge(
-            selection.growth, self._results, self.statuses, self.terms, self.policies, self.windows
-        )  # fmt: skip
+        return growth.judge(selection.growth, self.statuses, self.terms, self.policies, self.windows)
 
     def _source(self, selection: Selection) -> Draw:
         """The records of a query that are in the value sets, or those of a named set."""
@@ -197,6 +196,9 @@ class Selections:
             yield lambda r, reading, known: any(says(m, c) for c in concepts(r) for m in within)
         if each:
             yield lambda r, reading, known: all(any(says(m, c) for c in concepts(r)) for m in each)
+        if selection.specimen:
+            taken_from = self.terms[selection.specimen]
+            yield lambda r, reading, known: any(taken_from.matches(c) for c in specimens_of(r))
         if others and not selection.meant:
             yield lambda r, reading, known: not any(says(m, c) for c in concepts(r) for m in others)
         aside = self._aside(selection.set_aside)

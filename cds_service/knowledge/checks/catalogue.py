@@ -23,6 +23,7 @@ SORTS: Final[Mapping[str, str]] = {
     "Observation": "-date",
     "Procedure": "-date",
     "ServiceRequest": "-authored",
+    "DiagnosticReport": "-date",
 }
 """The types that are searched -> how a search of FHIR R4 puts the newest first."""
 

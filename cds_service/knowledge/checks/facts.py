@@ -25,6 +25,7 @@ from cds_service.knowledge.model import (
 )
 
 # Members of a selection that only some resources have an element for.
+_RESULTS = ("Observation", "DiagnosticReport")
 _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "ended_within": ("Condition",),
     "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
@@ -32,9 +33,10 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "notes_under": ("AllergyIntolerance",),
     "reason": ("MedicationRequest",),
     "drafts": ("MedicationRequest",),
-    "growth": ("Observation",),
-    "standing": ("Observation",),
-    "tell": ("Observation",),
+    "specimen": _RESULTS,
+    "growth": _RESULTS,
+    "standing": _RESULTS,
+    "tell": _RESULTS,
     "newest_answer": ("Observation",),
 }
 
@@ -165,7 +167,7 @@ def _status_of(document: Document, path: YamlPath, name: str, resources: set[str
 
 def _resources(source: str, whole: Catalogue, seen: set[str]) -> set[str]:
     if source in whole.queries:
-        return {whole.queries[source].resource}
+        return {whole.queries[source].resource, *whole.queries[source].also}
     if source in seen:
         return set()
     parts = whole.records.get(source, ())

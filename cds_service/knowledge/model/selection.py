@@ -25,23 +25,28 @@ from cds_service.knowledge.model.names import (
 )
 
 FactType = Literal["boolean", "integer", "number", "code"]
-Standing = Literal["positive", "uncertain", "cleared", "old", "negative"]
+Standing = Literal["positive", "uncertain", "cleared", "old", "negative", "pending"]
 
 
 class Query(Model):
     """One read of the FHIR chart; prefetch templates and FHIR searches are both derived from it.
 
     `window` names the policy beyond which older resources do not matter: a read that stops earlier than its last page
-    is complete where what it holds reaches back further. Without a window every page matters.
+    is complete where what it holds reaches back further. Without a window every page matters. `category` is a token
+    (`system|code`) that narrows the search. Resources of the types `also` may come with it. A `weak` query leaves no
+    fact unknown where it is not sent, or where any of it is lost: the first card says so.
     """
 
     title: str
     resource: str
     by: Literal["id", "patient"] = "patient"
     codes: tuple[Id, ...] = ()
+    category: str = ""
     sort: str = ""
     count: int | None = None
     window: str = ""
+    also: tuple[str, ...] = ()
+    weak: Literal["not-sent", "lost", ""] = ""
 
 
 class StatusSet(Model):
@@ -65,7 +70,7 @@ class StatusSet(Model):
 
 
 class ResultReading(Model):
-    """How a result is read: value sets that say yes and no; what one that says both, or other words, means.
+    """How a result is read: value sets that say yes and no; what one that says both means. Other words say neither.
 
     `flag` also reads a value that is true or false; `unclear` says in words that a record gives no answer.
     """
@@ -74,20 +79,27 @@ class ResultReading(Model):
     yes: ValueSets
     no: ValueSets
     both: Literal["yes", "unknown"]
-    other_words: Literal["yes", "unknown"]
     flag: bool = False
     unclear: str = "gives no clear answer"
 
 
 class Growth(Model):
-    """What becomes of a culture: how its result is read, and when one is uncertain, old or cleared.
+    """What becomes of a culture: how its result is read, and when one is uncertain, old, cleared or pending.
 
-    A result of commensals alone needs as many sets within the window as `commensalSets`, and later negative sets, as
-    many as `clearedBy`, clear a positive one.
+    `grew`, `nothing`, `pending` and `unreadable` are what results say; other words name what grew. What is in `early`
+    counts also where the status is only `preliminary`; records that are `withdrawn` say nothing. A result of commensals
+    alone needs as many sets within the window as `commensalSets`, and later negative sets, as many as `clearedBy`,
+    clear a positive one.
     """
 
-    result: ResultId
+    grew: ValueSets
+    nothing: ValueSets
+    pending: ValueSets
+    unreadable: ValueSets
+    early: ValueSets
     final: StatusId
+    preliminary: StatusId
+    withdrawn: StatusId
     commensal: ValueSetId
     pathogen: ValueSetId
     commensal_sets: Threshold
@@ -137,6 +149,7 @@ class Selection(Model):
     meant: Meant | None = None
     past: Literal["counts"] | None = None
     notes_under: ValueSetId | None = None
+    specimen: ValueSetId | None = None
     reason: ValueSets | None = None
     status: Statuses | None = None
     unless: Statuses | None = None

@@ -43,6 +43,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "not_beside": "outside a clause that says",
     "beside": "in one clause with",
     "notes_under": "with its notes, where it is",
+    "specimen": "taken from",
     "reason": "ordered for",
     "within": "no older than",
     "beyond": "undated, or older than",

@@ -1,0 +1,163 @@
+"""What the result of a culture says, wherever it stands: value, interpretation, components, members, conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, Matcher, concept
+from cds_service.facts.model import Reading
+from cds_service.facts.result import NEGATIVE, POSITIVE, codes_of, value_of
+
+Outcome = Literal["growth", "none", "pending", "unclear"]
+Matchers = tuple[Matcher, ...]
+_RESULTS: Final = ("Observation", "DiagnosticReport")
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """How results are read: what says that something grew, that nothing did, that it is to come, or nothing at all."""
+
+    grew: Matchers
+    nothing: Matchers
+    pending: Matchers
+    unreadable: Matchers
+
+    def outcome(self, culture: Resource, parts: tuple[Resource, ...]) -> Outcome:
+        """What a culture and its parts say together. Growth beside a "no" of its own is unclear."""
+        own = self._own(culture)
+        others = [self._part(part) for part in parts]
+        if own == "growth" or "growth" in others:
+            return "unclear" if own == "none" or self._says_both(culture) else "growth"
+        for said in (own, *others):
+            if said in ("none", "pending"):
+                return said
+        return "pending" if culture.status == "registered" and not said_of(culture) else "unclear"
+
+    def _says_both(self, culture: Resource) -> bool:
+        found, codes = said_of(culture), _codes(culture)
+        no = (
+            any(_said(c, self.nothing) for c in found)
+            or bool(codes & NEGATIVE)
+            or culture.raw.get("valueBoolean") is False
+        )
+        return no and self._says_growth(culture)
+
+    def _says_growth(self, culture: Resource) -> bool:
+        found, codes = said_of(culture), _codes(culture)
+        yes = (
+            any(_said(c, self.grew) for c in found) or bool(codes & POSITIVE) or culture.raw.get("valueBoolean") is True
+        )
+        return yes or any(self._names_other(c) for c in _values(culture))
+
+    def _own(self, culture: Resource) -> Outcome:
+        """What its own value, interpretation or conclusion says; words that were understood name what grew."""
+        if self._says_growth(culture):
+            return "growth"
+        return self._less(culture)
+
+    def _part(self, part: Resource) -> Outcome:
+        """What a component or a member says: an organism may be what it is called."""
+        codes = _codes(part)
+        if any(_said(c, self.grew) for c in said_of(part)) or codes & POSITIVE:
+            return "growth"
+        found = self._less(part)
+        return "growth" if found == "unclear" and not said_of(part) and _said(part.concept, self.grew) else found
+
+    def _less(self, culture: Resource) -> Outcome:
+        found = said_of(culture)
+        denied = any(m.recognised(c).denies(m.id) for c in found for m in self.grew)
+        no = any(_said(c, self.nothing) for c in found) or culture.raw.get("valueBoolean") is False
+        if any(_said(c, self.unreadable) for c in found) and not no:
+            return "unclear"
+        if no or denied or _codes(culture) & NEGATIVE:
+            return "none"
+        return "pending" if any(_said(c, self.pending) for c in found) else "unclear"
+
+    def _names_other(self, value: Concept) -> bool:
+        """Whether words of a result that no value set knows can only be the name of what grew."""
+        if value.empty or not (value.text or value.displays):
+            return False
+        known = self.grew[0].recognised(value)
+        told = (*self.grew, *self.nothing, *self.pending, *self.unreadable)
+        if any(known.denies(m.id) for m in self.nothing):
+            return True  # "not sterile"
+        return not known.puzzle and not any(m.id in known.meanings for m in told)
+
+
+def said_of(culture: Resource) -> tuple[Concept, ...]:
+    """Every result that a culture, a part of one or a report states itself."""
+    return tuple(found for found in (*_values(culture), *_concluded(culture)) if not found.empty)
+
+
+def parts_of(culture: Resource, reading: Reading) -> tuple[Resource, ...]:
+    """Its components, and the Observations that are its members: named by it, held in it, or derived from it."""
+    written = culture.raw.get("component")
+    parts = [Resource(c) for c in (written if isinstance(written, list) else []) if isinstance(c, Mapping)]
+    by_ref, derived = reading.once("results", lambda: _index(reading))
+    held = {f"#{c.get('id')}": Resource(c) for c in _listed(culture.raw, "contained")}
+    named = [ref for element in ("hasMember", "result") for ref in _references(culture.raw, element)]
+    members = [found for ref in named if (found := held.get(ref) or by_ref.get(_bare(ref))) is not None]
+    members += derived.get(culture.ref, [])
+    return tuple({id(r): r for r in (*parts, *members)}.values())
+
+
+def specimens_of(resource: Resource) -> Iterator[Concept]:
+    """What a result was taken from, as far as it says so itself."""
+    written = resource.raw.get("specimen")
+    held = {f"#{c.get('id')}": c for c in _listed(resource.raw, "contained")}
+    for found in written if isinstance(written, list) else [written]:
+        if isinstance(found, Mapping):
+            reference = str(found.get("reference") or "")
+            yield concept({"text": str(found.get("display") or "")})
+            yield concept(held.get(reference, {}).get("type"))
+
+
+def _index(reading: Reading) -> tuple[dict[str, Resource], dict[str, list[Resource]]]:
+    by_ref: dict[str, Resource] = {}
+    derived: dict[str, list[Resource]] = {}
+    for read in reading.chart.reads.values():
+        for resource in read.resources:
+            if resource.type in _RESULTS:
+                by_ref[resource.ref] = resource
+                for ref in _references(resource.raw, "derivedFrom"):
+                    derived.setdefault(_bare(ref), []).append(resource)
+    return by_ref, derived
+
+
+def _values(culture: Resource) -> tuple[Concept, ...]:
+    found = value_of(culture)
+    return () if found.empty else (found,)
+
+
+def _concluded(report: Resource) -> Iterator[Concept]:
+    if report.type == "DiagnosticReport":
+        yield value_of(Resource({"valueString": report.raw.get("conclusion")}))
+        yield from (concept(code) for code in _listed(report.raw, "conclusionCode"))
+    yield from (concept(mark) for mark in _listed(report.raw, "interpretation"))
+
+
+def _codes(culture: Resource) -> set[str]:
+    return codes_of(culture, value_of(culture))
+
+
+def _said(found: Concept, matchers: Matchers) -> bool:
+    return any(m.recognised(found).says(m.id) for m in matchers)
+
+
+def _listed(raw: Mapping[str, Any], element: str) -> list[Mapping[str, Any]]:
+    written = raw.get(element)
+    return [item for item in written if isinstance(item, Mapping)] if isinstance(written, list) else []
+
+
+def _references(raw: Mapping[str, Any], element: str) -> Iterator[str]:
+    for item in _listed(raw, element):
+        if isinstance(item.get("reference"), str):
+            yield item["reference"]
+
+
+def _bare(reference: str) -> str:
+    """`Type/id` of a reference, whatever server or version it names."""
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
