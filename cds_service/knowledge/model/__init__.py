@@ -19,14 +19,12 @@ from cds_service.knowledge.model.computed import (
     DistinctDoses,
     DoseSpacing,
     DrugCourse,
+    GradeRow,
     NeurologicalScore,
     OrderUse,
-    Oxygen,
     Points,
-    Quantity,
     RenalFunction,
     Scale,
-    Vasopressors,
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.drugs import (
@@ -104,6 +102,7 @@ from cds_service.knowledge.model.sources import (
     TimesUpperLimit,
     YoungerThan,
 )
+from cds_service.knowledge.model.support import Device, Grade, Oxygen, Quantity, Vasopressors
 from cds_service.knowledge.model.terms import (
     Analyte,
     Code,
@@ -153,6 +152,7 @@ __all__ = [
     "Cues",
     "DailyDose",
     "DaysSince",
+    "Device",
     "DistinctDoses",
     "Documented",
     "Dose",
@@ -177,6 +177,8 @@ __all__ = [
     "FactDefinition",
     "FactsFile",
     "Finding",
+    "Grade",
+    "GradeRow",
     "GradeSource",
     "Group",
     "Growth",
