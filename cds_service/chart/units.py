@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cds_service.knowledge.model import Analyte
+from cds_service.knowledge.model.spelling import spelled
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -50,11 +51,11 @@ class UnitTable:
     def __init__(self, analyte: Analyte) -> None:
         self.analyte = analyte
         self._codes = {u.code: (Decimal(u.factor), Decimal(u.offset)) for u in analyte.units}
-        # As people print them, in any case: within one analyte no two units differ by case alone (a test checks).
-        self._names = {code.lower(): scale for code, scale in self._codes.items()}
+        # As people print them: within one analyte no two units differ by the spelling alone (a check says so).
+        self._names = {spelled(code): scale for code, scale in self._codes.items()}
         for unit in analyte.units:
             for alias in unit.aliases:
-                self._names[alias.lower()] = self._codes[unit.code]
+                self._names[spelled(alias)] = self._codes[unit.code]
 
     def convert(self, quantity: Mapping[str, Any], *, adult: bool | None = None) -> Converted | Unusable:
         """A FHIR Quantity in the analyte's canonical unit.
@@ -84,8 +85,8 @@ class UnitTable:
         code, system, unit = quantity.get("code"), quantity.get("system"), quantity.get("unit")
         if isinstance(code, str) and system in (UCUM, None):
             # A coded unit is exact; the printed one beside it is only a label.
-            return self._codes.get(code) or self._names.get(code.lower())
-        return self._names.get(unit.strip().lower()) if isinstance(unit, str) else None
+            return self._codes.get(code) or self._names.get(spelled(code))
+        return self._names.get(spelled(unit)) if isinstance(unit, str) else None
 
     def _range(self, adult: bool | None) -> tuple[float, float]:
         if adult and self.analyte.plausible_adult is not None:
