@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-# The same sign in another script or font; NFKC makes one letter of the two micros, written u in UCUM, and digits of superscripts.
+# The same sign in another script or font; NFKC makes one letter of the two micros, written u in UCUM, and digits of
+# superscripts.
 _SIGNS = str.maketrans(
     {"μ": "u", "×": "x", "✕": "x", "∙": "*", "·": "*", "⋅": "*", "\N{DIVISION SLASH}": "/", "\N{FRACTION SLASH}": "/"}
 )
