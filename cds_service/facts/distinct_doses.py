@@ -170,7 +170,7 @@ def _merge(
 def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
     """Doses before the end of an earlier episode belong to that episode."""
     since = last_at(given.infusions, reading)
-    series, _ = documented(given.scale, grades_of(given.grades, reading).conditions, reading)
+    series = documented(given.scale, grades_of(given.grades, reading).conditions, reading).grades
     gap = timedelta(hours=reading.windows[given.episode_gap])
     ordered = sorted((g for g in series if since is None or g.start >= since), key=lambda g: g.start)
     start = since
@@ -185,7 +185,7 @@ def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
 
 
 def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
-    end = min(grade.end or now, now)
+    end = min(grade.end or (grade.recorded if grade.once else now), now)
     return end if reached is None else max(reached, end)
 
 

@@ -19,15 +19,13 @@ from cds_service.knowledge.model.computed import (
     DistinctDoses,
     DoseSpacing,
     DrugCourse,
+    GradeRow,
     NeurologicalScore,
     OrderUse,
     OtherRoute,
-    Oxygen,
     Points,
-    Quantity,
     RenalFunction,
     Scale,
-    Vasopressors,
 )
 from cds_service.knowledge.model.content import Card, CardOrder, Dose, OverrideReason, Regimen, Region
 from cds_service.knowledge.model.drugs import (
@@ -107,6 +105,7 @@ from cds_service.knowledge.model.sources import (
     TimesUpperLimit,
     YoungerThan,
 )
+from cds_service.knowledge.model.support import Device, Grade, Oxygen, Quantity, Vasopressors
 from cds_service.knowledge.model.terms import (
     Analyte,
     Code,
@@ -156,6 +155,7 @@ __all__ = [
     "Cues",
     "DailyDose",
     "DaysSince",
+    "Device",
     "DistinctDoses",
     "Documented",
     "Dose",
@@ -180,6 +180,8 @@ __all__ = [
     "FactDefinition",
     "FactsFile",
     "Finding",
+    "Grade",
+    "GradeRow",
     "GradeSource",
     "Group",
     "Growth",
