@@ -66,6 +66,7 @@ def value_set(resource: Json) -> ValueSet:
         method=resource["description"].removeprefix(resource["purpose"]).lstrip("\n"),
         codes=tuple(code for include in compose.get("include", []) for code in _codes(include)),
         trees=tuple(map(_tree, values(resource, "code-tree"))),
+        qualifies=first(resource, "only-qualifies", default=False),
         text=tuple(values(resource, "matching-text")),
         exclusions=(*_composed(compose), *map(_apart, values(resource, "exclusion"))),
         unverified=tuple(UnverifiedCode(**_coded(part(u, "code")), reason=part(u, "reason")) for u in unverified),

@@ -32,6 +32,8 @@ _RECORDED = {
     "Immunization": "recorded",
     "Observation": "issued",
 }
+# When it was made or taken, which is when one that has no result yet is known of.
+_MADE = {"Procedure": "performed", "Observation": "effective", "MedicationAdministration": "effective"}
 
 
 def answer(
@@ -49,11 +51,12 @@ def answer(
 def recorded(resource: Resource, moment: datetime) -> Resource:
     """The same record, known only since a moment."""
     kind = resource["resourceType"]
-    if kind in _RECORDED:
-        return resource | {_RECORDED[kind]: moment.isoformat()}
-    element = "performed" if kind == "Procedure" else "effective"
+    since = {_RECORDED[kind]: moment.isoformat()} if kind in _RECORDED else {}
+    element = _MADE.get(kind)
+    if element is None:
+        return resource | since
     kept = {name: value for name, value in resource.items() if not name.startswith(element)}
-    return kept | {f"{element}DateTime": moment.isoformat()}
+    return kept | since | {f"{element}DateTime": moment.isoformat()}
 
 
 def became(resource: Resource, moment: datetime) -> tuple[Resource, Resource]:

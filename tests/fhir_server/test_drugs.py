@@ -189,7 +189,6 @@ def test_a_draft_by_reference(
 @pytest.mark.parametrize(
     "drug",
     [
-        {"medicationReference": {"reference": "#m1"}},
         {"medicationReference": {"reference": "Medication/77", "display": "ondansetron"}},
         {"medicationReference": {}},
     ],
@@ -197,6 +196,12 @@ def test_a_draft_by_reference(
 def test_a_draft_that_nothing_names_gets_no_card(drug: dict[str, Any], whole: dict[str, Any], asker: Asker) -> None:
     """Contract: "a draft with no drug yet ... gets {cards: []}"."""
     assert asker.ask(drafted(whole, drug)).body == {"cards": []}
+
+
+def test_a_draft_whose_drug_is_not_in_it(whole: dict[str, Any], asker: Asker) -> None:
+    """It may be any drug, so it is told."""
+    answer = asker.ask(drafted(whole, {"medicationReference": {"reference": "#m1"}}))
+    assert (answer.decision, offers(answer)) == ("insufficient-data", [])
 
 
 def test_a_draft_that_the_server_names(whole: dict[str, Any], good: GoodServer, asker: Asker) -> None:

@@ -51,6 +51,7 @@ DECLARED: Final = (
         "matching-text", "string", "A word or phrase that matches beside the codes, or that excludes beside the code",
         "ValueSet", "ValueSet.compose.exclude.concept", repeats=True,
     ),
+    _simple("only-qualifies", "boolean", "Whether its codes and words say nothing alone", "ValueSet"),
     _simple(
         "code-source", "string", "Where the code was seen under this meaning",
         "ValueSet.compose.include.concept", "ValueSet.compose.include.filter",

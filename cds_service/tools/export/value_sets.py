@@ -21,6 +21,7 @@ def value_set(of: ValueSet) -> Json:
         of.id,
         extension=[
             *extension("matching-text", of.text),
+            *extension("only-qualifies", of.qualifies or None),
             *(
                 compound("code-tree", family=tree.family, begins=tree.codes, without=tree.without, source=tree.source)
                 for tree in of.trees
