@@ -194,7 +194,7 @@ def _support_facts(given: CrsGrade, told: Fact, derived: Derived, reading: Readi
         yield unknown("alone", gaps, not_understood=strange)
     else:
         yield Fact("alone", alone, sources=drugs.sources if alone else ())
-    yield _told("inotrope", drugs.inotropes, (given.administrations,), reading, ", ".join(drugs.inotropes))
+    yield _told("for-the-heart", drugs.inotropes, (given.administrations,), reading, ", ".join(drugs.inotropes))
     # With a documented grade nobody needs to be asked what the support is for, or what the other scale means.
     asked = told.value is None
     airway = derived.support.oxygen.airway if asked else ()

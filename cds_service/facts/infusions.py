@@ -17,7 +17,7 @@ from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
 from cds_service.knowledge.model import CrsGrade, Vasopressors
 
-PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "vasopressor", "uncounted", "inotrope", "not understood"
+PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "counted", "uncounted", "for the heart", "not understood"
 
 
 @dataclass(frozen=True, slots=True)

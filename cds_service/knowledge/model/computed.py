@@ -110,10 +110,10 @@ class CrsGrade(Computes):
 
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "boolean", "running": "boolean", "alone": "boolean",
-        "inotrope": "boolean", "airway": "boolean", "other-scale": "boolean",
+        "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
         "not-established": "boolean",
     }  # fmt: skip
-    denies = frozenset({"running", "alone", "inotrope", "airway", "other-scale"})
+    denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale"})
     by: Literal["crs-grade"]
     vitals: QueryId
     administrations: QueryId
