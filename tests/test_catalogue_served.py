@@ -55,7 +55,8 @@ def test_the_page_of_the_repository_is_what_the_files_say(monkeypatch: pytest.Mo
     monkeypatch.chdir(ROOT)
     result = CliRunner().invoke(main, ["docs", "--check"])
     assert result.exit_code == 0, result.output
-    assert result.output == "docs/knowledge.md: as the files say\n"
+    pages = ("knowledge.md", "how-a-card-comes-to-be.md")
+    assert result.output.splitlines() == [f"docs/{page}: as the files say" for page in pages]
 
 
 def test_a_stale_page_is_told_and_not_written(root: Path, tmp_path: Path) -> None:

@@ -53,15 +53,15 @@ def test_the_index_counts_what_nobody_has_reviewed(toy: Knowledge) -> None:
     page = words(render(toy, FilePlaces())[""])
     assert "No clinician has reviewed any of it, and nobody has approved it." in page
     for said in (
-        "1 of 1 rules are approved by nobody",
-        "0 of 2 policies have no owner",
-        "4 of 4 value sets are drafts",
+        "1 rules are approved by nobody, of 1 in all",
+        "0 policies have no owner, of 2 in all",
+        "4 value sets are drafts, of 4 in all",
     ):
         assert said in page
     assert "2 statements of the sources: 0 used, 1 partly used, 1 not used" in page
     approved = toy.rules[0].model_copy(update={"approval_date": date(2027, 1, 1)})
     page = words(render(changed(toy, rules=(approved,)), FilePlaces())[""])
-    assert "0 of 1 rules are approved by nobody" in page
+    assert "0 rules are approved by nobody, of 1 in all" in page
     assert "nobody has approved it" not in page
 
 
@@ -139,7 +139,7 @@ def test_no_policy_is_without_a_user(ours: Knowledge, pages: dict[str, str]) -> 
 def test_the_page_of_the_repository_has_the_three_tables(toy: Knowledge) -> None:
     page = markdown(toy)
     assert page == markdown(toy)
-    assert "- 1 of 1 rules are approved by nobody" in page
+    assert "- 1 rules are approved by nobody, of 1 in all" in page
     row = "| `toy-neutropenia` | Few neutrophils under the toy drug | block (critical) | 1.0.0 | draft |"
     assert (
         f"## Rules (1)\n\n### shared/safety\n\n| rule | title | decision | version | status |\n|{' --- |' * 5}\n{row}\n"

@@ -146,4 +146,4 @@ def test_a_program_is_one_immutable_thing(ours: Knowledge) -> None:
     program: Program = compile_program(ours)
     assert program.id == f"{ours.digest} us"
     with pytest.raises(AttributeError):
-        program.one_click = True  # type: ignore[misc]
+        program.id = "other"  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -194,6 +195,10 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
         "not_read": [{"title": Trusted(queries[q].title), "why": why} for q, why in order.not_read.items()],
         "because": [_because(f, knowledge, order.drug) for f in answer.because],
         "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
+        "left_out": [
+            {"title": Trusted(knowledge.catalogue.judging(order.drug)[f.name].title), "lines": _grouped(f)}
+            for f in counts(answer, order)
+        ],
         "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [
@@ -205,6 +210,16 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
             for n in sorted(knowledge.overridden)
         ],
     }
+
+
+def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:
+    """The facts behind an answer, or unknown beside it, that left records out."""
+    return [f for f in dict.fromkeys((*answer.because, *order.unknown)) if f.left_out]
+
+
+def _grouped(fact: Fact) -> list[str]:
+    """How many records were not counted, for each reason."""
+    return [f"{times} {why}" for why, times in Counter(o.why for o in fact.left_out).items()]
 
 
 def _because(fact: Fact, knowledge: Knowledge, drug: str) -> dict[str, Any]:

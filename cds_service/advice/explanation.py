@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds_service.advice.context import policies_of
+from cds_service.advice.context import counts, policies_of
 from cds_service.advice.model import Answer, DosePlan, OrderAssessment
 from cds_service.advice.words import moment
 from cds_service.contract import EXPLANATION
@@ -43,6 +43,7 @@ def extension(
         "ruleVersion": answer.rule.version,
         "facts": [_fact(f) for f in answer.because],
         "unknown": [{"name": f.name, "why": f.why} for f in order.unknown],
+        "leftOut": [{"name": f.name, "what": o.what, "why": o.why} for f in counts(answer, order) for o in f.left_out],
         "flags": list(order.flags),
         "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
         "policy": rule.policy,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from cds_service.advice.model import DosePlan
 from cds_service.knowledge.model import Route
@@ -16,6 +17,9 @@ from cds_service.knowledge.model import Route
 # What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
 _MARKUP = re.compile(r"([\\`*_\[\]#|~@]|:(?=//)|(?<=www)\.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
+
+
+_LONGEST: Final = 256  # characters of a text that is remembered
 
 
 class Trusted(str):
@@ -32,10 +36,15 @@ def escape(value: object) -> object:
         return str(value).lower()
     if isinstance(value, int | float):
         return number(value)
-    return _escaped(str(value))
+    text = str(value)
+    return _remembered(text) if len(text) <= _LONGEST else _escaped(text)
 
 
 @lru_cache(maxsize=4096)
+def _remembered(text: str) -> str:
+    return _escaped(text)
+
+
 def _escaped(text: str) -> str:
     plain_ = _CONTROL.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;")
     return _MARKUP.sub(r"\\\1", plain_)

@@ -30,11 +30,13 @@ _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """How a concept belongs to a value set: by code or words, how it is meant, and the year that its words name (0:
-    none)."""
+    none). `contradicted` where only words of the clinician's own say so, beside a code of a system that is known whole
+    and that is in no value set."""
 
     sense: Sense
     by_code: bool = False
     year: int = 0
+    contradicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Recogniser:
         self._not_these: dict[tuple[str, tuple[str, ...]], set[str]] = {}
         for value_set in value_sets.values():
             self._index(value_set)
+        self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
         self._lexicon = Lexicon(_phrases(value_sets.values(), languages))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
@@ -116,10 +119,15 @@ class Recogniser:
             if display and not self._systems.says_nothing(system, code):
                 displays.append((display, barred))
         shown = {display for display, _ in displays}
+        contradicts = not meanings and self._is_something_else(written)
         for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
             # What a code is not, its display does not make it; words of the clinician's own beside it may.
-            _join(meanings, self._read(text), barred if text in shown else frozenset())
-        if meanings and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
+            own = text not in shown
+            _join(meanings, self._read(text, contradicts and own), frozenset() if own else barred)
+        tells = not meanings.keys() <= self._qualifiers
+        if tells and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
+            return Recognition(meanings)
+        if barred:  # a code that a value set says it is not
             return Recognition(meanings)
         return Recognition(meanings, self._puzzle(written, list(shown)))
 
@@ -132,16 +140,17 @@ class Recogniser:
         """Whether all of these words are a placeholder, although a value set of answers may hold it ("see comment")."""
         return all(words_of(fold(text)) in self._whole for text in texts if text)
 
-    def _read(self, text: str) -> dict[str, Meaning]:
+    def _read(self, text: str, contradicted: bool) -> dict[str, Meaning]:
         told: dict[str, Meaning] = {}
         for mention in self._lexicon.mentions(text):
-            _join(told, {mention.set_id: Meaning(mention.sense, year=mention.year)}, frozenset())
+            meaning = Meaning(mention.sense, year=mention.year, contradicted=contradicted)
+            _join(told, {mention.set_id: meaning}, frozenset())
         return told
 
     def _puzzle(self, written: Written, displays: list[str]) -> str:
         """Why a concept that is in no value set is not recognisably something else; "" where it is."""
         told = [(system, code) for system, code, _ in written.codings if code]
-        if any(self._systems.is_whole(s) and not self._systems.says_nothing(s, c) for s, c in told):
+        if self._is_something_else(written):
             return ""
         if any(self._systems.says_nothing(s, c) for s, c in told):
             return "it says that nothing is known"
@@ -150,6 +159,11 @@ class Recogniser:
             return "a code without words" if told else "neither a code nor words"
         reasons = [self._unread(text) for text in texts]
         return "" if "" in reasons else reasons[0]
+
+    def _is_something_else(self, written: Written) -> bool:
+        """Whether a code is of a system that is known whole: one that is in no value set is something else."""
+        told = ((system, code) for system, code, _ in written.codings if code)
+        return any(self._systems.is_whole(s) and not self._systems.says_nothing(s, c) for s, c in told)
 
     def _unread(self, text: str) -> str:
         """Why words say nothing that could be understood; "" where they do."""
@@ -210,6 +224,8 @@ def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[t
             yield text, Phrase(turn=True)
         for text in language.joins:
             yield text, Phrase(join=True)
+        for text in language.times:
+            yield text, Phrase(when=True)
 
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:

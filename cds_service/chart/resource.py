@@ -77,15 +77,28 @@ class Resource:
         reference = self.raw.get("medicationReference")
         if not own.empty or not isinstance(reference, Mapping):
             return own
-        target = str(reference.get("reference") or "")
-        if target.startswith("#"):
-            held = self.raw.get("contained")
-            parts = held if isinstance(held, list) else []
-            found = next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
-        else:
-            found = medication_named(self.medications, unversioned(target))
+        found = self._named_medication()
         resolved = _drug_of(found) if found is not None else NOTHING
         return resolved if not resolved.empty else concept({"text": reference.get("display")})
+
+    def _named_medication(self) -> Mapping[str, Any] | None:
+        """The Medication that the resource refers to, where it came with it or with another query."""
+        reference = self.raw.get("medicationReference")
+        target = str(reference.get("reference") or "") if isinstance(reference, Mapping) else ""
+        if not target.startswith("#"):
+            return medication_named(self.medications, unversioned(target)) if target else None
+        held = self.raw.get("contained")
+        parts = held if isinstance(held, list) else []
+        return next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
+
+    @cached_property
+    def ingredients(self) -> tuple[Concept, ...]:
+        """What the Medication that the resource refers to is mixed of; empty where it names no ingredients."""
+        found = self._named_medication()
+        written = found.get("ingredient") if found is not None else None
+        items = written if isinstance(written, list) else []
+        told = (concept(i.get("itemCodeableConcept")) for i in items if isinstance(i, Mapping))
+        return tuple(c for c in told if not c.empty)
 
     @cached_property
     def unresolved(self) -> str:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final
 
 YEARS = range(1850, 2200)  # nothing in a patient's chart began before, nothing is recorded of after
 LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
@@ -20,6 +21,10 @@ _SHAPE = re.compile(
     r"(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2}))?)?)?$",
     re.ASCII,
 )
+
+
+# Characters: more than any time has, and with the number remembered the bound of the memory (16 MiB).
+_LONGEST: Final = 48
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,9 +39,13 @@ class When:
         return (now - self.start).total_seconds() / 3600
 
 
-@lru_cache(maxsize=65536)
 def parse_when(text: str) -> When | None:
     """A FHIR date, dateTime or instant as an interval; None where it is none of these (or names no zone)."""
+    return _remembered(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=65536)
+def _remembered(text: str) -> When | None:
     found = _SHAPE.match(text)
     if found is None or int(found["year"]) < YEARS.start:
         return None

@@ -7,14 +7,16 @@ kept: a creatinine without a unit may be off by a factor of 88.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from cds_service.knowledge.model import Analyte
+from cds_service.knowledge.model import Analyte, Pack, Unit
+from cds_service.knowledge.model.spelling import spelled
 
 UCUM = "http://unitsofmeasure.org"
+_VOLUME = ("mL", "cc", "milliliter", "milliliters", "millilitre", "millilitres")
 
 
 def number_of(value: object) -> float | None:
@@ -50,11 +52,11 @@ class UnitTable:
     def __init__(self, analyte: Analyte) -> None:
         self.analyte = analyte
         self._codes = {u.code: (Decimal(u.factor), Decimal(u.offset)) for u in analyte.units}
-        # As people print them, in any case: within one analyte no two units differ by case alone (a test checks).
-        self._names = {code.lower(): scale for code, scale in self._codes.items()}
+        # As people print them: within one analyte no two units differ by the spelling alone (a check says so).
+        self._names = {spelled(code): scale for code, scale in self._codes.items()}
         for unit in analyte.units:
             for alias in unit.aliases:
-                self._names[alias.lower()] = self._codes[unit.code]
+                self._names[spelled(alias)] = self._codes[unit.code]
 
     def convert(self, quantity: Mapping[str, Any], *, adult: bool | None = None) -> Converted | Unusable:
         """A FHIR Quantity in the analyte's canonical unit.
@@ -80,12 +82,30 @@ class UnitTable:
         same = written == self.analyte.unit
         return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
 
+    def has_unit(self, quantity: Mapping[str, Any]) -> bool:
+        """Whether the quantity's unit is one of the table."""
+        return self._scale(quantity) is not None
+
+    def in_products(self, products: Sequence[Pack]) -> UnitTable:
+        """The units of a drug's products, as amounts of the drug: a pack, and the volume in it.
+
+        Where two products differ in what a unit holds, it says no amount.
+        """
+        packs = {(p.unit, p.names): str(p.mg) for p in products}
+        volumes = {Decimal(str(p.mg)) / Decimal(str(p.volume_ml)) for p in products if p.volume_ml}
+        units = [Unit(code=unit, aliases=names, factor=mg) for (unit, names), mg in packs.items()]
+        if len({p.mg for p in products}) > 1:
+            units.clear()
+        if len(volumes) == 1:
+            units.append(Unit(code=_VOLUME[0], aliases=_VOLUME[1:], factor=str(*volumes)))
+        return UnitTable(self.analyte.model_copy(update={"units": tuple(units)}))
+
     def _scale(self, quantity: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
         code, system, unit = quantity.get("code"), quantity.get("system"), quantity.get("unit")
         if isinstance(code, str) and system in (UCUM, None):
             # A coded unit is exact; the printed one beside it is only a label.
-            return self._codes.get(code) or self._names.get(code.lower())
-        return self._names.get(unit.strip().lower()) if isinstance(unit, str) else None
+            return self._codes.get(code) or self._names.get(spelled(code))
+        return self._names.get(spelled(unit)) if isinstance(unit, str) else None
 
     def _range(self, adult: bool | None) -> tuple[float, float]:
         if adult and self.analyte.plausible_adult is not None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from cds_service.chart.recognition import Recogniser, Recognition, Written
+from cds_service.chart.recognition import Meaning, Recogniser, Recognition, Written
 from cds_service.chart.words import fold, words_of
 from cds_service.knowledge.model import ValueSet
 
@@ -100,6 +100,15 @@ class Matcher:
     def matches(self, found: Concept) -> bool:
         """True where the concept says this of the patient as of now, for certain or in doubt."""
         return self.recognised(found).holds(self.id)
+
+    def mentions(self, found: Concept) -> bool:
+        """The same, also where it says that this is past: for what is never over, such as an allergy."""
+        meaning = self.meaning(found)
+        return meaning is not None and meaning.sense != "denied"
+
+    def meaning(self, found: Concept) -> Meaning | None:
+        """How the concept says this; None where it does not."""
+        return self.recognised(found).meanings.get(self.id)
 
     def recognised(self, found: Concept) -> Recognition:
         """Everything that the concept is, looked up once a process."""

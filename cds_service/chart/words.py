@@ -59,13 +59,15 @@ class Cue:
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
-    the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with")."""
+    the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
+    begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by."""
 
     set_id: str = ""
     excludes: bool = False
     cue: Cue | None = None
     turn: bool = False
     join: bool = False
+    when: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Lexicon:
             following = told.get(clause + 1, [])
             alone = not any(hit.phrase.set_id for hit in following)  # what follows names nothing itself
             scope = _Scope(hits, terms)
-            trailing = _trailing(following, begins.get(clause + 1, -1)) if alone else None
+            trailing = _trailing(following, begins.get(clause + 1, -1), words, clauses) if alone else None
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if alone else 0)
             silenced, wide = _silenced(hits, terms)
             for hit in terms:
@@ -252,11 +254,17 @@ def _cues(hits: Sequence[_Hit], first: int) -> list[_Hit]:
     return sorted(kept.values(), key=lambda h: h.start)
 
 
-def _trailing(hits: Sequence[_Hit], begin: int) -> Cue | None:
-    """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out"."""
+def _trailing(hits: Sequence[_Hit], begin: int, words: Sequence[str], clauses: Sequence[int]) -> Cue | None:
+    """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out in May". Followed by another
+    word it speaks of something else: "sepsis, resolved delirium"."""
     first = next((hit for hit in _cues(hits, -1) if hit.start == begin), None)
     cue = first.phrase.cue if first else None
-    return cue if cue is not None and cue.side != "before" and cue.sense != "said" and not cue.person else None
+    if first is None or cue is None or cue.side == "before" or cue.sense == "said" or cue.person:
+        return None
+    end = first.end
+    is_last = end >= len(words) or clauses[end] != clauses[begin]
+    goes_on = any(h.start == end and (h.phrase.join or h.phrase.when or h.phrase.cue) for h in hits)
+    return cue if is_last or goes_on or words[end].isdecimal() else None
 
 
 def _cut(folded: str) -> tuple[list[str], list[int]]:

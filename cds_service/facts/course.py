@@ -35,27 +35,27 @@ def course(reading: Reading, facts: Facts) -> list[Step]:
     if since is None:
         return []
     child = is_child(facts[given.child])
-    series, _ = documented(given.scale, given.conditions, reading)
+    series = documented(given.scale, given.conditions, reading).grades
     events: dict[datetime, list[str]] = {}
-    for at, event in _events(given, reading, since):
+    for at, event in _events(given, reading, facts, since):
         if since <= at <= reading.now:
             events.setdefault(at, []).append(event)
     steps = []
     for at, said in sorted(events.items()):
         told, derived = grade_at(at, series), derive(given, at, reading, since, child)
         words = "; ".join(dict.fromkeys(e for e in said if e))
-        steps.append(Step(at, told.grade if told else None, derived, is_proven(derived, child), words))
+        steps.append(Step(at, told.grade if told else None, derived, is_proven(given, derived, child), words))
     return steps
 
 
-def _events(given: CrsGrade, reading: Reading, since: datetime) -> Iterator[tuple[datetime, str]]:
+def _events(given: CrsGrade, reading: Reading, facts: Facts, since: datetime) -> Iterator[tuple[datetime, str]]:
     """Every moment at which the grade may change, with what happened then ("" for a measurement)."""
     yield since, "CAR-T infusion"
     yield reading.now, "now"
     drug = reading.select.only(DistinctDoses)
-    for number, (start, _) in enumerate(count(drug, reading).times if drug else (), 1):
+    for number, (start, _) in enumerate(count(drug, reading, facts).times if drug else (), 1):
         yield start, f"{drug.in_ if drug else ''} dose {number}"
-    for grade in documented(given.scale, given.conditions, reading)[0]:
+    for grade in documented(given.scale, given.conditions, reading).grades:
         yield grade.start, f"grade {grade.grade} documented"
         if grade.end is not None:
             yield grade.end, f"grade {grade.grade} ended"

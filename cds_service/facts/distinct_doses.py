@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import hours_after
-from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.crs import grade_then, grades_of
+from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
 from cds_service.facts.graded import Dose, Graded, change_since, documented
-from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
+from cds_service.facts.model import Fact, Facts, LeftOut, Reading, refs, unknown, usable
 from cds_service.facts.since import last_at
 from cds_service.knowledge.model import DistinctDoses
 
@@ -31,12 +31,12 @@ class Doses:
     doubts: tuple[str, ...]
     notes: tuple[str, ...]
     unusable: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact]:
     """`doses`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
-    doses = count(given, reading)
+    doses = count(given, reading, known)
     sources = refs(doses.records)
     text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
     if doses.doubts:
@@ -57,58 +57,47 @@ def _last(doses: Doses) -> datetime | None:
     return doses.times[-1][0] if doses.times else None
 
 
-def count(given: DistinctDoses, reading: Reading) -> Doses:
+def count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     """The distinct doses of this episode."""
-    return reading.once(("doses", given.in_), lambda: _count(given, reading))
+    return reading.once(("doses", given.in_), lambda: _count(given, reading, known))
 
 
-def _count(given: DistinctDoses, reading: Reading) -> Doses:
+def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     query = given.administrations
-    candidates, left_out = by_route(given, reading, query)
+    by_our_route, left_out, doubts = by_route(given, reading, known, query)
     start = episode_start(given, reading)
-    may_count = [r for r in candidates if reading.is_(given.counted, r) or reading.is_(given.unsure, r)]
-    good, bad = usable(may_count)
-    doubts = [f"{r.ref} has no usable time" for r in good if r.when is None]
+    candidates, none = _given(given, by_our_route, reading)
+    good, bad = usable(candidates)
+    doubts += [f"{r.ref} has no usable time" for r in good if r.when is None]
     doubts += [f"{line} (unusable)" for line in bad]
     doubts += [f"{r.ref} has the status {r.status}" for r in good if reading.is_(given.unsure, r)]
     doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,)))
     counted, notes = _counted(given, good, reading, start)
     stated: list[Resource] = []
     if not counted:
-        stated, undated = _stated(given, reading, start)
-        doubts += undated + _unseen(given, reading, start, bool(stated))
+        stated, undated = _stated(given, reading, known, start)
+        doubts += undated + _unseen(given, reading, known, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
-    times = _merge(given, records, reading)
+    times, joined = _merge(given, records, reading)
     kept = {id(r) for r in counted}
-    left_out += [f"{r.ref}: not given" for r in candidates if r not in may_count]
     outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
-    left_out += [f"{r.ref}: not in this episode" for r in outside]
+    left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined]
     return Doses(times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
 
 
-def by_route(given: DistinctDoses, reading: Reading, query: str) -> tuple[list[Resource], list[str]]:
-    """The records of the drug whose product and route count, and a line for each other one."""
-    found = reading.chart.matching((query,), reading.terms[given.in_])
+def _given(given: DistinctDoses, records: Sequence[Resource], reading: Reading) -> tuple[list[Resource], list[LeftOut]]:
+    """Those that may be whole doses, and why each other one is none."""
     kept: list[Resource] = []
-    left_out: list[str] = []
-    for record in found:
-        if record.matches(reading.terms[given.not_in]) or _by_other_route(given, record, reading):
-            left_out.append(f"{record.ref}: by a route that does not count")
+    left_out: list[LeftOut] = []
+    for record in records:
+        why = not_given(given, record, reading)
+        if not why and not (reading.is_(given.counted, record) or reading.is_(given.unsure, record)):
+            why = "not completed"
+        if why:
+            left_out.append(LeftOut(record.ref, why))
         else:
             kept.append(record)
     return kept, left_out
-
-
-def _by_other_route(given: DistinctDoses, resource: Resource, reading: Reading) -> bool:
-    routes = resource.remember("routes", _routes)
-    said = (*routes, concept({"text": resource.concept.text}))
-    return any(reading.terms[given.not_by_route].matches(r) for r in said)
-
-
-def _routes(resource: Resource) -> list[Concept]:
-    dosage = resource.raw.get("dosage") or resource.raw.get("dosageInstruction")
-    parts = dosage if isinstance(dosage, list) else [dosage]
-    return [concept(p.get("route")) for p in parts if isinstance(p, dict)]
 
 
 def _counted(
@@ -129,21 +118,32 @@ def _counted(
     return counted, notes
 
 
-def _stated(given: DistinctDoses, reading: Reading, start: datetime | None) -> tuple[list[Resource], list[str]]:
+def _outside(given: DistinctDoses, record: Resource, reading: Reading) -> str:
+    """Why a dose that is given or being given does not count here and now."""
+    assert record.when is not None
+    if record.when.start > reading.horizon:
+        return "dated in the future"
+    just_begun = record.when.start > reading.now - timedelta(hours=reading.windows[given.in_progress])
+    return "just begun" if just_begun and reading.is_(given.under_way, record) else "not in this episode"
+
+
+def _stated(
+    given: DistinctDoses, reading: Reading, known: Facts, start: datetime | None
+) -> tuple[list[Resource], list[str]]:
     """Statements of doses in the episode, and a doubt for each that cannot be placed."""
-    good, bad = usable(by_route(given, reading, given.statements)[0])
+    good, bad = usable(by_route(given, reading, known, given.statements)[0])
     live = [r for r in good if reading.is_(given.stated, r)]
     doubts = [f"{r.ref} has no usable time" for r in live if r.when is None] + [f"{line} (unusable)" for line in bad]
     dated = [r for r in live if r.when and r.when.start <= reading.horizon]
     return [r for r in dated if start is None or (r.when and r.when.end >= start)], doubts
 
 
-def _unseen(given: DistinctDoses, reading: Reading, start: datetime | None, stated: bool) -> list[str]:
+def _unseen(given: DistinctDoses, reading: Reading, known: Facts, start: datetime | None, stated: bool) -> list[str]:
     """Why "no dose" cannot be concluded although no administration is visible."""
     if stated:
         return []
     doubts = list(reading.chart.gaps((given.statements,)))
-    ordered = [r for r in by_route(given, reading, given.requests)[0] if reading.is_(given.ordered, r)]
+    ordered = [r for r in by_route(given, reading, known, given.requests)[0] if reading.is_(given.ordered, r)]
     ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
     if ordered:
         doubts.append(f"{given.in_} was ordered ({', '.join(refs(ordered))}) and no administration is visible")
@@ -152,22 +152,25 @@ def _unseen(given: DistinctDoses, reading: Reading, start: datetime | None, stat
 
 def _merge(
     given: DistinctDoses, records: Sequence[Resource], reading: Reading
-) -> tuple[tuple[datetime, datetime], ...]:
+) -> tuple[tuple[tuple[datetime, datetime], ...], list[LeftOut]]:
+    """Records that begin soon after the first of their group are one dose; those after it are named as parts of it."""
     gap = timedelta(hours=reading.windows[given.merge])
     merged: list[tuple[datetime, datetime]] = []
+    joined: list[LeftOut] = []
     for record in records:
         assert record.when is not None
-        if merged and record.when.start - merged[-1][0] <= gap:
+        if merged and record.when.start - merged[-1][0] < gap:
             merged[-1] = (merged[-1][0], max(merged[-1][1], record.when.end))
+            joined.append(LeftOut(record.ref, "part of the dose before it"))
         else:
             merged.append((record.when.start, record.when.end))
-    return tuple(merged)
+    return tuple(merged), joined
 
 
 def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
     """Doses before the end of an earlier episode belong to that episode."""
     since = last_at(given.infusions, reading)
-    series, _ = documented(given.scale, grades_of(given.grades, reading).conditions, reading)
+    series = documented(given.scale, grades_of(given.grades, reading).conditions, reading).grades
     gap = timedelta(hours=reading.windows[given.episode_gap])
     ordered = sorted((g for g in series if since is None or g.start >= since), key=lambda g: g.start)
     start = since
@@ -182,7 +185,7 @@ def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
 
 
 def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
-    end = min(grade.end or now, now)
+    end = min(grade.end or (grade.recorded if grade.once else now), now)
     return end if reached is None else max(reached, end)
 
 
@@ -214,8 +217,11 @@ def _cap(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[st
 
 
 def _next(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
-    """Hours until the next dose would be allowed: after the interval, and inside the number for a day and in all."""
-    name, starts = "hours-until", [start for start, _ in doses.times]
+    """Hours until the next dose would be allowed: after the interval, and inside the number for a day and in all.
+
+    As for an order every record counts, also where several are one dose.
+    """
+    name, starts = "hours-until", [r.when.start for r in doses.records if r.when]
     if doses.doubts:
         return unknown(name, "; ".join(doses.doubts), sources=sources)
     most, per_day = reading.policies[given.max_total], int(reading.policies[given.max_per_day])

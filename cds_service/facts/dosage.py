@@ -8,7 +8,7 @@ is no dosage is never left aside: what stands beside it says less than the whole
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ _PER_DAY = {
 # A ton a day is no dose that anybody means, and once in ten years no frequency.
 _BOUNDLESS_MG = 1e9
 _LEAST_PER_DAY = 1 / 3650
+_SAME_MG = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,16 @@ class Dosage:
 _UNREADABLE = "an instruction that cannot be read"
 
 
-def dosage_of(request: Mapping[str, Any], table: UnitTable) -> Dosage:
+# The units of mass, then those of the drug's own products where it has any.
+Tables = Sequence[UnitTable]
+
+
+def dosage_of(request: Mapping[str, Any], *tables: UnitTable) -> Dosage:
     """The dosage of a raw MedicationRequest; never raises on odd input."""
     written = request.get("dosageInstruction")
     if not isinstance(written, list) or not any(isinstance(i, Mapping) for i in written):
         return Dosage(None, 0.0, why="no dose and no frequency given")
-    parts = [_one(i, table) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written]
+    parts = [_one(i, tables) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written]
     bound = sum(p.bound_mg for p in parts)
     if any(p.daily_mg is None for p in parts):
         return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
@@ -64,17 +69,18 @@ def doses_at_once(request: Mapping[str, Any], table: UnitTable) -> tuple[float |
     """Milligrams at once of each dosage instruction; None where one does not say."""
     written = request.get("dosageInstruction")
     instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
-    found = [_dose_mg(instruction, table) for instruction in instructions]
-    return tuple(None if isinstance(dose, str) else dose for dose in found)
+    found = [_dose_mg(instruction, (table,)) for instruction in instructions]
+    return tuple(None if isinstance(doses, str) else max(doses) for doses in found)
 
 
-def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
+def _one(instruction: Mapping[str, Any], tables: Tables) -> Dosage:
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None
-    dose = _dose_mg(instruction, table)
+    doses = _dose_mg(instruction, tables)
     per_day = _per_day(instruction.get("timing"))
-    if isinstance(dose, str):
-        return Dosage(None, 0.0, route=route, why=dose)
+    if isinstance(doses, str):
+        return Dosage(None, 0.0, route=route, why=doses)
+    dose = max(doses)
     if per_day is None or per_day < _LEAST_PER_DAY:
         return Dosage(None, 0.0, dose_mg=dose, route=route, why="no frequency that can be read")
     daily = dose * per_day
@@ -84,13 +90,19 @@ def _one(instruction: Mapping[str, Any], table: UnitTable) -> Dosage:
     asked = (instruction.get("asNeededBoolean") or None, instruction.get("asNeededCodeableConcept"))
     if any(answer is not None for answer in asked):
         return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
+    if dose - min(doses) > _SAME_MG:
+        return Dosage(None, daily, route=route, why=f"its rows differ: {min(doses):g} mg and {dose:g} mg")
     return Dosage(daily, daily, dose, 24.0 / per_day, route)
 
 
-def _dose_mg(instruction: Mapping[str, Any], table: UnitTable) -> float | str:
-    """Milligrams per dose, or why not."""
+def _dose_mg(instruction: Mapping[str, Any], tables: Tables) -> tuple[float, ...] | str:
+    """Milligrams per dose as each row says them, or why not.
+
+    Charts write one dose in several rows: as ordered, as calculated, as volume. A row in mg counts beside rows in other
+    units; without any, a row in a unit of the drug's own products does.
+    """
     rates = instruction.get("doseAndRate")
-    found: list[float] = []
+    rows: list[Mapping[str, Any]] = []
     for rate in rates if isinstance(rates, list) else []:
         if not isinstance(rate, Mapping):
             return "a dose that cannot be read"
@@ -98,13 +110,19 @@ def _dose_mg(instruction: Mapping[str, Any], table: UnitTable) -> float | str:
         quantity = rate.get("doseQuantity") or (high.get("high") if isinstance(high, Mapping) else None)
         if not isinstance(quantity, Mapping):
             return "the dose is a rate, not an amount"
-        converted = table.convert(quantity)
-        if not isinstance(converted, Converted):
-            return f"dose: {converted.why}"
-        if converted.value <= 0:
+        rows.append(quantity)
+    why = "no dose given"
+    for table in tables:
+        known = [row for row in rows if table.has_unit(row)]
+        amounts = [table.convert(row) for row in known]
+        if bad := next((a.why for a in amounts if not isinstance(a, Converted)), ""):
+            return f"dose: {bad}"
+        if any(a.value <= 0 for a in amounts if isinstance(a, Converted)):
             return "the dose is nothing"
-        found.append(converted.value)
-    return max(found) if found else "no dose given"
+        if known and all(number_of(row.get("value")) is not None for row in rows):
+            return tuple(a.value for a in amounts if isinstance(a, Converted))
+        why = next((f"dose: {a.why}" for a in map(table.convert, rows) if not isinstance(a, Converted)), why)
+    return why
 
 
 def _per_day(timing: object) -> float | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.order import Draft
+from cds_service.facts.order import UNRESOLVED, Draft
+from cds_service.facts.puzzles import shown
 from cds_service.facts.select import Selections
 
 
@@ -32,8 +35,9 @@ def drafts_of(name: str, kind: str) -> Find:
     return find
 
 
-def drafts(name: str, which: str) -> Find:
-    """Whether a draft is of another patient (`another-patient`), or of a drug that nothing names."""
+def drafts(name: str, which: str, select: Selections) -> Find:
+    """Whether a draft is of another patient (`another-patient`), or of a drug that is not understood."""
+    any_set = next(iter(select.terms.values()))
 
     def of_another(reading: Reading, known: Facts) -> Fact:
         ours = ("", reading.chart.patient_id)
@@ -43,10 +47,20 @@ def drafts(name: str, which: str) -> Find:
 
     def unresolved(reading: Reading, known: Facts) -> Fact:
         lost = reading.order.unresolved
-        told = "its Medication is only referred to, and was neither sent nor could be read"
-        return Fact(name, bool(lost), sources=lost, text=told if lost else "")
+        return Fact(
+            name,
+            bool(lost),
+            sources=lost,
+            text="; ".join(_told(d.resource, any_set) for d in reading.order.of_kind(UNRESOLVED)),
+        )
 
     return of_another if which == "another-patient" else unresolved
+
+
+def _told(draft: Resource, any_set: Matcher) -> str:
+    if draft.unresolved:
+        return "its Medication is only referred to, and was neither sent nor could be read"
+    return f"its drug is not understood: {shown(draft.concept)} ({any_set.recognised(draft.concept).puzzle})"
 
 
 def _own(kind: str, reading: Reading) -> tuple[Draft, ...]:

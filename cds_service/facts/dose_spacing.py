@@ -6,11 +6,12 @@ been given as far as anybody can tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.distinct_doses import by_route, episode_start
+from cds_service.facts.distinct_doses import episode_start
+from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
 from cds_service.knowledge.model import DistinctDoses, DoseSpacing
@@ -20,22 +21,14 @@ def facts(given: DoseSpacing, reading: Reading, known: Facts) -> Iterator[Fact]:
     """`too-soon` and `limit-reached`."""
     doses = reading.select.catalogue.computed[given.of]
     assert isinstance(doses, DistinctDoses)  # checked at load
-    candidates, _ = by_route(doses, reading, doses.administrations)
-    records = [r for r in candidates if reading.is_(given.counts, r) and not _nothing_given(r)]
+    candidates, _, doubts = by_route(doses, reading, known, doses.administrations)
+    records = [r for r in candidates if reading.is_(given.counts, r) and not not_given(doses, r, reading)]
     good, bad = usable(records)
     dated = [r for r in good if reading.past(r)]
-    doubts = [f"{r.ref} has no usable time" for r in good if r.when is None] + [f"{line} (unusable)" for line in bad]
+    doubts += [f"{r.ref} has no usable time" for r in good if r.when is None] + [f"{line} (unusable)" for line in bad]
     doubts += (*reading.chart.gaps((doses.administrations,)), *unresolved_drugs(reading, (doses.administrations,)))
     yield _too_soon(given, dated, doubts, reading)
     yield _limit(given, doses, dated, doubts, reading, known)
-
-
-def _nothing_given(record: Resource) -> bool:
-    """An amount of zero is no dose."""
-    dosage = record.raw.get("dosage")
-    dose = dosage.get("dose") if isinstance(dosage, Mapping) else None
-    value = dose.get("value") if isinstance(dose, Mapping) else None
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
 
 
 def _too_soon(given: DoseSpacing, dated: list[Resource], doubts: list[str], reading: Reading) -> Fact:

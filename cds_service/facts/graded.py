@@ -1,39 +1,57 @@
-"""Grades that clinicians document as Conditions with one code per grade, and how a grade changed since a dose.
+"""Grades that clinicians document, and how a grade changed since a dose.
 
-The grade at a moment is that of the Condition whose onset (else recordedDate) to abatement covers it, newest first;
-of two for the same time the higher. Its age counts from recordedDate, else onset.
+A grade stands in the code or words of a Condition, its stage or severity, or in an Observation of its own. The grade
+at a moment is that of the Condition whose onset (else recordedDate) to abatement covers it, or of the Observation
+before it, newest first; of two for the same time the higher. Its age counts from when it was written down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
+from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Reading, refs, unknown
+from cds_service.facts.observed import how_of, value_of
 from cds_service.facts.status import abatement
-from cds_service.knowledge.model import GradeSource, Scale
+from cds_service.knowledge.model import Grade, GradeRow, GradeSource, Scale
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """One documented grade: from `start` until `end` (None: still open), written down at `recorded`."""
+    """One documented grade: from `start` until `end` (None: still open), written down at `recorded`.
+
+    `once`: an Observation, which says nothing of how long the condition lasted.
+    """
 
     grade: int
     start: datetime
     end: datetime | None
     recorded: datetime
     resource: Resource
+    once: bool = False
 
     def covers(self, moment: datetime) -> bool:
         """Whether the grade held at a moment (its start included, its end not)."""
         return self.start <= moment and (self.end is None or moment < self.end)
 
 
-def documented(scale: str, query: str, reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
-    """Every documented grade of a scale, and a line for each record that could not be used."""
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Every documented grade of a scale, a line for each record that could not be used, and the active records whose
+    grade is one of another scale."""
+
+    grades: tuple[Graded, ...]
+    unusable: tuple[str, ...]
+    others: tuple[Resource, ...]
+
+
+def documented(scale: str, query: str, reading: Reading) -> Series:
+    """What is documented of a scale."""
     return reading.once(("documented", scale), lambda: _documented(_scale(scale, reading), query, reading))
 
 
@@ -41,12 +59,17 @@ def _scale(name: str, reading: Reading) -> Scale:
     return reading.select.catalogue.scales[name]
 
 
-def _documented(scale: Scale, query: str, reading: Reading) -> tuple[list[Graded], tuple[str, ...]]:
+def _documented(scale: Scale, query: str, reading: Reading) -> Series:
     found: list[Graded] = []
     bad: list[str] = []
-    for resource in reading.chart.matching((query,), *(reading.terms[g.in_] for g in scale.grades)):
-        grade = max(g.grade for g in scale.grades if resource.matches(reading.terms[g.in_]))
-        if reading.is_(scale.disproven, resource):
+    others: list[Resource] = []
+    sets = (*(reading.terms[g.in_] for g in scale.grades), reading.terms[scale.ungraded])
+    for resource in reading.chart.found(query, sets):
+        grade = _grade_of(scale, resource, reading)
+        if grade is None or reading.is_(scale.disproven, resource):
+            continue
+        if _is_other(scale, (resource.concept, *_stages(resource)), reading):
+            others += [resource] if reading.is_(scale.active, resource) else []
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")
@@ -59,7 +82,68 @@ def _documented(scale: Scale, query: str, reading: Reading) -> tuple[list[Graded
             written = (recorded or start).end
             ended = _end(resource, written, scale, reading)
             found.append(Graded(grade, start.start, ended, min(written, reading.now), resource))
-    return found, tuple(bad)
+    if scale.rows is not None:
+        _rows(scale, scale.rows, reading, found, bad, others)
+    return Series(tuple(found), tuple(bad), tuple(others))
+
+
+def _grade_of(scale: Scale, condition: Resource, reading: Reading) -> int | None:
+    """The grade of a Condition: of its code or words, else of its stage or severity."""
+    told = _in(scale.grades, condition.concept, reading)
+    if told is not None or not scale.bare:
+        return told
+    named = [_in((*scale.grades, *scale.bare), said, reading) for said in _stages(condition)]
+    own = {g.in_ for g in scale.bare} | {scale.ungraded, scale.others}
+    # "CRS, now grade 3" is a grade of CRS; "CRS after lymphoma grade 3" may be another one.
+    if set(reading.terms[scale.ungraded].recognised(condition.concept).meanings) <= own:
+        named.append(_in(scale.bare, condition.concept, reading))
+    return max((grade for grade in named if grade is not None), default=None)
+
+
+def _in(grades: Iterable[Grade], found: Concept, reading: Reading) -> int | None:
+    return max((g.grade for g in grades if reading.terms[g.in_].matches(found)), default=None)
+
+
+def _stages(condition: Resource) -> tuple[Concept, ...]:
+    """The severity, and the summary and type of each stage."""
+    written = condition.raw.get("stage")
+    stages = [stage for stage in written if isinstance(stage, Mapping)] if isinstance(written, list) else []
+    told = (condition.raw.get("severity"), *(stage.get(e) for stage in stages for e in ("summary", "type")))
+    return tuple(c for c in map(concept, told) if not c.empty)
+
+
+def _is_other(scale: Scale, said: Iterable[Concept], reading: Reading) -> bool:
+    return scale.others is not None and any(reading.terms[scale.others].matches(c) for c in said)
+
+
+def _rows(
+    scale: Scale, rows: GradeRow, reading: Reading, found: list[Graded], bad: list[str], others: list[Resource]
+) -> None:
+    """The grades that Observations hold: each from its time on."""
+    for resource in reading.chart.found(rows.from_, (reading.terms[rows.in_],)):
+        if not reading.is_(rows.status, resource) or (resource.when and resource.when.start > reading.horizon):
+            continue
+        value = value_of(resource)
+        if _is_other(scale, (resource.concept, value, *how_of(resource)), reading):
+            others.append(resource)
+            continue
+        grade = _row_grade(scale, resource, value, reading)
+        if resource.problem or resource.when is None or grade is None:
+            bad.append(f"{resource.ref}: {resource.problem or ('no grade' if resource.when else 'no usable time')}")
+        else:
+            at = resource.when
+            found.append(Graded(grade, at.start, None, min(at.end, reading.now), resource, once=True))
+
+
+def _row_grade(scale: Scale, row: Resource, value: Concept, reading: Reading) -> int | None:
+    quantity = row.raw.get("valueQuantity")
+    number = number_of(quantity.get("value") if isinstance(quantity, Mapping) else row.raw.get("valueInteger"))
+    if number is None and value.text.isdecimal():
+        number = number_of(int(value.text[:3]))
+    if number is not None:
+        highest = max(g.grade for g in scale.grades)
+        return int(number) if number == int(number) and 0 <= number <= highest else None
+    return _in((*scale.grades, *scale.bare), value, reading)
 
 
 def _end(resource: Resource, written: datetime, scale: Scale, reading: Reading) -> datetime | None:
@@ -73,7 +157,12 @@ def _end(resource: Resource, written: datetime, scale: Scale, reading: Reading) 
 def grade_at(moment: datetime, series: Sequence[Graded]) -> Graded | None:
     """The documented grade that held at a moment."""
     covering = [g for g in series if g.covers(moment)]
-    return max(covering, key=lambda g: (g.start, g.grade), default=None)
+    return max(covering, key=lambda g: (_told_at(g, moment), g.grade), default=None)
+
+
+def _told_at(graded: Graded, moment: datetime) -> datetime:
+    """When a grade was last known to be told by a moment: an Observation is newer than a problem written before it."""
+    return graded.recorded if graded.recorded <= moment else graded.start
 
 
 def documented_grade(name: str, source: GradeSource) -> Find:
@@ -83,7 +172,8 @@ def documented_grade(name: str, source: GradeSource) -> Find:
 
 def current_grade(name: str, scale: str, query: str, reading: Reading, max_age: str, nothing: int | None) -> Fact:
     """The documented grade now; `nothing` is what a complete read without any grade means (None: unknown)."""
-    series, bad = documented(scale, query, reading)
+    told = documented(scale, query, reading)
+    series, bad = told.grades, told.unusable
     gaps = reading.chart.gaps((query,))
     current = grade_at(reading.now, series)
     if current is None and bad:
@@ -92,6 +182,8 @@ def current_grade(name: str, scale: str, query: str, reading: Reading, max_age: 
         return _if_fresh(name, current, reading, max_age, bad)
     if gaps:
         return unknown(name, "; ".join(gaps))
+    if told.others:
+        return unknown(name, "graded by another scale", sources=refs(told.others))
     if open_ended := _ungraded(_scale(scale, reading), query, reading):
         return unknown(name, "documented without a grade", sources=refs(open_ended))
     ended = max((g for g in series if g.end is not None), key=lambda g: g.end or g.start, default=None)

@@ -23,6 +23,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A record that a count did not count, and why, in a few words."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One fact. `value` None means unknown, and then `why` says why; unknown is never false.
 
@@ -42,7 +50,7 @@ class Fact:
     notes: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     until: datetime | None = None
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     not_understood: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.dosage import Dosage, dosage_of
 from cds_service.knowledge.model import Orders
 
-# The kind of a draft whose drug is only a reference that nothing resolves.
+# The kind of a draft whose drug is not understood: a reference that nothing resolves, a code that nobody knows.
 UNRESOLVED = "unresolved-drug"
 # FHIR R4 request statuses under which a MedicationRequest in the call is no order to judge.
 _GONE = {"cancelled", "stopped", "completed", "entered-in-error"}
@@ -41,7 +41,7 @@ class OrderInHand:
 
     @property
     def unresolved(self) -> tuple[str, ...]:
-        """The drafts whose drug is only a reference that nothing resolves: they may be of any kind."""
+        """The drafts whose drug is not understood: they may be of any kind."""
         return tuple(d.resource.ref for d in self.drafts if d.kind == UNRESOLVED)
 
     def of_kind(self, kind: str) -> tuple[Draft, ...]:
@@ -64,9 +64,12 @@ def order_in_hand(
     for raw in resources:
         resource = Resource(raw, medications)
         kind = _kind(resource, orders, terms)
-        if kind:
+        # While an order is being written, one without any drug is no order yet.
+        if kind and not (kind == UNRESOLVED and wanted is not None and _is_unwritten(resource)):
             selected = wanted is None or resource.ref in wanted
-            drafts.append(Draft(resource, kind, dosage_of(raw, amounts), selected))
+            drug = orders.drugs.get(kind)
+            packs = amounts.in_products(drug.products) if drug else amounts
+            drafts.append(Draft(resource, kind, dosage_of(raw, amounts, packs), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
     ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)
@@ -83,7 +86,13 @@ def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> s
     for kind, definition in orders.kinds.items():
         if any(resource.matches(terms[name]) for name in definition.value_sets):
             return kind
-    return UNRESOLVED if resource.unresolved else ""
+    any_set = next(iter(terms.values()))
+    return UNRESOLVED if any_set.recognised(resource.concept).puzzle else ""
+
+
+def _is_unwritten(draft: Resource) -> bool:
+    reference = draft.raw.get("medicationReference")
+    return draft.concept.empty and not (isinstance(reference, Mapping) and reference.get("reference"))
 
 
 def _last_two(reference: str) -> str:

@@ -11,10 +11,12 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts import growth, result, status
 from cds_service.facts.culture import specimens_of
+from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
+from cds_service.facts.puzzles import puzzles
 from cds_service.facts.quantity import newest_first
 from cds_service.facts.reasons import told_reasons
-from cds_service.facts.substances import concepts_of, is_severe, says_apart
+from cds_service.facts.substances import concepts_of, is_severe, says_apart, says_together, with_notes
 from cds_service.knowledge.model import Catalogue, Selection, SetAside
 
 Test = Callable[[Resource, Reading, Facts], bool]
@@ -84,15 +86,14 @@ class Selections:
         answer = self._results.get(selection.newest_answer or "")
         unclear = self.catalogue.results[selection.newest_answer].unclear if selection.newest_answer else ""
         judged = self._judge(selection)
-        nameless, standing, besides = selection.nameless, selection.standing, selection.except_
+        puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
+        standing, besides = selection.standing, selection.except_
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)
-            if not start.found and not nameless:
+            if not start.found and puzzled is None:
                 return start
-            doubts = list(start.doubts)
-            if nameless:
-                doubts += self._nameless(selection, reading, known)
+            doubts = [*start.doubts, *(puzzled(reading) if puzzled is not None else ())]
             if unsure is not None:
                 doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
             found = [r for r in start.found if all(test(r, reading, known) for test in tests)]
@@ -138,7 +139,7 @@ class Selections:
     def _is_matched(self, selection: Selection) -> bool:
         """Whether the chart itself matches: it remembers what it found. An allergy is about more than its code."""
         query = self.catalogue.queries.get(selection.from_)
-        return query is not None and query.resource != "AllergyIntolerance"
+        return query is not None and not selection.past and query.resource not in ("AllergyIntolerance", "Procedure")
 
     def _by_name(self, name: str) -> Draw:
         """Looked up when it is drawn: records may come from records that are compiled later."""
@@ -147,11 +148,6 @@ class Selections:
             return self.records[name](reading, known)
 
         return drawn
-
-    def _nameless(self, selection: Selection, reading: Reading, known: Facts) -> list[str]:
-        gone = [self.statuses[name] for name in selection.unless or ()]
-        found = (r for r in reading.chart.of(selection.from_) if not any(holds(r, reading.now) for holds in gone))
-        return [f"{r.ref} names no substance" for r in found if all(c.empty for c in concepts_of(r))]
 
     def _tests(self, selection: Selection) -> Iterator[Test]:
         yield from self._status_tests(selection)
@@ -187,17 +183,24 @@ class Selections:
     def _concept_tests(self, selection: Selection) -> Iterator[Test]:
         within, apart = self.matchers(selection.in_), self.matchers(selection.not_beside)
         each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
+        concepts, says = self._concepts(selection), Matcher.mentions if selection.past else Matcher.matches
+        beside = self.matchers(selection.beside)
         if apart:
-            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts_of(r))
+            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts(r))
+        elif beside:
+            yield lambda r, reading, known: any(says_together(c, within, beside) for c in concepts(r))
+        elif selection.meant:
+            meant = said_as(selection.meant, within, others, self.windows)
+            yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         elif within and not self._is_matched(selection):
-            yield lambda r, reading, known: any(m.matches(c) for c in concepts_of(r) for m in within)
+            yield lambda r, reading, known: any(says(m, c) for c in concepts(r) for m in within)
         if each:
-            yield lambda r, reading, known: all(any(m.matches(c) for c in concepts_of(r)) for m in each)
+            yield lambda r, reading, known: all(any(says(m, c) for c in concepts(r)) for m in each)
         if selection.specimen:
             taken_from = self.terms[selection.specimen]
             yield lambda r, reading, known: any(taken_from.matches(c) for c in specimens_of(r))
-        if others:
-            yield lambda r, reading, known: not any(m.matches(c) for c in concepts_of(r) for m in others)
+        if others and not selection.meant:
+            yield lambda r, reading, known: not any(says(m, c) for c in concepts(r) for m in others)
         aside = self._aside(selection.set_aside)
         if selection.reason:
             reasons = self.matchers(selection.reason)
@@ -209,6 +212,12 @@ class Selections:
             )
         elif selection.set_aside:
             yield lambda r, reading, known: not aside(r.concept, reading, known)
+
+    def _concepts(self, selection: Selection) -> Callable[[Resource], Sequence[Concept]]:
+        if selection.notes_under is None:
+            return concepts_of
+        unspecific = self.terms[selection.notes_under]
+        return lambda resource: with_notes(resource, unspecific)
 
     def _aside(self, what: SetAside | None) -> Apart:
         """Whether a concept is what the order in hand is for, and nothing else: it does not speak against the order."""

@@ -32,12 +32,12 @@ class _Happened:
             if is_recent or not undated:
                 when, text = dated[-1].when.start, newest.concept.label
                 fact = Fact(name, is_recent, as_of=when, sources=refs(dated), text=text)
-                return fact if is_recent else self._unless_gaps(reading, fact, drawn.unusable)
+                return fact if is_recent else self._unless_gaps(reading, fact, drawn)
         if undated or drawn.unusable:
             told = f"a {self.since.event} is recorded without a usable time"
             why = told if undated else f"a {self.since.record} could not be used"
             return unknown(name, why, sources=refs(undated), unusable=drawn.unusable)
-        return self._unless_gaps(reading, Fact(name, False), drawn.unusable)
+        return self._unless_gaps(reading, Fact(name, False), drawn)
 
     def days(self, name: str, reading: Reading, known: Facts) -> Fact:
         """Whole days since the newest record."""
@@ -71,9 +71,10 @@ class _Happened:
             return ""
         return f"the date of the {self.since.event} ({newest.when.start:%Y-%m}) is too coarse to tell"
 
-    def _unless_gaps(self, reading: Reading, fact: Fact, bad: tuple[str, ...]) -> Fact:
-        """A "no" needs complete reads: it may have happened on the page that was not read."""
-        gaps = reading.chart.gaps(self._queries) + unresolved_drugs(reading, self._drugs)
+    def _unless_gaps(self, reading: Reading, fact: Fact, drawn: Drawn) -> Fact:
+        """A "no" needs complete reads that were understood: it may have happened on the page that was not read."""
+        bad = drawn.unusable
+        gaps = (*reading.chart.gaps(self._queries), *unresolved_drugs(reading, self._drugs), *drawn.doubts)
         if bad or gaps:
             why = "; ".join(gaps) or f"a {self.since.record} could not be used"
             return unknown(fact.name, why, unusable=bad)

@@ -13,6 +13,8 @@ _CLAUSES = re.compile(r"[,;] ")
 
 def concepts_of(resource: Resource) -> Sequence[Concept]:
     """The concepts that a selection's value sets are compared with."""
+    if resource.type == "Procedure":
+        return resource.remember("used", _used)
     if resource.type != "AllergyIntolerance":
         return (resource.concept,)
     return resource.remember("substances", _substances)
@@ -22,6 +24,27 @@ def _substances(resource: Resource) -> Sequence[Concept]:
     return (resource.concept, *(concept(r.get("substance")) for r in _reactions(resource)))
 
 
+def _used(resource: Resource) -> Sequence[Concept]:
+    written = resource.raw.get("usedCode")
+    return (
+        (resource.concept, *(concept(used) for used in written if used))
+        if isinstance(written, list)
+        else (resource.concept,)
+    )
+
+
+def with_notes(allergy: Resource, unspecific: Matcher) -> Sequence[Concept]:
+    """The concepts of an allergy; where none of them names a substance, or only an unspecific one, also what its notes
+    and the descriptions of its reactions say."""
+    found = concepts_of(allergy)
+    if not all(unspecific.matches(each) or unspecific.recognised(each).puzzle for each in found):
+        return found
+    written = allergy.raw.get("note")
+    notes = [n.get("text") for n in written if isinstance(n, Mapping)] if isinstance(written, list) else []
+    said = (*notes, *(r.get("description") for r in _reactions(allergy)))
+    return (*found, *(concept({"text": text}) for text in said if isinstance(text, str)))
+
+
 def _reactions(resource: Resource) -> Iterator[Mapping[str, object]]:
     written = resource.raw.get("reaction")
     yield from (r for r in written if isinstance(r, Mapping)) if isinstance(written, list) else ()
@@ -29,10 +52,20 @@ def _reactions(resource: Resource) -> Iterator[Mapping[str, object]]:
 
 def says_apart(found: Concept, what: Sequence[Matcher], beside: Sequence[Matcher]) -> bool:
     """Whether a concept says `what` in a clause that does not say `beside`: an infection with a germ is no allergy."""
-    if not any(m.matches(found) for m in what):
-        return False
-    clauses = [concept({"text": part}) for text in (found.text, *found.displays) for part in _CLAUSES.split(text)]
-    return any(any(m.matches(c) for m in what) and not any(m.matches(c) for m in beside) for c in clauses)
+    return any(_says(c, what) and not _says(c, beside) for c in _clauses(found))
+
+
+def says_together(found: Concept, what: Sequence[Matcher], beside: Sequence[Matcher]) -> bool:
+    """Whether a concept says `what` and `beside` in one clause, now or in the past: an allergy to this very drug."""
+    return _says(found, what) and any(_says(c, what) and _says(c, beside) for c in _clauses(found))
+
+
+def _says(found: Concept, what: Sequence[Matcher]) -> bool:
+    return any(m.mentions(found) for m in what)
+
+
+def _clauses(found: Concept) -> list[Concept]:
+    return [concept({"text": part}) for text in (found.text, *found.displays) for part in _CLAUSES.split(text)]
 
 
 def is_severe(allergy: Resource, severe: Matcher) -> bool:

@@ -11,6 +11,7 @@ import ucumvert
 from cds_service import knowledge
 from cds_service.chart.units import UCUM, Converted, UnitTable, Unusable, number_of
 from cds_service.knowledge.model import Analyte
+from cds_service.knowledge.model.spelling import spelled
 
 ANALYTES = knowledge.load().analytes
 # Between amounts of substance and masses UCUM knows no way; the clinical factor is the conventional 88.42.
@@ -65,9 +66,38 @@ def test_aliases_mean_their_unit(name: str) -> None:
 
 @pytest.mark.parametrize("name", ANALYTES)
 def test_no_alias_has_two_meanings(name: str) -> None:
-    spelled = [s.lower() for u in ANALYTES[name].units for s in {u.code, *u.aliases} if s.lower() != u.code.lower()]
-    spelled += [u.code.lower() for u in ANALYTES[name].units]
-    assert len(spelled) == len(set(spelled))
+    meanings: dict[str, set[str]] = {}
+    for unit in ANALYTES[name].units:
+        for name_ in (unit.code, *unit.aliases):
+            meanings.setdefault(spelled(name_), set()).add(unit.code)
+    assert all(len(codes) == 1 for codes in meanings.values())
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "K/uL",
+        "K/mcL",
+        "x10E3/uL",
+        "10*3/mm3",
+        "k/cumm",
+        "Thousand/uL",
+        "G/L",
+        "10³/µL",
+        "× 10³/μL",
+        "x10 ^9 / L",
+        "Tsd./µl",
+    ],
+)
+def test_spellings_of_thousands_of_cells(unit: str) -> None:
+    found = UnitTable(ANALYTES["cell-count"]).convert({"value": 0.2, "unit": unit})
+    assert isinstance(found, Converted), found
+    assert found.value == pytest.approx(200)
+
+
+@pytest.mark.parametrize("unit", ["K", "x10", "g/dL", "uL", "10*6/uL", "M/uL", "%"])
+def test_what_is_no_count_of_thousands_is_not_used(unit: str) -> None:
+    assert isinstance(UnitTable(ANALYTES["cell-count"]).convert({"value": 0.2, "unit": unit}), Unusable)
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,9 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
         (
             ORDERS,
             "valueSets: [toy-drug]",
-            "valueSets: []\n    onlyIf: toy",
-            "kinds.toy-drug.onlyIf",
-            "no such rule toy",
+            "valueSets: [toys]",
+            "kinds.toy-drug.valueSets[0]",
+            "no such value set toys",
         ),
         # ---- rules and cards
         (RULE, "finding: {", UNTIL, "finding.until.fact", "expected a fact that counts hours (neutrophil-count is a"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.knowledge_root import Problems, refused, replace, write, write_dosing
+from tests.support.knowledge_root import DRUG, Problems, refused, replace, write, write_dosing
 
 ORDERS = "rules/orders.yaml"
 REGIMEN = "rules/drugs/toy/regimens/toy-dose.yaml"
@@ -60,7 +60,7 @@ BY_WEIGHT = "{mgPerKg: 5, capMg: 100, intervalHours: 12}"
             "orderKind: toy-drug",
             "orderKind: other",
             "orderKind",
-            "expected an order kind with `dosing` (other has none)",
+            "expected a drug with a daily maximum; other has none in a drug.yaml",
         ),
     ],
 )
@@ -79,18 +79,16 @@ def test_a_senseless_regimen(*, root: Path, problems: Problems, old: str, new: s
 @pytest.mark.parametrize(
     ("file", "old", "new", "key", "expected"),
     [
-        (ORDERS, "dailyMaximum: toy-maximum", "dailyMaximum: neutropenia", "dailyMaximum", "expected a policy in mg/d"),
+        (DRUG, "adult: toy-maximum", "adult: neutropenia", "maximum.daily.adult", "expected a policy in mg/d"),
         (
-            ORDERS,
+            DRUG,
             "toy-child-maximum",
             "toy-maximum",
-            "childDailyMaximum",
+            "maximum.daily.childPerKg",
             "expected a policy in mg/kg/d (toy-maximum is in",
         ),
-        (ORDERS, "active: active-toy\n", "active: neutrophil-count\n", "active", "expected a boolean fact"),
-        (ORDERS, "Dose: active-toy-dose", "Dose: active-toy", "activeDailyDose", "expected a number in mg/d"),
-        (ORDERS, "pack: {mg: 100", "pack: {mg: 0", "pack.mg", "expected more than 0 mg (found 0)"),
-        (ORDERS, 'code: "toy"', 'code: ""', "medication.code", "required: an order is coded"),
+        (DRUG, "mg: 100", "mg: 0", "products[0].mg", "expected more than 0 mg (found 0)"),
+        (DRUG, 'code: "toy"', 'code: ""', "medication.code", "required: an order is coded"),
     ],
 )
 def test_senseless_dosing(
@@ -98,4 +96,15 @@ def test_senseless_dosing(
 ) -> None:
     write_dosing(root)
     line = replace(root, file, old, new)
-    refused(problems(), file, line, f"kinds.toy-drug.dosing.{key}", expected)
+    refused(problems(), file, line, key, expected)
+
+
+def test_what_is_offered_is_known_as_active(root: Path, problems: Problems) -> None:
+    """The facts of the drug in hand, by which a duplicate is seen."""
+    write_dosing(root)
+    rest = "durationDays: 3\nreview: a\nstop: b\ntaper: c\nreference: Invented\n"
+    head = "id: toy-dose\ntitle: Toy\nversion: 1.0.0\nstatus: draft\norderKind: toy-drug\nroute: subcutaneous\n"
+    write(root, REGIMEN, f"{head}{DOSE}\n{PERMITTED}\n{rest}")
+    replace(root, "rules/facts.yaml", "  toy-drug-active: {", "  toy-drug-running: {")
+    (found,) = problems()
+    assert found.startswith(f"{DRUG}:11: active: no such fact toy-drug-active; ")

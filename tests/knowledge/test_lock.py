@@ -87,13 +87,13 @@ def test_a_second_run_records_nothing_and_a_new_lock_is_the_same(locked: Path) -
     assert "nothing to record" in again.output
     assert (locked / LOCK).read_bytes() == before
     (locked / LOCK).unlink()
-    assert "recorded 12 versions" in lock(locked, day="2026-01-01").output
+    assert "recorded 13 versions" in lock(locked, day="2026-01-01").output
     assert (locked / LOCK).read_bytes() == before
 
 
 def test_each_entry_is_one_line_in_order(locked: Path) -> None:
     lines = [line for line in (locked / LOCK).read_text(encoding="utf-8").splitlines() if line.startswith("  - ")]
-    assert len(lines) == 12
+    assert len(lines) == 13
     ids = [entry["id"] for entry in entries(locked, "valueSets")]
     assert ids == sorted(ids)  # type: ignore[type-var]
 

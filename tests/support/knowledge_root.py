@@ -257,18 +257,27 @@ title: Toy hospital
 policies: {neutropenia: 1.0}
 """
 
-_DOSING = """\
-    dosing:
-      medication: {system: "http://example.org", code: "toy", display: toy}
-      pack: {mg: 100, unit: "{vial}", display: vial, source: Invented}
-      dailyMaximum: toy-maximum
-      childDailyMaximum: toy-child-maximum
-      active: active-toy
-      activeDailyDose: active-toy-dose
+DRUG = "rules/drugs/toy-drug/drug.yaml"
+_DRUG = """\
+id: toy-drug
+title: The toy drug
+version: 1.0.0
+status: draft
+valueSets: [toy-drug]
+medication: {system: "http://example.org", code: "toy", display: toy}
+products: [{mg: 100, unit: "{vial}", display: vial, source: Invented}]
+routes: [subcutaneous]
+maximum:
+  daily: {adult: toy-maximum, childPerKg: toy-child-maximum}
+active: {within: laboratory-max-age, courseGap: laboratory-max-age}
+allergies: {title: the toy drug}
+groups: [toys]
+regions:
+  US: {statement: Not authorised for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
 """
 _DOSED_FACTS = """\
-  active-toy: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
-  active-toy-dose: {title: Daily dose of the toy drug, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
+  toy-drug-active: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
+  toy-drug-active-daily-dose: {title: Its daily dose, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
 """
 _MAXIMA = """\
 toy-maximum:
@@ -287,7 +296,9 @@ def write_root(folder: Path) -> Path:
 
 def write_dosing(folder: Path) -> None:
     """Let the service order the toy drug itself: what a regimen needs."""
-    replace(folder, "rules/orders.yaml", "    valueSets: [toy-drug]\n", "    valueSets: [toy-drug]\n" + _DOSING)
+    kind = "kinds:\n  toy-drug:\n    title: The toy drug\n    valueSets: [toy-drug]\n"
+    replace(folder, "rules/orders.yaml", kind, "kinds:\n  toy-order: {title: Another order, valueSets: [toy-drug]}\n")
+    write(folder, DRUG, _DRUG)
     replace(folder, "rules/facts.yaml", "  active-infection:\n", _DOSED_FACTS + "  active-infection:\n")
     write(folder, "rules/policies/toy-doses.yaml", _MAXIMA)
 

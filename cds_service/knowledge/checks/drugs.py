@@ -132,6 +132,8 @@ def _offered(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]:
     ):
         if not value:
             yield document.problem((key,), "required: a drug with a regimen is offered")
+    for fact in (f"{drug.id}-active", f"{drug.id}-active-daily-dose"):
+        yield from missing(document, ("active",), "fact", fact, loaded.catalogue.facts)
     if drug.maximum.daily is None:
         yield document.problem(("maximum",), "expected `daily`: regimens are compared with the daily maximum")
     for region in loaded.regions:
@@ -140,9 +142,10 @@ def _offered(loaded: Loaded, document: Document, drug: Drug) -> Iterable[str]:
                 ("regions",), f"a drug with a regimen says its status in every region; {region} is missing"
             )
     for key, regimen in loaded.table("regimens").items():
-        yield from _route(loaded.document("regimens", key), regimen, drug)
+        yield from _route(loaded, loaded.document("regimens", key), regimen, drug)
 
 
-def _route(document: Document, regimen: Regimen, drug: Drug) -> Iterable[str]:
-    if regimen.order_kind == drug.id and regimen.route not in drug.routes:
+def _route(loaded: Loaded, document: Document, regimen: Regimen, drug: Drug) -> Iterable[str]:
+    known = regimen.route in loaded.orders.routes
+    if regimen.order_kind == drug.id and known and regimen.route not in drug.routes:
         yield document.problem(("route",), f"expected a route of {drug.id}: {', '.join(drug.routes)}")

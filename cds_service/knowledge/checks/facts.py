@@ -29,8 +29,8 @@ _RESULTS = ("Observation", "DiagnosticReport")
 _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "ended_within": ("Condition",),
     "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
-    "nameless": ("AllergyIntolerance",),
     "severe": ("AllergyIntolerance",),
+    "notes_under": ("AllergyIntolerance",),
     "reason": ("MedicationRequest",),
     "drafts": ("MedicationRequest",),
     "specimen": _RESULTS,
@@ -142,9 +142,9 @@ def _selection(document: Document, here: YamlPath, selection: Selection, whole: 
     for member in ("status", "unless", "unsure"):
         written = getattr(selection, member) or ()
         for name in (written,) if isinstance(written, str) else written:
-            if name in whole.statuses and not resources <= set(whole.statuses[name].of):
-                shown = ", ".join(sorted(resources))
-                yield document.problem((*here, member), f"expected a status of {shown} ({name} is not)")
+            yield from _status_of(document, (*here, member), name, resources, whole)
+    for name in (selection.puzzled.unless or ()) if selection.puzzled else ():
+        yield from _status_of(document, (*here, "puzzled", "unless"), name, resources, whole)
     for member, allowed in _ONLY_OF.items():
         if getattr(selection, member) and not resources <= set(allowed):
             key = type(selection).model_fields[member].alias or member
@@ -154,8 +154,15 @@ def _selection(document: Document, here: YamlPath, selection: Selection, whole: 
     if selection.from_ in whole.queries and not selection.in_:
         yield document.problem((*here, "in"), f"required for records of the query {selection.from_}")
     judged = whole.records.get(selection.from_, ())
+    if selection.puzzled is not None and selection.from_ not in whole.queries:
+        yield document.problem((*here, "puzzled"), f"only for records of a query ({selection.from_} is none)")
     if selection.standing and judged and not any(part.growth for part in judged):
         yield document.problem((*here, "standing"), f"expected records with a growth ({selection.from_} has none)")
+
+
+def _status_of(document: Document, path: YamlPath, name: str, resources: set[str], whole: Catalogue) -> Iterator[str]:
+    if name in whole.statuses and not resources <= set(whole.statuses[name].of):
+        yield document.problem(path, f"expected a status of {', '.join(sorted(resources))} ({name} is not)")
 
 
 def _resources(source: str, whole: Catalogue, seen: set[str]) -> set[str]:

@@ -9,6 +9,7 @@ from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import POLICIES, UNITS, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import Analyte, Unit
+from cds_service.knowledge.model.spelling import spelled
 
 
 def analytes(loaded: Loaded) -> Iterator[str]:
@@ -29,11 +30,11 @@ def _units(document: Document, here: YamlPath, analyte: Analyte) -> Iterator[str
     for index, unit in enumerate(analyte.units):
         path = (*here, "units", index)
         yield from _scale(document, path, unit, is_own=unit is own)
-        for spelled in {unit.code.lower(), *(alias.lower() for alias in unit.aliases)}:
-            other = names.setdefault(spelled, unit.code)
+        for spelling in {spelled(unit.code), *(spelled(alias) for alias in unit.aliases)}:
+            other = names.setdefault(spelling, unit.code)
             if other != unit.code:
-                yield document.problem(path, f"{spelled} already means {other}; one name has one meaning")
-            if not spelled.strip():
+                yield document.problem(path, f"{spelling} already means {other}; one name has one meaning")
+            if not spelling:
                 yield document.problem(path, "expected a code and aliases that are not empty")
 
 

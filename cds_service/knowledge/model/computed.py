@@ -20,6 +20,7 @@ from cds_service.knowledge.model.names import (
     ValueSets,
     Window,
 )
+from cds_service.knowledge.model.support import Grade, Oxygen, Quantity, Vasopressors
 
 Gives = dict[str, str]
 
@@ -32,28 +33,30 @@ class Computes(Model):
     denies: ClassVar[frozenset[str]] = frozenset()
 
 
-class Grade(Model):
-    """A grade, and the value set whose concepts have it."""
+class GradeRow(Model):
+    """Observations whose value is a grade, and which of them hold."""
 
-    grade: int
+    from_: Annotated[QueryId, Field(alias="from")]
     in_: Annotated[ValueSetId, Field(alias="in")]
+    status: StatusId
 
 
 class Scale(Model):
-    """Grades that clinicians document with one code each, and the condition when its grade is not said."""
+    """Grades that clinicians document with one code each, and the condition when its grade is not said.
+
+    `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
+    A record that names one of the `others` has a grade of another scale.
+    """
 
     title: str
     grades: tuple[Grade, ...]
+    bare: tuple[Grade, ...] = ()
+    rows: GradeRow | None = None
+    others: ValueSetId | None = None
     ungraded: ValueSetId
     disproven: StatusId
     ended: StatusId
     active: StatusId
-
-
-class Device(Grade):
-    """A device that gives oxygen, the grade that its use proves, and how it is called."""
-
-    words: str
 
 
 class Points(Model):
@@ -68,13 +71,6 @@ class ScoreGrade(Model):
 
     grade: int
     at_most: Threshold
-
-
-class Quantity(Model):
-    """A measured value and its table of units."""
-
-    in_: Annotated[ValueSetId, Field(alias="in")]
-    analyte: AnalyteId
 
 
 class SevereScore(Model):
@@ -109,41 +105,15 @@ class OrderUse(Computes):
     unconfirmed: StatusId
 
 
-class Oxygen(Model):
-    """How oxygen need is read: devices from the highest grade down, flow, and what does not score."""
-
-    devices: tuple[Device, ...]
-    low_flow: Threshold
-    low: int
-    high: int
-    procedures: QueryId
-    done: StatusId
-    under_way: StatusId
-    breathing_support: ValueSetId
-    not_for_oxygen: ValueSetId
-    lack_of_oxygen: ValueSetId
-
-
-class Vasopressors(Model):
-    """Which running drugs count as vasopressors, by substance; `uncounted` never adds to the count."""
-
-    in_: Annotated[ValueSetId, Field(alias="in")]
-    uncounted: ValueSetId
-    substances: ValueSets
-    within: Window
-    clock_tolerance: Window
-    done: StatusId
-    under_way: StatusId
-
-
 class CrsGrade(Computes):
     """The grade from vital signs and support, beside the documented one."""
 
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "boolean", "running": "boolean", "alone": "boolean",
+        "inotrope": "boolean", "airway": "boolean", "other-scale": "boolean",
         "not-established": "boolean",
     }  # fmt: skip
-    denies = frozenset({"running", "alone"})
+    denies = frozenset({"running", "alone", "inotrope", "airway", "other-scale"})
     by: Literal["crs-grade"]
     vitals: QueryId
     administrations: QueryId
@@ -161,12 +131,29 @@ class CrsGrade(Computes):
     fever: Threshold
     systolic: Quantity
     hypotension: Threshold
+    contradicted_within: Window
+    highest_grade: int
     flow: Quantity
     saturation: Quantity
     hypoxia: Threshold
     oxygen: Oxygen
     vasopressors: Vasopressors
     fever_masked_by: ValueSets
+
+
+class OtherRoute(Model):
+    """Doses by a route that does not count, in `words`: of these products, by this route, or, where neither the
+    `counted` nor any other route is named, of the fixed amount that is used so from a weight on."""
+
+    in_: Annotated[ValueSetId, Field(alias="in")]
+    route: ValueSetId
+    counted: ValueSetId
+    words: str
+    amount: Threshold
+    analyte: AnalyteId
+    from_weight: Threshold
+    weight: FactId
+    child: FactId
 
 
 class DistinctDoses(Computes):
@@ -179,12 +166,13 @@ class DistinctDoses(Computes):
     denies = frozenset({"doses", "stated-only", "cap-reached"})
     by: Literal["distinct-doses"]
     in_: Annotated[ValueSetId, Field(alias="in")]
-    not_in: ValueSetId
-    not_by_route: ValueSetId
+    other_route: OtherRoute
     administrations: QueryId
     counted: StatusId
     under_way: StatusId
     unsure: StatusId
+    not_done: StatusId
+    nothing_given: ValueSetId
     statements: QueryId
     stated: StatusId
     requests: QueryId

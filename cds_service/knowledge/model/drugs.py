@@ -24,11 +24,13 @@ class Route(Medication):
 
 
 class Pack(Model):
-    """A single-use unit that a pharmacy dispenses: the amount of drug and, where known, the volume in it."""
+    """A single-use unit that a pharmacy dispenses: the amount of drug and, where known, the volume in it; `names` are
+    what orders call it beside `unit`."""
 
     mg: float
     volume_ml: float | None = None
     unit: str
+    names: tuple[str, ...] = ()
     display: str
     source: str
 

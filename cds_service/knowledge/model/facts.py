@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from cds_service.knowledge.model.base import Id, Model
 from cds_service.knowledge.model.computed import Computation, Scale
@@ -69,15 +68,21 @@ class Catalogue(FactsFile):
     """The facts with the named statuses: what each fact names, reads and is made of follows from its source."""
 
     statuses: dict[Id, StatusSet] = Field(default_factory=dict)
+    _judging: dict[str, Mapping[str, FactDefinition]] = PrivateAttr(default_factory=dict)
+    _named: dict[str, tuple[Named, ...]] = PrivateAttr(default_factory=dict)
 
     def judging(self, drug: str) -> Mapping[str, FactDefinition]:
         """Every fact by name while a drug is judged: an alias is that drug's own."""
-        own = {alias: self.facts[of[drug]] for alias, of in self.of_drug.items() if drug in of}
-        return ChainMap(own, self.facts)
+        if drug not in self._judging:
+            own = {alias: self.facts[of[drug]] for alias, of in self.of_drug.items() if drug in of}
+            self._judging[drug] = {**self.facts, **own}
+        return self._judging[drug]
 
     def named(self, name: str) -> tuple[Named, ...]:
         """All that a fact names, also through the records, results, scales and computations that it names."""
-        return tuple(self._reached(named_in(self.facts[name].source), set()))
+        if name not in self._named:
+            self._named[name] = tuple(self._reached(named_in(self.facts[name].source), set()))
+        return self._named[name]
 
     def names(self, name: str, *what: str) -> tuple[str, ...]:
         """The names of some kinds that a fact uses, each once, in order; facts that it needs keep their own."""

@@ -42,6 +42,7 @@ class Language(Model):
     active: Words
     turns: Words
     joins: Words
+    times: Words = ()
 
 
 class Placeholders(Model):

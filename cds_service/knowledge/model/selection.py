@@ -117,6 +117,26 @@ class SetAside(Model):
     not_in: ValueSets = ()
 
 
+class Puzzled(Model):
+    """What leaves a selection open: records of its query in its statuses, and in none of `unless`, that nobody
+    understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
+    a window of its own that of the selection counts."""
+
+    within: Window | None = None
+    unless: Statuses | None = None
+    in_: Annotated[ValueSets | None, Field(alias="in")] = None
+
+
+class Meant(Model):
+    """How a record must say what it says: for certain (`said`) or only in doubt; either, without `sense`. A code alone
+    is said. Words that name a year which ended longer ago than `yearOver` are past. `contradicted: doubts` where words
+    beside a code of something else are a doubt."""
+
+    sense: Literal["said", "doubted"] | None = None
+    year_over: Window | None = None
+    contradicted: Literal["doubts"] | None = None
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -125,6 +145,10 @@ class Selection(Model):
     in_each: ValueSets | None = None
     not_in: ValueSets | None = None
     not_beside: ValueSets | None = None
+    beside: ValueSets | None = None
+    meant: Meant | None = None
+    past: Literal["counts"] | None = None
+    notes_under: ValueSetId | None = None
     specimen: ValueSetId | None = None
     reason: ValueSets | None = None
     status: Statuses | None = None
@@ -135,7 +159,7 @@ class Selection(Model):
     this_encounter: Literal["counts"] | None = None
     dated: Literal["past"] | None = None
     undated: Literal["counts", "unknown"] | None = None
-    nameless: Literal["unknown"] | None = None
+    puzzled: Puzzled | None = None
     unsure: StatusId | None = None
     drafts: Literal["left-out"] | None = None
     severe: ValueSetId | None = None
@@ -152,6 +176,8 @@ class Selection(Model):
             raise ValueError("undated needs within beside it")
         if self.this_encounter and not (self.within or self.beyond):
             raise ValueError("thisEncounter needs within or beyond beside it")
+        if self.meant and not self.in_:
+            raise ValueError("meant needs in beside it")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

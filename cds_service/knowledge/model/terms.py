@@ -51,10 +51,12 @@ class UnverifiedCode(Model):
 
 
 class ValueSet(Model):
-    """Codes and words with one clinical meaning."""
+    """Codes and words with one clinical meaning. One that only `qualifies` says nothing alone: a record of it and
+    nothing else is not understood by it."""
 
     id: Id
     title: str
+    qualifies: bool = False
     status: Status
     version: Version
     date: date_

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import Computed, Exists, Named, Selection, Source, named_in
+from cds_service.knowledge.model import Computed, Exists, Meant, Named, Selection, Source, named_in
 from cds_service.tools.catalogue import sentences
 
 _CAPITAL: Final = re.compile(r"[A-Z]")
@@ -41,6 +41,8 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "in_each": "each of them also named:",
     "not_in": "none of",
     "not_beside": "outside a clause that says",
+    "beside": "in one clause with",
+    "notes_under": "with its notes, where it is",
     "specimen": "taken from",
     "reason": "ordered for",
     "within": "no older than",
@@ -52,8 +54,8 @@ _MEMBERS: Final[Mapping[str, str]] = {
 }
 _WORDS: Final[Mapping[str, str]] = {
     "drafts": "without the unsigned orders of this session",
+    "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
-    "nameless": "left open by a record that names nothing",
     "tell": "said with its result and time",
 }
 
@@ -88,6 +90,10 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
             parts.append(f"{words} {_either(_named(knowledge, selection, member, name) for name in names)}")
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
+    if selection.puzzled is not None:
+        parts.append("; ".join(("left open by one that is not understood", *_goes_by(knowledge, selection.puzzled))))
+    if selection.meant is not None:
+        parts.append("; ".join((_meant(selection.meant), *_goes_by(knowledge, selection.meant))))
     if selection.this_encounter:
         parts.append("one of this encounter counts as current")
     if selection.standing:
@@ -98,6 +104,11 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
     return "; ".join(parts)
+
+
+def _meant(meant: Meant) -> str:
+    told = {"said": "said for certain", "doubted": "only in doubt", None: "said or in doubt"}[meant.sense]
+    return f"{told} (words that a code contradicts are a doubt)" if meant.contradicted else told
 
 
 def records_in_words(knowledge: Knowledge) -> Iterator[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ import click
 from cds_service.knowledge import load
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
 from cds_service.tools.options import knowledge_options
+from cds_service.tools.story import PAGE, REQUEST, story
 
 _HEAD = 2048  # characters within which our pages name their generator
 _CATALOGUE = Path("docs/catalogue")
@@ -27,19 +28,23 @@ _PAGE = Path("docs/knowledge.md")
 def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> None:
     """Write a page for every rule and value set, and pages of facts, policies, cards, evidence and statements.
 
-    Pages of an earlier run whose rule or value set is gone are removed; other files are left alone. The page of the
-    repository, knowledge.md, holds the tables of rules, statements and policies.
+    Pages of an earlier run whose rule or value set is gone are removed; other files are left alone. Of the pages
+    of the repository knowledge.md holds the tables of rules, statements and policies, and how-a-card-comes-to-be.md
+    follows an example through the service.
     """
     folder, page = (out, out / _PAGE.name) if out else (_CATALOGUE, _PAGE)
     knowledge = load(root, site)
-    told = markdown(knowledge)
+    told = {page: markdown(knowledge)}
+    if out is None and REQUEST.is_file():
+        told[PAGE] = story(knowledge, REQUEST)
     if check:
-        _check(page, told)
+        for each, text in told.items():
+            _check(each, text)
         return
     places = FilePlaces()
     files = {folder / places(name): text for name, text in {**render(knowledge, places), **data(knowledge)}.items()}
     try:
-        _write({**files, page: told})
+        _write({**files, **told})
         removed = _remove_others(folder, files.keys())
     except OSError as error:
         raise click.ClickException(

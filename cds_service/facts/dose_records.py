@@ -1,0 +1,104 @@
+"""Which records of a drug may be doses of it; of the others, why they are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import Converted, number_of
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.model import Facts, LeftOut, Reading
+from cds_service.knowledge.model import DistinctDoses, OtherRoute
+
+_WRITTEN_MG = 0.5  # a fixed amount is written in whole milligrams
+
+
+def by_route(
+    given: DistinctDoses, reading: Reading, known: Facts, query: str
+) -> tuple[list[Resource], list[LeftOut], list[str]]:
+    """The records of the drug whose product and route count, a line for each other one, and doubts about the former."""
+    kept: list[Resource] = []
+    left_out: list[LeftOut] = []
+    doubts: list[str] = []
+    for record in reading.chart.matching((query,), reading.terms[given.in_]):
+        other = _by_other_route(given.other_route, record, reading, known)
+        if other is None:
+            doubts.append(f"{record.ref} may be {given.other_route.words}: that needs a current weight")
+        if other:
+            left_out.append(LeftOut(record.ref, given.other_route.words))
+        else:
+            kept.append(record)
+    return kept, left_out, doubts
+
+
+def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
+    """Why nothing was given; "" where something was, or may have been."""
+    if reading.is_(given.not_done, record):
+        return "not given"
+    written = [record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))]
+    said = [c for item in written for c in (item if isinstance(item, list) else [item])]
+    told = [concept({"text": text}) for item in said for text in _words(item)]
+    told += [concept({"text": part.get("text")}) for part in _dosages(record)]
+    if any(reading.terms[given.nothing_given].matches(c) for c in told):
+        return "not given"
+    doses = [part.get("dose") for part in _dosages(record)]
+    amounts = [number_of(dose.get("value")) for dose in doses if isinstance(dose, Mapping)]
+    return "an amount of 0" if amounts and not any(amount is None or amount > 0 for amount in amounts) else ""
+
+
+def _words(value: object) -> Iterator[str]:
+    """The words of a CodeableConcept; a code without a display may itself be words."""
+    if not isinstance(value, Mapping):
+        return
+    yield str(value.get("text") or "")
+    codings = value.get("coding")
+    for coding in codings if isinstance(codings, list) else []:
+        if isinstance(coding, Mapping):
+            yield str(coding.get("display") or coding.get("code") or "")
+
+
+def _by_other_route(other: OtherRoute, record: Resource, reading: Reading, known: Facts) -> bool | None:
+    """Whether a dose was given by the route that does not count; None where that needs a weight that is not known."""
+    if record.matches(reading.terms[other.in_]):
+        return True
+    routes, words = record.remember("routes", _routes)
+    if any(reading.terms[other.route].matches(said) for said in (*routes, *words)):
+        return True
+    counted = reading.terms[other.counted]
+    stated = any(not c.empty and not counted.recognised(c).puzzle for c in routes)
+    if stated or any(counted.matches(said) for said in words) or not _is_fixed(other, record, reading):
+        return False
+    # Without a route the fixed amount is a dose of another use, but in a small child it may be one by weight.
+    if known[other.child].value is False and known[other.weight].value is None:
+        return True
+    weight = known[other.weight].value
+    return None if weight is None else float(weight) >= reading.policies[other.from_weight]
+
+
+def _is_fixed(other: OtherRoute, record: Resource, reading: Reading) -> bool:
+    fixed = reading.policies[other.amount]
+    table = reading.units[other.analyte]
+    converted = [table.convert(dose) for dose in _amounts(record)]
+    return any(isinstance(c, Converted) and abs(c.value - fixed) <= _WRITTEN_MG for c in converted)
+
+
+def _amounts(record: Resource) -> Iterator[Mapping[str, Any]]:
+    """The amounts at once that a record states."""
+    for part in _dosages(record):
+        rates = part.get("doseAndRate")
+        rows = [r.get("doseQuantity") for r in rates if isinstance(r, Mapping)] if isinstance(rates, list) else []
+        yield from (amount for amount in (part.get("dose"), *rows) if isinstance(amount, Mapping))
+
+
+def _dosages(record: Resource) -> list[Mapping[str, Any]]:
+    dosage = record.raw.get("dosage") or record.raw.get("dosageInstruction")
+    return [part for part in (dosage if isinstance(dosage, list) else [dosage]) if isinstance(part, Mapping)]
+
+
+def _routes(record: Resource) -> tuple[list[Concept], list[Concept]]:
+    """What stands as route, and the words that may name one beside it."""
+    parts = _dosages(record)
+    words = [record.concept.text, *(p.get("text") for p in parts)]
+    methods = [concept(p.get("method")) for p in parts]
+    return [concept(p.get("route")) for p in parts], [*methods, *(concept({"text": text}) for text in words)]

@@ -1,0 +1,273 @@
+"""Which drugs that hold the circulation run at a moment, which may be running, and which cannot be told.
+
+A record that is in progress, a rate, an end, or an order of a chart without infusion records says so; PRN, on hold,
+standby, a bolus and every route but the venous one never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
+from cds_service.chart.vocabulary import Concept, concept
+from cds_service.facts.model import Reading
+from cds_service.knowledge.model import CrsGrade, Vasopressors
+
+PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "vasopressor", "uncounted", "inotrope", "not understood"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Drugs that run at a moment, by substance; `doubtful` are lines for what may be a running vasopressor.
+
+    `not_understood` are the records among them whose drug is neither one of ours nor recognisably another.
+    """
+
+    vasopressors: tuple[str, ...] = ()
+    uncounted: bool = False
+    inotropes: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One usable record of a drug: which, of which order, and what it says of the drug's running."""
+
+    kind: str
+    drug: str
+    order: str
+    record: Resource
+    start: datetime
+    end: datetime | None
+    rate: float | None
+
+
+@dataclass(slots=True)
+class _Stops:
+    """The latest end of each drug, by order ("" where none is named) and of all of its orders."""
+
+    by_order: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    by_drug: dict[str, datetime] = field(default_factory=dict)
+
+    def add(self, row: _Row, at: datetime) -> None:
+        key = (row.drug, row.order)
+        self.by_order[key] = max(at, self.by_order.get(key, at))
+        self.by_drug[row.drug] = max(at, self.by_drug.get(row.drug, at))
+
+    def after(self, row: _Row) -> datetime | None:
+        """When the infusion of a record was stopped after it; None where nothing says so."""
+        if row.order:
+            told = [self.by_order.get((row.drug, order)) for order in (row.order, "")]
+        else:
+            told = [self.by_drug.get(row.drug)]
+        return max((at for at in told if at is not None and at > row.start), default=None)
+
+
+def running_at(given: CrsGrade, moment: datetime, reading: Reading) -> Running:
+    """What runs at a moment."""
+    drugs = given.vasopressors
+    rows, spoiled = reading.once("infusion rows", lambda: _read(given, reading))
+    latest = moment + timedelta(hours=reading.windows[drugs.clock_tolerance])
+    rows = [row for row in rows if row.start <= latest]
+    stops = _Stops()
+    for row in rows:
+        if (at := _stop_of(drugs, row, reading)) is not None and at <= latest:
+            stops.add(row, at)
+    states = [(row, _state(drugs, row, stops.after(row), moment, reading)) for row in rows]
+    run = [row for row, state in states if state == "running"]
+    known = {row.drug for row in run if row.kind != UNKNOWN}
+    doubts = [row for row, state in states if state and (row.kind == UNKNOWN or state == "may")]
+    doubts = [row for row in doubts if row.drug not in known and row.kind != INOTROPE]
+    lines = [_line(row, reading, given) for row in doubts]
+    ordered = _ordered(given, moment, known, reading)
+    return Running(
+        vasopressors=_drugs(run, PRESSOR),
+        uncounted=bool(_drugs(run, UNCOUNTED)),
+        inotropes=_drugs(run, INOTROPE),
+        doubtful=tuple(
+            dict.fromkeys((*(s for r, s in spoiled if _recent(drugs, r, moment, reading)), *lines, *ordered))
+        ),
+        not_understood=tuple(dict.fromkeys(row.record.ref for row in doubts if row.kind == UNKNOWN)),
+        sources=tuple(row.record.ref for row in run if row.kind in (PRESSOR, UNCOUNTED)),
+    )
+
+
+def _drugs(rows: Iterable[_Row], kind: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.drug for row in rows if row.kind == kind))
+
+
+def _line(row: _Row, reading: Reading, given: CrsGrade) -> str:
+    if row.kind != UNKNOWN:
+        return f"{row.record.ref}: {row.drug} may be running"
+    lost = "; ".join(("drug not resolved", *reading.chart.lost_drugs((given.administrations,))))
+    why = lost if row.record.concept.empty else f"a drug that is not understood ({row.record.concept.label})"
+    return f"{row.record.ref}: {why}"
+
+
+def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Resource, str]]]:
+    """The records that may speak of one of these drugs, and a line for each of them that cannot be used."""
+    rows: list[_Row] = []
+    spoiled: list[tuple[Resource, str]] = []
+    for record in reading.chart.of(given.administrations):
+        drugs = list(_drugs_of(given.vasopressors, record, reading))
+        if not drugs or _elsewhere(given.vasopressors, record, _dosages(record), reading):
+            continue
+        if record.problem or (record.when is None and reading.is_(given.given, record)):
+            if any(kind != INOTROPE for kind, _ in drugs):
+                spoiled.append((record, f"{record.ref}: {record.problem or 'no usable time'}"))
+        elif record.when is not None:
+            end = record.end("effectivePeriod")
+            told = (_order_of(record), record, record.when.start if end else record.when.end)
+            rows += [_Row(kind, drug, *told, end.end if end else None, _rate(_dosages(record))) for kind, drug in drugs]
+    return rows, spoiled
+
+
+def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Reading) -> bool:
+    """Whether a record that cannot be used may speak of this moment."""
+    when = record.when
+    if when is None:
+        return True
+    if when.start > moment + timedelta(hours=reading.windows[drugs.clock_tolerance]):
+        return False
+    open_ = reading.is_(drugs.under_way, record) and record.end("effectivePeriod") is None
+    live = open_ or reading.is_(drugs.done, record) or reading.is_(drugs.under_way, record)
+    return live and (open_ or when.end >= moment - timedelta(hours=reading.windows[drugs.within]))
+
+
+def _drugs_of(drugs: Vasopressors, record: Resource, reading: Reading) -> Iterator[tuple[str, str]]:
+    """The kinds and substances of a record: those of its ingredients, else those of what it is called."""
+    terms = reading.terms
+    named = (*record.ingredients, record.concept)
+    sets = ((PRESSOR, terms[drugs.in_]), (UNCOUNTED, terms[drugs.uncounted]), (INOTROPE, terms[drugs.inotropes]))
+    found: dict[tuple[str, str], None] = {}
+    for said in named:
+        if said is record.concept and found:
+            break
+        for kind, matcher in sets:
+            if matcher.matches(said):
+                found[kind, _substance(drugs, said, reading)] = None
+    if not found and any(terms[drugs.in_].recognised(said).puzzle for said in named):
+        found[UNKNOWN, record.concept.label or record.ref] = None
+    yield from found
+
+
+def _substance(drugs: Vasopressors, said: Concept, reading: Reading) -> str:
+    """Each substance is a value set of its own: its brands, spellings and strengths count once."""
+    for name in drugs.substances:
+        if reading.terms[name].matches(said):
+            return name
+    label = said.label.lower().split()
+    return label[0] if label else ""
+
+
+def _dosages(record: Resource) -> list[Mapping[str, Any]]:
+    written = record.raw.get("dosage") or record.raw.get("dosageInstruction")
+    each = written if isinstance(written, list) else [written]
+    return [dosage for dosage in each if isinstance(dosage, Mapping)]
+
+
+def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
+    """The highest rate of an infusion, whatever its unit: what matters is whether it is zero."""
+    rates = []
+    for dosage in dosages:
+        parts = dosage.get("doseAndRate")
+        for told in (dosage, *(parts if isinstance(parts, list) else ())):
+            if not isinstance(told, Mapping):
+                continue
+            quantity, ratio = told.get("rateQuantity"), told.get("rateRatio")
+            if isinstance(ratio, Mapping):
+                quantity = ratio.get("numerator")
+            value = number_of(quantity.get("value")) if isinstance(quantity, Mapping) else None
+            if value is not None:
+                rates.append(value)
+    return max(rates, default=None)
+
+
+def _elsewhere(drugs: Vasopressors, record: Resource, dosages: list[Mapping[str, Any]], reading: Reading) -> bool:
+    """Given by a route, or in a way, that is no infusion into a vein."""
+    never, route = reading.terms[drugs.not_infused], reading.terms[drugs.elsewhere]
+    if any(route.matches(concept(dosage.get(element))) for dosage in dosages for element in ("route", "method")):
+        return True
+    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
+    return not _rate(dosages) and any(never.matches(words) for words in said)
+
+
+def _order_of(record: Resource) -> str:
+    order = record.raw.get("request")
+    return str(order.get("reference") or "") if isinstance(order, Mapping) else ""
+
+
+def _stop_of(drugs: Vasopressors, row: _Row, reading: Reading) -> datetime | None:
+    if row.end is not None:
+        return row.end
+    zero = row.rate is not None and row.rate <= 0
+    return row.start if zero or reading.is_(drugs.halted, row.record) else None
+
+
+def _state(drugs: Vasopressors, row: _Row, stopped: datetime | None, moment: datetime, reading: Reading) -> str:
+    """`running`, `may` (nobody knows), or "" (no)."""
+    ended = row.end or stopped or (row.start if _stop_of(drugs, row, reading) else None)
+    recent = moment - timedelta(hours=reading.windows[drugs.within])
+    live = reading.is_(drugs.under_way, row.record) or reading.is_(drugs.done, row.record)
+    if ended is not None:
+        was = live or reading.is_(drugs.stopped, row.record)
+        return "running" if was and ended >= recent else ""
+    old = row.start < moment - timedelta(hours=reading.windows[drugs.open_within])
+    if reading.is_(drugs.under_way, row.record):
+        return "may" if old else "running"
+    if reading.is_(drugs.unsure, row.record):
+        return "" if old else "may"
+    if not reading.is_(drugs.done, row.record):
+        return ""
+    if row.start >= recent:
+        return "running"
+    if not row.rate or old:
+        return ""
+    return "running" if row.start >= moment - timedelta(hours=reading.windows[drugs.rate_within]) else "may"
+
+
+def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Reading) -> tuple[str, ...]:
+    """Continuous infusions that are ordered, where the chart records no infusion of anything: they may be running."""
+    drugs = given.vasopressors
+    if reading.once("records infusions", lambda: _records_infusions(given, reading)):
+        return ()
+    low = moment - timedelta(hours=reading.windows[drugs.open_within])
+    lines = []
+    for order in reading.chart.of(drugs.requests):
+        when = order.when
+        if when is None or not low <= when.end <= moment or not reading.is_(drugs.ordered, order):
+            continue
+        kinds = {kind: drug for kind, drug in _drugs_of(drugs, order, reading) if kind in (PRESSOR, UNCOUNTED)}
+        if kinds and _continuous(drugs, order, reading):
+            lines += [f"{order.ref}: {drug} is ordered and may be running" for drug in kinds.values()]
+    return tuple(lines)
+
+
+def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
+    return any(
+        "effectivePeriod" in record.raw
+        or reading.is_(given.vasopressors.under_way, record)
+        or _rate(_dosages(record)) is not None
+        for record in reading.chart.of(given.administrations)
+    )
+
+
+def _continuous(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:
+    """An order of an infusion that is to run: not as needed, not on standby."""
+    dosages = _dosages(order)
+    if any(d.get("asNeededBoolean") is True or "asNeededCodeableConcept" in d for d in dosages):
+        return False
+    notes = order.raw.get("note")
+    texts = [n.get("text") for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
+    said = [order.concept, *(concept({"text": text}) for text in (*texts, *(d.get("text") for d in dosages)))]
+    if any(reading.terms[drugs.not_started].matches(words) for words in said):
+        return False
+    if _elsewhere(drugs, order, dosages, reading):
+        return False
+    return bool(_rate(dosages)) or any(reading.terms[drugs.continuous].matches(words) for words in said)

@@ -1,0 +1,55 @@
+"""What Observations say beside their code: their parts, words and numbers, wherever a chart writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.units import Converted, UnitTable
+from cds_service.chart.vocabulary import Concept, concept
+
+_WITH_UNIT = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s?([^\W\d_]{1,12}(?:/[^\W\d_]{1,12})?|%)")
+
+
+def parts_of(resource: Resource) -> tuple[Resource, ...]:
+    """The Observation and each of its components as an Observation of its own: it has a code and a value like one."""
+    return (resource, *resource.remember("components", _components))
+
+
+def components_of(resource: Resource) -> tuple[Resource, ...]:
+    """Each component as an Observation of its own."""
+    return resource.remember("components", _components)
+
+
+def _components(resource: Resource) -> tuple[Resource, ...]:
+    written = resource.raw.get("component")
+    parts = [p for p in written if isinstance(p, Mapping)] if isinstance(written, list) else []
+    shared = {k: resource.raw[k] for k in ("status",) if k in resource.raw}
+    return tuple(Resource({"resourceType": "Observation", **shared, **part}) for part in parts)
+
+
+def value_of(part: Resource) -> Concept:
+    """The value in codes or words; an empty concept where it is a number, or where there is none."""
+    written = part.raw.get("valueCodeableConcept")
+    return concept(written if isinstance(written, Mapping) else {"text": part.text("valueString")})
+
+
+def how_of(resource: Resource) -> tuple[Concept, ...]:
+    """By what method and device it was measured."""
+    device = resource.raw.get("device")
+    named = concept({"text": device.get("display")}) if isinstance(device, Mapping) else concept(None)
+    return tuple(c for c in (named, concept(resource.raw.get("method"))) if not c.empty)
+
+
+def words_of(found: Concept) -> str:
+    """All words of a concept as they were written."""
+    return " ".join(filter(None, (found.written.text, *(display for _, _, display in found.written.codings))))
+
+
+def numbers_in(text: str, table: UnitTable) -> Iterator[float]:
+    """Every number of a text that is followed by a unit of the table, in its canonical unit."""
+    for match in _WITH_UNIT.finditer(text):
+        found = table.convert({"value": float(match[1].replace(",", ".")), "unit": match[2]})
+        if isinstance(found, Converted):
+            yield found.value

@@ -1,0 +1,80 @@
+"""Records that may be one of ours though nobody can tell: what they are about was not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Concept, Matcher
+from cds_service.facts.model import Reading
+from cds_service.facts.status import Holds
+from cds_service.facts.substances import concepts_of
+from cds_service.knowledge.model import Selection
+
+Puzzles = Callable[[Reading], Sequence[str]]
+_MOST_LETTERS = 60
+
+
+def puzzles(
+    selection: Selection, terms: Mapping[str, Matcher], statuses: Mapping[str, Holds], windows: Mapping[str, float]
+) -> Puzzles | None:
+    """What leaves a selection open, a line for each record that was not understood; None where nothing does.
+
+    Such a record is in the statuses of the selection, and dated within the window or not at all.
+    """
+    rule = selection.puzzled
+    if rule is None:
+        return None
+    fits = tuple(statuses[name] for name in selection.status or ())
+    gone = tuple(statuses[name] for name in (*(selection.unless or ()), *(rule.unless or ())))
+    unclear = tuple(terms[name] for name in rule.in_ or ())
+    name = rule.within or selection.within
+    hours = windows[name] if name else None
+    query, any_set = selection.from_, next(iter(terms.values()))
+
+    def counts(record: Resource, reading: Reading) -> bool:
+        if fits and not any(holds(record, reading.now) for holds in fits):
+            return False
+        if any(holds(record, reading.now) for holds in gone):
+            return False
+        return hours is None or record.when is None or _within(record, reading, hours)
+
+    def lines(reading: Reading) -> Sequence[str]:
+        def find() -> list[tuple[Resource, str]]:
+            told = ((r, puzzle_of(r, any_set)) for r in reading.chart.of(query))
+            return [(r, line) for r, line in told if line]
+
+        found = reading.once(("puzzles", query), find)
+        told = [line for r, line in found if counts(r, reading)]
+        if unclear:
+            maybe = (r for r in reading.chart.of(query) if any(r.matches(m) for m in unclear))
+            told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
+        return told
+
+    return lines
+
+
+def _within(record: Resource, reading: Reading, hours: float) -> bool:
+    """A problem's date is when it began, as somebody wrote it: one that lies ahead never makes it old."""
+    if record.type == "Condition":
+        return record.when is not None and reading.hours_since(record.when.end) <= hours
+    return reading.within(record, hours)
+
+
+def puzzle_of(record: Resource, any_set: Matcher) -> str:
+    """Why a record is neither one of ours nor recognisably something else; "" where it is understood. A drug that is
+    only referred to, or not named at all, is no puzzle: it is looked for elsewhere."""
+    concepts = concepts_of(record)
+    if record.concept.empty and record.type.startswith("Medication"):
+        return ""
+    reasons = [any_set.recognised(found).puzzle for found in concepts]
+    if not all(reasons):
+        return ""
+    return f"{record.ref} is not understood: {shown(concepts[0])} ({reasons[0]})"
+
+
+def shown(found: Concept) -> str:
+    """A concept as a site would look for it: its words, then each code with its system."""
+    words = found.text or next(iter(found.displays), "")
+    codes = [f"{code} of {system}" if system else code for system, code in found.codes]
+    return ", ".join(part[:_MOST_LETTERS] for part in (words, *codes) if part) or "nothing is said"
