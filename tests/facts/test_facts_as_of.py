@@ -30,7 +30,6 @@ _RECORDED = {
     "MedicationRequest": "authoredOn",
     "MedicationStatement": "dateAsserted",
     "Immunization": "recorded",
-    "Observation": "issued",
 }
 
 
