@@ -64,7 +64,7 @@ def decide(
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
         orders_unread=reading.chart.gaps(("service-requests",)),
-        not_read=reading.chart.unread(knowledge.catalogue.queries),
+        not_read=_not_read(case),
     )
 
 
@@ -99,6 +99,16 @@ def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
         )
         for place, (answer, of_card) in enumerate(zip(answers, listed, strict=True))
     )
+
+
+def _not_read(case: _Case) -> dict[str, str]:
+    """Queries that these facts look at and that were not read whole, and why."""
+    catalogue = case.knowledge.catalogue
+    unread = case.reading.chart.unread(catalogue.queries)
+    if not unread:
+        return {}
+    needed = {query for name in case.facts for query in catalogue.reads(name)}
+    return {query: why for query, why in unread.items() if query in needed}
 
 
 def _other_route(case: _Case, answer: Answer) -> str:

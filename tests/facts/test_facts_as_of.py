@@ -30,7 +30,6 @@ _RECORDED = {
     "MedicationRequest": "authoredOn",
     "MedicationStatement": "dateAsserted",
     "Immunization": "recorded",
-    "Observation": "issued",
 }
 # When it was made or taken, which is when one that has no result yet is known of.
 _MADE = {"Procedure": "performed", "Observation": "effective", "MedicationAdministration": "effective"}

@@ -39,6 +39,7 @@ CALM = {
     "statements": (Case(given=REFRACTORY), "suggest warning"),
     "requests": (Case(given=REFRACTORY), "suggest warning"),
     "cultures": (Case(given=REFRACTORY), "suggest warning"),
+    "reports": (Case(given=REFRACTORY), "suggest warning"),
 }
 # Unknown is said on the first card, and no rule makes it a stop: neither is among the required inputs of the contract.
 TOLD = {
@@ -103,6 +104,11 @@ def test_what_is_there_is_read_as_ever(where: Path, query: str) -> None:
         "statements": {"stated": "multivitamin", "ago": "9d"},
         "requests": {"order": "ondansetron", "ago": "1d"},
         "cultures": {"culture": "No growth", "ago": "2d"},
+        "reports": {
+            "culture": "none",
+            "ago": "2d",
+            "with": {"resourceType": "DiagnosticReport", "conclusion": "No growth"},
+        },
     }[query]
     case, calm = CALM[query]
     more = Case(given=(*case.given, filled))

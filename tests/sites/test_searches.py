@@ -36,7 +36,7 @@ def _quoted(text: str) -> str:
 def test_shipped_sites_ask_as_ever() -> None:
     assert SHIPPED["cultures"] == (
         "Observation?patient={{context.patientId}}&code=http://loinc.org|600-7,http://loinc.org|17928-3,"
-        "http://loinc.org|17934-1,http://loinc.org|601-5&_sort=-date&_count=200"
+        "http://loinc.org|17934-1,http://loinc.org|601-5,http://loinc.org|11475-1&_sort=-date&_count=200"
     )
     for site in sorted(load(ROOT).sites):
         assert templates(load(ROOT, site)) == SHIPPED
@@ -106,7 +106,8 @@ def test_a_search_that_grows_too_long_is_refused(tmp_path: Path) -> None:
         templates(knowledge)
     where = f"{(tmp_path / 'long').as_posix()}/site.yaml:1: terms: the search of cultures would have "
     assert str(caught.value).startswith(where)
-    assert str(caught.value).endswith(f"expected at most {MAX_CHARACTERS}: add fewer codes to blood-culture")
+    asked = f"expected at most {MAX_CHARACTERS}: add fewer codes to blood-culture, culture-test"
+    assert str(caught.value).endswith(asked)
     checked = CliRunner().invoke(main, ["check", "--site", str(tmp_path / "long")])
     assert checked.exit_code == 1
     assert where in checked.output
