@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from cds_service.knowledge import loader
-from cds_service.knowledge.model import Case, Regimen, RuleDefinition
+from cds_service.knowledge.model import Case, Drug, Regimen, RuleDefinition
 from cds_service.knowledge.sites import EXTEND
 
 Json = dict[str, Any]
@@ -20,8 +20,11 @@ Json = dict[str, Any]
 FOLDER: Final = "schemas"
 SETTINGS: Final = "settings.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_RULES: Final = tuple(f"rules/{group}/*/*.yaml" for group in loader.GROUPS)
-_CASES: Final = tuple(f"rules/{group}/*/*.cases.yaml" for group in loader.GROUPS)
+_RULES: Final = tuple(f"rules/{group}/*/*.yaml" for group in loader.RULE_GROUPS)
+_CASES: Final = tuple(f"rules/{group}/*/*.cases.yaml" for group in loader.RULE_GROUPS)
+# A table has no model of its own: its rows become rules, and are checked as these.
+_TABLES: Final = tuple(f"rules/{group}/*/*.table.yaml" for group in loader.RULE_GROUPS)
+_DRUGS: Final = "rules/drugs/*/drug.yaml"
 _FOLDER_NAMES: Final = {
     "rules/terms": "value-set",
     "rules/sites": "site",
@@ -34,7 +37,8 @@ _FILE_NAMES: Final = {loader.COVERAGE: "statements"}
 def formats() -> Mapping[str, tuple[Any, tuple[str, ...]]]:
     """Name of a format -> (its model, the files of it as globs; those after `!` are none)."""
     found: dict[str, tuple[Any, tuple[str, ...]]] = {
-        "rule": (RuleDefinition, (*_RULES, *(f"!{glob}" for glob in _CASES))),
+        "rule": (RuleDefinition, (*_RULES, *(f"!{glob}" for glob in (*_CASES, *_TABLES, _DRUGS)))),
+        "drug": (Drug, (_DRUGS,)),
         "cases": (tuple[Case, ...], _CASES),
         "regimen": (Regimen, ("rules/drugs/*/regimens/*.yaml",)),
     }
@@ -60,6 +64,9 @@ def _schema(name: str, shape: Any) -> Json:
         title = "The site whose keys hold where this file has none"
         schema["properties"] = {EXTEND: {"title": title, "type": "string"}, **schema["properties"]}
         del schema["required"]
+    if name == "facts":
+        # Written out for every drug before the file is read as a whole.
+        schema["properties"]["drugs"] = {"title": "Facts of the drug in hand, with <placeholders>", "type": "object"}
     return {"$schema": _DIALECT, **schema, "title": f"Anakinra CDS: {name}"}
 
 
