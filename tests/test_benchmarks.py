@@ -13,7 +13,8 @@ from rich.console import Console
 from benchmarks import bench, soak
 from benchmarks.charts import Calls, prefetched
 from benchmarks.limit import fixed_card
-from cds_service import knowledge, prefetch
+from cds_service import knowledge
+from cds_service.chart import prefetch
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
