@@ -110,7 +110,7 @@ SEARCHES = {
     f"url={BASE}/ValueSet/anc": ["anc"],
     f"url={BASE}/ValueSet/an": [],
     "name=CRSGRADE": [f"crs-grade-{grade}" for grade in range(1, 6)],
-    "name=Grade": [],
+    "name=Grade": ["grade-of-another-scale"],
     "name=crsgrade1,crsgrade2&_id=crs-grade-2": ["crs-grade-2"],
     "_id=anc&version=1.0.0": ["anc"],
     "_id=anc&version=1.0": [],
