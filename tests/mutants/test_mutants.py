@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_service.tools.commands.mutants import command
+from cds_service.cli import main
 from cds_service.tools.mutation.equivalent import read_table, stale
 from cds_service.tools.mutation.steps import moved
 from tests.mutants.content import Change, changes
@@ -27,7 +27,7 @@ CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, ["--root", str(root), *arguments])
+    return CliRunner().invoke(main, ["mutants", "--root", str(root), *arguments])
 
 
 # ---- criteria of rules
