@@ -15,12 +15,12 @@ import yaml
 from click.testing import CliRunner
 
 from cds_service.chart.prefetch import templates
+from cds_service.cli import main
 from cds_service.contract import SERVICES
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.checks.comparisons import ORDERINGS
 from cds_service.knowledge.model import RuleDefinition, conditions
 from cds_service.knowledge.review import MAX_RULE_LINES
-from cds_service.tools.commands.check import command
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import HOOKS, build_call
 from cds_service.web.door import read_call
@@ -52,7 +52,7 @@ def test_the_checkout_has_no_problems() -> None:
 
 def test_check_passes_at_every_shipped_site() -> None:
     for site in sorted(path.stem for path in ROOT.glob("rules/sites/*.yaml")):
-        result = CliRunner().invoke(command, ["--root", str(ROOT), "--site", site])
+        result = CliRunner().invoke(main, ["check", "--root", str(ROOT), "--site", site])
         assert result.exit_code == 0, f"{site}: {result.stderr}"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from cds_service.cli import main
 from cds_service.knowledge import inspect
-from cds_service.tools.commands.check import command
 from tests.support.knowledge_root import EXTENDING_SITE, complete, replace, write
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
@@ -19,7 +19,7 @@ CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 def run(root: Path, *arguments: str) -> Result:
     if root.joinpath("rules").is_dir():
         complete(root)
-    return CliRunner().invoke(command, ["--root", str(root), *arguments])
+    return CliRunner().invoke(main, ["check", "--root", str(root), *arguments])
 
 
 def test_all_is_well(root: Path) -> None:

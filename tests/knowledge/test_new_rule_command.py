@@ -9,11 +9,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from cds_service.cli import main
 from cds_service.contract import DecisionName
 from cds_service.knowledge import load
 from cds_service.knowledge.model import RuleDefinition
-from cds_service.tools.commands.check import command as check
-from cds_service.tools.commands.new_rule import command
 from tests.support.knowledge_root import complete, replace, write
 
 RULE = "rules/shared/toy/toy-count.yaml"
@@ -22,7 +21,7 @@ CARD = "cards/toy-count.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, [*arguments, "--root", str(root)])
+    return CliRunner().invoke(main, ["new-rule", *arguments, "--root", str(root)])
 
 
 def files(root: Path) -> set[str]:
@@ -30,7 +29,7 @@ def files(root: Path) -> set[str]:
 
 
 def assert_checks(root: Path) -> None:
-    result = CliRunner().invoke(check, ["--root", str(complete(root))])
+    result = CliRunner().invoke(main, ["check", "--root", str(complete(root))])
     assert (result.exit_code, result.stderr) == (0, "")
 
 

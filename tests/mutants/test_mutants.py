@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cds_service.tools.commands.mutants import command
+from cds_service.cli import main
 from cds_service.tools.mutation.equivalent import read_table, stale
 from cds_service.tools.mutation.steps import moved
 from tests.mutants.content import Change, changes
@@ -27,7 +27,7 @@ CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 
 
 def run(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, ["--root", str(root), *arguments])
+    return CliRunner().invoke(main, ["mutants", "--root", str(root), *arguments])
 
 
 # ---- criteria of rules
@@ -91,7 +91,7 @@ def test_files_that_cannot_be_used(root: Path) -> None:
     line = replace_in(root, RULE, "stratum: safety", "stratum: safely")
     result = run(root)
     assert result.exit_code == 1
-    assert f"{RULE}:{line}: stratum: " in str(result.exception)
+    assert f"{RULE}:{line}: stratum: " in result.output
 
 
 def test_equivalent_ones_are_excused_and_no_others(root: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_equivalent_ones_are_excused_and_no_others(root: Path, tmp_path: Path) -
     assert result.exit_code == 1
     assert f"{table}:1: [0].mutant: expected the name of a mutant that no case notices" in result.stderr
     table.write_text("- {mutant: one}\n", encoding="utf-8")
-    assert "reason: required" in str(run(root, "--equivalent", str(table)).exception)
+    assert "reason: required" in run(root, "--equivalent", str(table)).output
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from tests.support.cards import drug_orders, explanation, is_anakinra
 from tests.support.examples import example_calls
 
 CALLS = int(os.environ.get("ABSURD_CALLS", "400"))
-SECONDS = 1.0  # of work: a busy machine is no failure
+# Of work, after which it hangs; how fast an answer comes is measured by `make bench`.
+HANGS = 10.0
 # As JSON text, so that numbers stand there which Python would not write.
 NUMBERS = (
     "0", "-0.0", "-1", "-1e308", "1e308", "1.7976931348623157e308", "5e-324", "1e-323", "1e300", "1e400", "-1e400",
@@ -132,7 +133,7 @@ def test_any_element_may_be_absurd() -> None:
         status, cards, seconds = post(service, replaced(call, changes))
         # 400: a number of too many digits, NaN, too deep. 412: the Patient is not to be recognised.
         assert status in (200, 400, 412), (name, changes)
-        assert seconds < SECONDS, (seconds, name, changes)
+        assert seconds < HANGS, (seconds, name, changes)
         json.dumps(cards, allow_nan=False)
         answered += status == 200
     assert answered > CALLS / 3
