@@ -30,9 +30,12 @@ def test_it_is_not_asked_for_and_not_missing(site: Path) -> None:
     assert "MedicationStatement" in first["detail"]
 
 
-def test_elsewhere_it_is_missing() -> None:
+def test_elsewhere_it_is_missing_and_said() -> None:
+    """Large vendors serve none in R4: orders and drugs given decide, and the first card says what was not read (R5)."""
     call = Case(given=REFRACTORY, missing=("statements",)).call()
-    assert service().answer(call, NOW)["cards"][0]["extension"][EXPLANATION]["decision"] == ("insufficient-data")
+    first = service().answer(call, NOW)["cards"][0]
+    assert first["extension"][EXPLANATION]["decision"] == "suggest"
+    assert "Stated and home drugs (not sent by the EHR)" in first["detail"], first["detail"]
 
 
 def test_what_is_sent_is_read(site: Path) -> None:

@@ -126,3 +126,9 @@ class Case:
         """The first card's decision and indicator, or `no-card`."""
         found = self.answers(now)
         return f"{found[0][0]} {found[0][1]}" if found else "no-card"
+
+
+# (fact, query): records that only take others away from a fact; what is missing there denies nothing.
+TAKEN_AWAY = {
+    (fact, "conditions") for fact in ("ecoli-drug-allergy", "resolved-ecoli-drug-allergy", "ecoli-drug-allergy-severe")
+}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_service.errors import CallError
-from tests.facts.house import REFRACTORY, Case, bundle, service
+from tests.facts.house import REFRACTORY, TAKEN_AWAY, Case, bundle, service
 from tests.facts.notation import patient, resources
 
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
@@ -36,10 +36,6 @@ NO_DATA: dict[str, Any] = {
 }
 CATALOGUE = service().knowledge.catalogue
 QUERIES = [name for name in CATALOGUE.queries if name != "patient"]
-# Records that only take others away from a fact: what is missing there denies nothing.
-TAKEN_AWAY = {
-    (fact, "conditions") for fact in ("ecoli-drug-allergy", "resolved-ecoli-drug-allergy", "ecoli-drug-allergy-severe")
-}
 # A read that is needed to say no: (fact, query), for every fact whose successful empty read says no.
 DECLARED = [
     (name, query)

@@ -71,7 +71,9 @@ def test_what_the_site_maps_means_nothing_elsewhere(knowledge: Knowledge) -> Non
         for code in codes:
             assert code.system.startswith(OID)
             found = concept({"coding": [{"system": code.system, "code": code.code, "display": code.display}]})
-            assert [n for n, matcher in shipped.items() if matcher.matches(found)] == [], (name, code)
+            # Sets of how a drug is given are never asked what it is.
+            asked = {n: m for n, m in shipped.items() if not n.startswith("route-") and n != "continuous-infusion"}
+            assert [n for n, matcher in asked.items() if matcher.matches(found)] == [], (name, code)
 
 
 def test_through_prefetch() -> None:

@@ -66,7 +66,7 @@ def test_check_tries_what_start_needs(tmp_path: Path) -> None:
 
 def test_explain(tmp_path: Path, request_file: str) -> None:
     where = site(tmp_path)
-    assert "none of this service's" in run("explain", request_file).output
+    assert "whose drug is not understood" in run("explain", request_file).output
     assert "crs-adult-grade-2" in run("explain", request_file, CDS_SITE=where).output
     assert "crs-adult-grade-2" in run("explain", request_file, "--site", where).output
 
