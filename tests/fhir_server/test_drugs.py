@@ -201,7 +201,7 @@ def test_a_draft_that_nothing_names_gets_no_card(drug: dict[str, Any], whole: di
 def test_a_draft_whose_drug_is_not_in_it(whole: dict[str, Any], asker: Asker) -> None:
     """It may be any drug, so it is told."""
     answer = asker.ask(drafted(whole, {"medicationReference": {"reference": "#m1"}}))
-    assert (answer.decision, offers(answer)) == ("insufficient-data", [])
+    assert (answer.decision, offers(answer)) == ("insufficient-data", False)
 
 
 def test_a_draft_that_the_server_names(whole: dict[str, Any], good: GoodServer, asker: Asker) -> None:

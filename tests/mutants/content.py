@@ -62,9 +62,8 @@ def _sites(knowledge: Knowledge) -> Iterator[Change]:
                 yield Change(f"site {site.id}: {name} as {other}", f"policy {name}", _site_policy(site.id, name, other))
         shortage = {"tocilizumab_shortage": not site.tocilizumab_shortage}
         route = {"supply_route": "" if site.supply_route else "some route"}
-        routes = (
-            [route] if any(drug.regions[site.region].needs_supply_route for drug in knowledge.drugs.values()) else []
-        )
+        told = [drug.regions[site.region] for drug in knowledge.drugs.values() if site.region in drug.regions]
+        routes = [route] if any(region.needs_supply_route for region in told) else []
         regions = [{"region": region} for region in knowledge.regions if region != site.region]
         for changed in (shortage, *routes, *regions):
             yield Change(f"site {site.id}: {changed}", f"site {site.id}", _site(site.id, changed))

@@ -189,7 +189,8 @@ def _drugs(builder: Builder, given: Given, at: datetime) -> None:
             dose = quantity(int(steroid["dose"]), "mg")
             builder.given("dexamethasone", at - timedelta(hours=hours), dose=dose, route="Intravenous")
     documented = grades(given, at)
-    running_since = documented[-1][0] if documented else at - timedelta(hours=2)
+    # The record of a running drug is of its last bag: one that is older says too little to count.
+    running_since = max(documented[-1][0], at - timedelta(hours=12)) if documented else at - timedelta(hours=2)
     for drug in given.get("vasopressors") or ():
         builder.given(drug, running_since, route="Intravenous", running=True)
     if given.get("antipyretic"):
