@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import gc
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,7 @@ TEMPLATES = [
     for set_id in DATA["phrases"]
     for template in DATA["templates"]
 ]
-LONGEST = 0.5  # seconds for 72 KB
-KILOBYTES = 72
+KILOBYTES = 32
 
 
 @functools.cache
@@ -68,14 +66,27 @@ def test_ordinary_words_are_understood(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["sepsis no ", "no pneumonia, ", "history of ", "肺炎なし", "gram negative ", "a; "])
-def test_a_long_text_takes_no_longer_than_its_length(text: str) -> None:
+def test_a_long_text_takes_no_more_steps_than_its_length(text: str) -> None:
+    """Twice the text, twice the steps, whatever else the machine does."""
     recogniser()
-    written = Written((), text * (KILOBYTES * 1024 // len(text.encode())))
-    gc.freeze()  # what other tests left behind is not this text's
-    assert min(timed(written) for _ in range(3)) < LONGEST
+    short, long = (
+        steps(Written((), text * (size * 1024 // len(text.encode())))) for size in (KILOBYTES, 2 * KILOBYTES)
+    )
+    assert short > 100
+    assert long < 2.1 * short
 
 
-def timed(written: Written) -> float:
-    start = time.process_time()
-    recogniser().recognise(written)
-    return time.process_time() - start
+def steps(written: Written) -> int:
+    """Calls of functions, those of Python itself among them, while a text is recognised."""
+    counted = [0]
+
+    def count(frame: object, event: str, argument: object) -> None:
+        counted[0] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        recogniser().recognise(written)
+    finally:
+        sys.setprofile(before)
+    return counted[0]
