@@ -158,7 +158,7 @@ def _limits() -> Iterator[str]:
         ("body of a call", f"{BODY_BYTES // mib} MiB (`CDS_MAX_BODY_BYTES`), not compressed", "413; compressed: 415"),
         ("nesting; digits of one number", f"{MAX_DEPTH} levels; {MAX_DIGITS} digits", "400"),
         ("request line", f"{LINE_LIMIT} bytes", "414"),
-        ("headers", f"{HEADER_FIELDS}, of {HEADER_LIMIT // 1024} KiB each", "431 (too many: 400)"),
+        ("headers", f"{HEADER_FIELDS}, of {HEADER_LIMIT // 1024} KiB each", "431"),
         ("silence of a client", f"{STALL_SECONDS:g} s", "the connection is closed, or 400"),
         ("connecting to the FHIR server; one read", f"{fhir.connect_s:g} s; {fhir.call_s:g} s", "not read: unknown"),
         ("all reads for one call", f"{fhir.total_s:g} s, {fhir.lines} at once", "not read: unknown"),
