@@ -27,6 +27,8 @@ from tests.support.public_data import REAL_CHARTS
 # On how many charts each loss of each query is tried; 0: on all.
 EACH = int(os.environ.get("INCOMPLETE_READS", "4"))
 SEED = 20260305
+# By query: first rules of answers that may rest on it alone, where the policy (C2) lets the answer go on without it.
+_ONLY_THERE = {"vitals": ("grades-differ",), "procedures": ("grades-differ", "crs-renal-review", "iec-hs-review")}
 _REFUSED_TOKEN = {
     "access_token": "refused",
     "token_type": "Bearer",
@@ -78,16 +80,17 @@ class Proof:
         status, cards = self._answer(chart, query, loss)
         before, after = self._before(chart, query, loss), tone(cards, status)
         said = calmer(before, after)
-        if said and not (self._is_of_vital_signs(chart, query) and _says_not_read(cards)):
+        if said and not (self._stands_only_there(chart, query) and _says_not_read(cards)):
             yield f"{place}: {said}"
         if query == "statements" and not loss.empty_is_unknown and not says_statements_not_read(cards):
             yield f"{place}: the first card ({after.decision}) does not say that statements were not read"
 
-    def _is_of_vital_signs(self, chart: Asked, query: str) -> bool:
+    def _stands_only_there(self, chart: Asked, query: str) -> bool:
         """C2: failed vital signs or procedures alone do not shake a documented grade, and the card says what was not
-        read: that they say another grade stands only there."""
+        read: what speaks for another grade, or for dialysis beside an adequate clearance, stands only there."""
         whole = self._whole(chart)
-        return query in ("vitals", "procedures") and bool(whole) and explanation(whole[0])["rule"] == "grades-differ"
+        first = explanation(whole[0])["rule"] if whole else ""
+        return first in _ONLY_THERE.get(query, ())
 
     def _before(self, chart: Asked, query: str, loss: Loss) -> Tone:
         """What the answer is judged against: the whole chart; of a weak query what is said without its records.

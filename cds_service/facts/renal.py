@@ -23,17 +23,23 @@ _NOT_COMPUTABLE = "not-computable"
 def facts(given: RenalFunction, reading: Reading, known: Facts) -> Iterator[Fact]:
     """`clearance`, `function` and `not-read`."""
     clearance = _clearance(given, reading, known)
-    gaps = _measured_gaps(given, reading, known)
+    gaps = _measured_gaps(given, reading, known, clearance)
     function = _function(given, reading, clearance, gaps)
     yield clearance
     yield function
     yield _not_read(function, gaps)
 
 
-def _measured_gaps(given: RenalFunction, reading: Reading, known: Facts) -> tuple[str, ...]:
-    """Why there may be another clearance: a newer creatinine, or the weight that one is computed with."""
+def _measured_gaps(given: RenalFunction, reading: Reading, known: Facts, clearance: Fact) -> tuple[str, ...]:
+    """Why there may be another clearance: a newer creatinine, or the weight that one is computed with.
+
+    Procedures that failed leave dialysis open only where no clearance speaks against it (policy C2: alone they shake
+    nothing).
+    """
     since = reading.now - timedelta(hours=reading.windows[given.within])
     gaps = reading.chart.gaps((given.labs,), since)
+    if clearance.value is None:
+        gaps += reading.chart.gaps((given.procedures, given.conditions))
     measured = not isinstance(_fresh(given, reading, given.clearance), str)
     if measured or known[given.child].value is not False or known[given.weight].value is not None:
         return gaps
@@ -42,8 +48,6 @@ def _measured_gaps(given: RenalFunction, reading: Reading, known: Facts) -> tupl
 
 def _not_read(function: Fact, gaps: tuple[str, ...]) -> Fact:
     """Whether clearance may be severely reduced and nobody could see it: it was not read, rather than not measured."""
-    if function.value is None:
-        return unknown(_NOT_READ, function.why)
     return Fact(_NOT_READ, function.value == _NOT_COMPUTABLE and bool(gaps), text="; ".join(gaps))
 
 
@@ -150,7 +154,7 @@ def _when(resource: Resource) -> datetime | None:
 
 
 def _function(given: RenalFunction, reading: Reading, clearance: Fact, unread: tuple[str, ...]) -> Fact:
-    """`dialysis`, `severe`, `adequate`, or `not-computable`; unknown where dialysis is neither seen nor excluded.
+    """`dialysis`, `severe`, `adequate`, or `not-computable`: always known, because each answer has its own rule.
 
     Of results that were not all read (`unread`) another one may be lower: it is not adequate for certain.
     """
@@ -159,7 +163,9 @@ def _function(given: RenalFunction, reading: Reading, clearance: Fact, unread: t
         return Fact(name, "dialysis", sources=refs(dialysis), text=dialysis[0].concept.label)
     limit = reading.policies[given.severe_below]
     if gaps := reading.chart.gaps((given.procedures, given.conditions)):
-        return unknown(name, f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
+        severe = clearance.value is not None and float(clearance.value) < limit
+        if not severe:
+            return Fact(name, _NOT_COMPUTABLE, text=f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
     end_stage = _listed(given, reading, given.end_stage)
     if end_stage:
         return Fact(name, "severe", sources=refs(end_stage), text=end_stage[0].concept.label, notes=("end-stage",))
