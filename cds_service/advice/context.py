@@ -192,7 +192,10 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
     """
     queries = knowledge.catalogue.queries
     return {
-        "not_read": [{"title": Trusted(queries[q].title), "why": why} for q, why in order.not_read.items()],
+        "not_read": [
+            {"title": Trusted(queries[q].title), "why": why, "weak": q in order.forgone}
+            for q, why in order.not_read.items()
+        ],
         "because": [_because(f, knowledge, order.drug) for f in answer.because],
         "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
         "left_out": [

@@ -55,6 +55,7 @@ def decide(
     stated = [name for m in missing for name in m.facts]
     # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
     quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
+    not_read = _not_read(case)
     return replace(
         found,
         answers=_complete(case, answers),
@@ -64,7 +65,8 @@ def decide(
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
         orders_unread=reading.chart.gaps(("service-requests",)),
-        not_read=_not_read(case),
+        not_read=not_read,
+        forgone=tuple(query for query in not_read if not reading.chart.gaps((query,))),
     )
 
 

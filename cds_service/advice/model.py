@@ -83,7 +83,7 @@ class OrderAssessment:
     `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
-    were not read whole, by name.
+    were not read whole, by name; `forgone` are those of them that facts do without.
     """
 
     occasion: Occasion
@@ -100,6 +100,7 @@ class OrderAssessment:
     maximum: float | None = None
     orders_unread: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict)
+    forgone: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

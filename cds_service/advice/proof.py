@@ -89,7 +89,8 @@ def _full(knowledge: Knowledge) -> Json:
     missing = (Missing(stated, (one.name,)), Missing(rule, tuple(facts)[1:2]))
     first = next(occasion for each in knowledge.occasions.of_kind.values() for occasion in each)
     order = _order(first, facts, missing=missing, printed=(one,))
-    order = replace(order, not_read=dict.fromkeys(tuple(knowledge.catalogue.queries)[:1], "not sent"))
+    queries = tuple(knowledge.catalogue.queries)[:2]
+    order = replace(order, not_read=dict.fromkeys(queries, "not sent"), forgone=queries[1:])
     site = knowledge.site.model_copy(update={"not_kept": ("Immunization",)})
     filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
     regimen = next(iter(knowledge.regimens.values()), None)

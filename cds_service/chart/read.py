@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -37,7 +38,9 @@ class Read:
     `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
     `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
     all; `lost` says why some of these stayed unresolved. `forgone`
-    are the gaps of a weak query: they are said, and facts do without what they left out.
+    are the gaps of a weak query: they are said, and facts do without what they left out. `reaches` is how far back a
+    list that was cut is complete (None: nobody can tell); `empty_is_unknown` where it holds nothing and that does not
+    mean that there is nothing.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -52,6 +55,8 @@ class Read:
     referring: bool = False
     lost: str = ""
     forgone: tuple[str, ...] = ()
+    reaches: datetime | None = None
+    empty_is_unknown: bool = False
     _matching: dict[tuple[Matcher, ...], tuple[Resource, ...]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )

@@ -66,14 +66,14 @@ def derive(given: CrsGrade, moment: datetime, reading: Reading, since: datetime 
     low = max(low, 1 if fever else 0)
     pressure_seen = seen.pressors or (not child and seen.systolic is not None)
     # Where drugs or support are not all known, a vasopressor may run beside the best of vital signs.
-    complete = not reading.chart.gaps(_bounding(given, reading))
+    complete = not reading.chart.gaps(_bounding(given))
     since_when, why = _open(given, seen, moment, reading)
     exact = pressure_seen and seen.oxygen_observed and seen.temperature is not None and complete and not why
     words = _evidence(given, seen, fever, hypotensive)
     return Derived(low, exact, exact and not seen.fever_masked, words, seen, since_when, why)
 
 
-def _bounding(given: CrsGrade, reading: Reading) -> tuple[str, ...]:
+def _bounding(given: CrsGrade) -> tuple[str, ...]:
     """The queries whose absence leaves a grade without an upper bound."""
     return (given.administrations, given.oxygen.procedures)
 
@@ -124,7 +124,7 @@ def _derived_fact(given: CrsGrade, derived: Derived, reading: Reading, child: bo
     if is_proven(given, derived, child):
         more = {"text": derived.evidence, "unusable": seen.unusable}
         return Fact(name, derived.low, "{grade}", reading.now, seen.sources, **more)  # type: ignore[arg-type]
-    gaps = "; ".join(reading.chart.gaps((given.vitals, *_bounding(given, reading))))
+    gaps = "; ".join(reading.chart.gaps((given.vitals, *_bounding(given))))
     why = gaps or "; ".join(derived.open_why) or "pressure and oxygenation were not both observed in the window"
     if child:
         why = "in a child only a documented grade or a running vasopressor counts"
@@ -141,7 +141,7 @@ def _strange(derived: Derived) -> tuple[str, ...]:
 def _differ(given: CrsGrade, told: Fact, derived: Derived, reading: Reading) -> Fact:
     """True only where the difference is proven; with nothing documented there is nothing to differ from."""
     name = "differ"
-    gaps = "; ".join(reading.chart.gaps((given.conditions, given.vitals, given.administrations)))
+    gaps = "; ".join(reading.chart.gaps((given.conditions, given.vitals, *_bounding(given))))
     if told.value is None:
         return unknown(name, gaps) if gaps else Fact(name, False)
     grade, low = int(told.value), derived.low

@@ -71,7 +71,9 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     doubts += [f"{r.ref} has no usable time" for r in good if r.when is None]
     doubts += [f"{line} (unusable)" for line in bad]
     doubts += [f"{r.ref} has the status {r.status}" for r in good if reading.is_(given.unsure, r)]
-    doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,)))
+    # A drug that nobody can name is no dose of this episode where it was given before it.
+    reach = ((query, reading.hours_since(start)),) if start is not None else ()
+    doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,), reach=reach))
     counted, notes = _counted(given, good, reading, start)
     stated: list[Resource] = []
     if not counted:
@@ -142,7 +144,7 @@ def _unseen(given: DistinctDoses, reading: Reading, known: Facts, start: datetim
     """Why "no dose" cannot be concluded although no administration is visible."""
     if stated:
         return []
-    doubts = list(reading.chart.gaps((given.statements,)))
+    doubts = list(reading.chart.gaps((given.statements, given.requests)))
     ordered = [r for r in by_route(given, reading, known, given.requests)[0] if reading.is_(given.ordered, r)]
     ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
     if ordered:

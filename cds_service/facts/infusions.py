@@ -233,12 +233,13 @@ def _state(drugs: Vasopressors, row: _Row, stopped: datetime | None, moment: dat
 
 
 def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Reading) -> tuple[str, ...]:
-    """Continuous infusions that are ordered, where the chart records no infusion of anything: they may be running."""
+    """Continuous infusions that are ordered, where the chart records no infusion of anything: they may be running.
+    Orders that were not read may be such orders."""
     drugs = given.vasopressors
     if reading.once("records infusions", lambda: _records_infusions(given, reading)):
         return ()
     low = moment - timedelta(hours=reading.windows[drugs.open_within])
-    lines = []
+    lines = list(reading.chart.gaps((drugs.requests,), low))
     for order in reading.chart.of(drugs.requests):
         when = order.when
         if when is None or not low <= when.end <= moment or not reading.is_(drugs.ordered, order):

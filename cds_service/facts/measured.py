@@ -32,6 +32,10 @@ class _Values:
         """Records of the status that are not in the future."""
         return newest_first(r for r in self.given(reading) if reading.past(r))
 
+    def unresolved(self, reading: Reading) -> tuple[str, ...]:
+        """Records in time whose drug is not known."""
+        return unresolved_drugs(reading, self.query, reach=tuple((query, self.hours) for query in self.query))
+
     def nothing(self, name: str, reading: Reading, bad: list[str], when: str = "") -> Fact:
         """Unknown, because no value can be used, the read has gaps, or none was recorded (in time)."""
         gaps = "; ".join(reading.chart.gaps(self.query))
@@ -151,7 +155,7 @@ def total(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Fin
 
     def find(reading: Reading, known: Facts) -> Fact:
         found = [r for r in values.given(reading) if r.when is None or reading.within(r, values.hours)]
-        if gaps := reading.chart.gaps(values.query) + unresolved_drugs(reading, values.query):
+        if gaps := reading.chart.gaps(values.query) + values.unresolved(reading):
             return unknown(name, "; ".join(gaps))
         amounts = 0.0
         for record in found:

@@ -246,7 +246,7 @@ class NeurologicalScore(Computes):
 class RenalFunction(Computes):
     """Creatinine clearance, and the renal function that it and the chart's diagnoses and procedures tell."""
 
-    gives: ClassVar[Gives] = {"clearance": "number", "function": "code"}
+    gives: ClassVar[Gives] = {"clearance": "number", "function": "code", "not-read": "boolean"}
     by: Literal["renal-function"]
     labs: QueryId
     procedures: QueryId
