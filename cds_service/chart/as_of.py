@@ -12,11 +12,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from cds_service.chart.resource import Resource
+from cds_service.chart.resource import Resource, recorded
 from cds_service.chart.times import When
 
 Raw = Mapping[str, Any]
@@ -46,6 +46,12 @@ _REGISTERED: Final = {
 }  # fmt: skip
 
 
+def latest(resources: Iterable[Resource]) -> datetime | None:
+    """The last moment at which any of these came to be known or to be as it is; None where nothing says one."""
+    moments = [moment for resource in resources for moment in _history(resource) if moment is not None]
+    return max(moments, default=None)
+
+
 def resource_at(resource: Resource, now: datetime) -> Resource | None:
     """The resource as it was known at `now`; itself where nothing came later, None where it was not known yet."""
     known, settled = resource.remember("history", _history)
@@ -66,8 +72,8 @@ def _before(resource: Resource) -> Resource:
 
 
 def _known(resource: Resource) -> datetime | None:
-    times = (_began(resource, element) for element in _KNOWN.get(resource.type, ()))
-    found = [when.start for when in times if when is not None]
+    elements = [element for element in _KNOWN.get(resource.type, ()) if element in resource.raw]
+    found = [when.start for element in elements if (when := _began(resource, element)) is not None]
     if not found:
         return None
     # A sample is known of when it is taken, or at the latest with its result.
@@ -76,7 +82,7 @@ def _known(resource: Resource) -> datetime | None:
 
 def _began(resource: Resource, element: str) -> When | None:
     value = resource.raw.get(element)
-    return Resource({element: value.get("start")} if isinstance(value, Mapping) else resource.raw).time(element)
+    return recorded(value.get("start") if isinstance(value, dict) else value)
 
 
 def _start(when: When | None) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.chart.as_of import resource_at
+from cds_service.chart.as_of import latest, resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
@@ -68,6 +68,9 @@ class Chart:
 
 
 def _read_at(read: Read, now: datetime) -> Read:
+    last = read.remember("latest", latest)
+    if last is None or last <= now:
+        return read
     then = [resource_at(resource, now) for resource in read.resources]
     if all(was is resource for was, resource in zip(then, read.resources, strict=True)):
         return read
