@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from cds_service.chart.resource import Resource
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import Drawn, Selections
@@ -43,7 +44,8 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
 
 def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    return tuple(dict.fromkeys(line for group in groups for line in group))
+    said = [line for group in groups if group for line in group]
+    return tuple(dict.fromkeys(said)) if said else ()
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
@@ -79,8 +81,12 @@ def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]
 def unresolved_drugs(reading: Reading, queries: Sequence[str], live: frozenset[str] = _LIVE) -> tuple[str, ...]:
     """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
 
+    def nameless(records: Iterable[Resource]) -> list[Resource]:
+        return [record for record in records if record.concept.empty]
+
     def find() -> tuple[str, ...]:
-        lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
+        unnamed = (r for q in queries for r in reading.chart.remember(q, "nameless", nameless))
+        lost = [r.ref for r in unnamed if r.status in live]
         if not lost:
             return ()
         return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))

@@ -96,7 +96,9 @@ class Selections:
             doubts = [*start.doubts, *(puzzled(reading) if puzzled is not None else ())]
             if unsure is not None:
                 doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
-            found = [r for r in start.found if all(test(r, reading, known) for test in tests)]
+            found = list(start.found)
+            for test in tests:
+                found = [r for r in found if test(r, reading, known)]
             if standing:
                 found = [r for r in found if start.standings.get(id(r)) == standing]
             if besides:
