@@ -50,9 +50,6 @@ REPEATED: Final = "repeated"
 EXPLANATION: Final = "org.anakinra-cds.explanation"
 EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
 RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
-LOINC: Final = "http://loinc.org"
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
 # The path below which each rule has its page.
 CATALOGUE: Final = "knowledge"
