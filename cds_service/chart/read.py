@@ -74,7 +74,10 @@ class Read:
         return self._recognised(matcher).puzzles
 
     def _recognised(self, matcher: Matcher) -> _Recognised:
-        return self.remember(matcher.recogniser, lambda resources: _recognised(resources, matcher))
+        known: _Recognised | None = self._remembered.get(matcher.recogniser)
+        if known is None:
+            known = self.remember(matcher.recogniser, lambda resources: _recognised(resources, matcher))
+        return known
 
 
 @dataclass(frozen=True, slots=True)

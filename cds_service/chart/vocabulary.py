@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -103,8 +103,7 @@ class Matcher:
 
     def mentions(self, found: Concept) -> bool:
         """The same, also where it says that this is past: for what is never over, such as an allergy."""
-        meaning = self.meaning(found)
-        return meaning is not None and meaning.sense != "denied"
+        return self.id in self.recognised(found).mentioned
 
     def meaning(self, found: Concept) -> Meaning | None:
         """How the concept says this; None where it does not."""
@@ -137,6 +136,14 @@ class Matcher:
 def _bare(text: str) -> str:
     """Without what terminologies append to a display: SNOMED CT's semantic tag, ICD-10's "unspecified"."""
     return _APPENDED.sub("", text)
+
+
+def one_of(sets: Sequence[Matcher], past: bool = False) -> Callable[[Concept], bool]:
+    """Whether a concept says one of some value sets of the patient as of now; with `past` also that it is over."""
+    names, any_set = frozenset(matcher.id for matcher in sets), sets[0]
+    if past:
+        return lambda found: not names.isdisjoint(any_set.recognised(found).mentioned)
+    return lambda found: not names.isdisjoint(any_set.recognised(found).held)
 
 
 def matchers(value_sets: Mapping[str, ValueSet], recogniser: Recogniser) -> dict[str, Matcher]:

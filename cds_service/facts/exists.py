@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from cds_service.chart.resource import Resource
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.select import Drawn, Selections
+from cds_service.facts.select import NOTHING, Drawn, Selections
 from cds_service.knowledge.model import Exists, Selection
 
 Find = Callable[[Reading, Facts], Fact]
@@ -28,6 +28,7 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
         drawn = [draw(reading, known) for draw in draws]
         if any(each.found for each in drawn):
             return _yes(name, drawn, told, reading)
+        drawn = [each for each in drawn if each is not NOTHING]
         unclear = _lines(each.not_understood for each in drawn)
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)

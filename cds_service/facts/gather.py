@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from cds_service.facts import (
     active,
@@ -25,7 +26,7 @@ from cds_service.facts import (
 )
 from cds_service.facts import crs as crs_grade
 from cds_service.facts.exists import Find, exists
-from cds_service.facts.model import Fact, Facts, Reading, bounded, renamed
+from cds_service.facts.model import Fact, Facts, Reading, bounded
 from cds_service.facts.select import Selections
 from cds_service.facts.since import days_since, happened
 from cds_service.knowledge import model
@@ -146,6 +147,6 @@ def _computed(computation: str, select: Selections) -> Step:
     def step(reading: Reading, known: Facts) -> Iterator[Fact]:
         for fact in compute(reading, known):
             if fact.name in names:
-                yield renamed(fact, names[fact.name])
+                yield replace(fact, name=names[fact.name])
 
     return step
