@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from cds_service.chart.resource import Resource, recorded
-from cds_service.chart.times import When
+from cds_service.chart.times import When, parse_when
 
 Raw = Mapping[str, Any]
 # Of a type: since when a resource is as it is, and what it was before.
@@ -35,6 +35,7 @@ _KNOWN: Final = {
     "Immunization": ("recorded", "occurrenceDateTime"),
     "ServiceRequest": ("authoredOn",),
 }
+_MOMENTS: Final = _KNOWN | {"Condition": (*_KNOWN["Condition"], "abatementDateTime", "abatementPeriod")}
 _ENDED: Final = {"completed", "stopped", "cancelled"}
 # FHIR R5's MedicationRequest.statusChanged, as R4 carries it.
 _STATUS_CHANGED: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
@@ -47,9 +48,27 @@ _REGISTERED: Final = {
 
 
 def latest(resources: Iterable[Resource]) -> datetime | None:
-    """The last moment at which any of these came to be known or to be as it is; None where nothing says one."""
-    moments = [moment for resource in resources for moment in _history(resource) if moment is not None]
-    return max(moments, default=None)
+    """A moment since which nothing has become of any of these: the last that they write; None where they write none."""
+    last: datetime | None = None
+    for resource in resources:
+        for text in _written(resource):
+            when = parse_when(text)
+            if when is not None and (last is None or when.start > last):
+                last = when.start
+    return last
+
+
+def _written(resource: Resource) -> Iterator[str]:
+    """Every time that may say since when the resource is known, or as it is."""
+    raw = resource.raw
+    for element in _MOMENTS.get(resource.type, ()):
+        value = raw.get(element)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from (text for text in (value.get("start"), value.get("end")) if isinstance(text, str))
+    if resource.type == "MedicationRequest" and "extension" in raw:
+        yield from (e["valueDateTime"] for e in _status_changes(raw) if isinstance(e.get("valueDateTime"), str))
 
 
 def resource_at(resource: Resource, now: datetime) -> Resource | None:
@@ -132,11 +151,16 @@ def _ordered(order: Resource) -> Raw:
 
 
 def _status_changed(resource: Resource) -> datetime | None:
-    extensions = resource.raw.get("extension")
+    for extension in _status_changes(resource.raw):
+        return _start(recorded(extension.get("valueDateTime")))
+    return None
+
+
+def _status_changes(raw: Raw) -> Iterator[Raw]:
+    extensions = raw.get("extension")
     for extension in extensions if isinstance(extensions, list) else []:
         if isinstance(extension, Mapping) and extension.get("url") == _STATUS_CHANGED:
-            return _start(Resource(extension).time("valueDateTime"))
-    return None
+            yield extension
 
 
 _STATES: Final[Mapping[str, States]] = {

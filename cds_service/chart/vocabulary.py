@@ -17,8 +17,8 @@ from cds_service.knowledge.model import ValueSet
 class Concept:
     """A CodeableConcept, normalised: codes as (system, code), words lower-case.
 
-    `written` is the concept as it came; `known` remembers what it was recognised as: equal concepts of a process are
-    one object (see `concept`).
+    `written` is the concept as it came; `known` remembers what it was recognised as, and `named` which value sets it
+    names: equal concepts of a process are one object (see `concept`).
     """
 
     codes: tuple[tuple[str, str], ...]
@@ -27,6 +27,7 @@ class Concept:
     label: str
     written: Written
     known: dict[Recogniser, Recognition] = field(default_factory=dict, compare=False, repr=False)
+    named: dict[Matcher, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -122,6 +123,12 @@ class Matcher:
 
         Stricter than `matches`: "CRS in a patient with gout" matches gout and does not name it.
         """
+        named = found.named.get(self)
+        if named is None:
+            named = found.named[self] = self._names(found)
+        return named
+
+    def _names(self, found: Concept) -> bool:
         told = [text for text in (found.text, *found.displays) if text]
         if found.codes and all(self.recogniser.has(self.id, *code) for code in found.codes):
             return all(self._is_exact(text) or text in found.displays for text in told)
