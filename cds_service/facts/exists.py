@@ -29,24 +29,23 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
         if any(each.found for each in drawn):
             return _yes(name, drawn, told, reading)
         drawn = [each for each in drawn if each is not NOTHING]
-        unclear = _lines(each.not_understood for each in drawn)
+        unclear = _lines([each.not_understood for each in drawn])
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)
-        if bad := _lines(each.unusable for each in drawn):
+        if bad := _lines([each.unusable for each in drawn]):
             return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
         gaps = reading.chart.gaps(queries)
         lost = unresolved_drugs(reading, drugs, live) if drugs else ()
-        if doubts := (*gaps, *lost, *_lines(each.doubts for each in drawn)):
+        if doubts := (*gaps, *lost, *_lines([each.doubts for each in drawn])):
             return unknown(name, "; ".join(doubts), not_understood=unclear)
         return Fact(name, False, not_understood=unclear)
 
     return find
 
 
-def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    said = [line for group in groups if group for line in group]
-    return tuple(dict.fromkeys(said)) if said else ()
+    return tuple(dict.fromkeys([line for group in groups for line in group])) if groups else ()
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
@@ -55,7 +54,7 @@ def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Readi
     words = (
         named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
     )
-    text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
+    text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
