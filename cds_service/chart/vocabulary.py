@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from cds_service.chart.recognition import Meaning, Recogniser, Recognition, Written
 from cds_service.chart.words import fold, words_of
@@ -95,8 +95,7 @@ class Matcher:
     def __init__(self, value_set: ValueSet, recogniser: Recogniser) -> None:
         self.id = value_set.id
         self.recogniser = recogniser
-        phrases = (*value_set.text, *(c.display for c in value_set.codes))
-        self._exact = frozenset(words_of(fold(text)) for text in phrases)
+        self._phrases = (*value_set.text, *(c.display for c in value_set.codes))
 
     def matches(self, found: Concept) -> bool:
         """True where the concept says this of the patient as of now, for certain or in doubt."""
@@ -138,6 +137,11 @@ class Matcher:
 
     def _is_exact(self, text: str) -> bool:
         return words_of(fold(_bare(text))) in self._exact
+
+    @cached_property
+    def _exact(self) -> frozenset[tuple[str, ...]]:
+        """Few value sets are ever asked what a concept names."""
+        return frozenset(words_of(fold(text)) for text in self._phrases)
 
 
 def _bare(text: str) -> str:

@@ -92,7 +92,7 @@ class Gatherer:
         needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
         read = {query for name in needed for query in catalogue.reads(name)}
         self.queries = tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
-        self._steps = tuple(_steps(select, [name for name in catalogue.order() if name in needed]))
+        self._steps = tuple(_steps(select, [name for name in select.order if name in needed]))
 
     def gather(self, reading: Reading) -> dict[str, Fact]:
         """Every fact by name."""
@@ -125,10 +125,10 @@ def _steps(select: Selections, ordered: Iterable[str]) -> Iterator[Step]:
     for name in ordered:
         source = facts[name].source
         if not isinstance(source, Computed):
-            yield _declared(name, facts[name], select)
+            yield select.once(name, partial(_declared, name, facts[name], select))
         elif source.computed not in seen:
             seen.add(source.computed)
-            yield _computed(source.computed, select)
+            yield select.once(("computed", source.computed), partial(_computed, source.computed, select))
 
 
 def _declared(name: str, definition: FactDefinition, select: Selections) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -25,6 +25,7 @@ Test = Callable[[Resource, Reading, Facts], bool]
 OwnTest = Callable[[Resource], bool]
 Apart = Callable[[Concept, Reading, Facts], bool]
 C = TypeVar("C")
+T = TypeVar("T")
 
 
 class Drawn(Struct, frozen=True):
@@ -45,7 +46,8 @@ NOTHING = Drawn()
 class Selections:
     """The language of a catalogue, compiled for one set of value sets, policies and windows (in hours).
 
-    `records` draws each named set of records, once a reading; `statuses` tests each named status.
+    `records` draws each named set of records, once a reading; `statuses` tests each named status; `order` has all
+    facts, each after those that it is made of.
     """
 
     def __init__(
@@ -62,6 +64,15 @@ class Selections:
         self.statuses = status.compiled(catalogue.statuses)
         self._results = {name: result.compiled(read, terms) for name, read in catalogue.results.items()}
         self.records: Mapping[str, Draw] = {name: self._named(name) for name in catalogue.records}
+        self.order = catalogue.order()
+        self._compiled: dict[object, Any] = {}
+
+    def once(self, key: object, compile_: Callable[[], T]) -> T:
+        """What several plans are made of, compiled once. The key names it."""
+        if key not in self._compiled:
+            self._compiled[key] = compile_()
+        compiled: T = self._compiled[key]
+        return compiled
 
     def only(self, kind: type[C]) -> C | None:
         """The computation of a kind; None where the catalogue has none."""
