@@ -43,9 +43,10 @@ class Plan:
 class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
-    `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
-    time; `select` is the selection language, compiled for them. `templates` are the prefetch templates by query,
-    `searches` the same as a FHIR server is asked; `not_kept` the queries that this site's EHR holds nothing for.
+    `id` is `<digest> <site>`. `packs` are the units of each drug's own products. `policies` are values as written,
+    `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
+    `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` the
+    queries that this site's EHR holds nothing for.
     `plans` are by hook and key of an occasion; `every_fact` gathers the whole catalogue.
     """
 
@@ -53,6 +54,7 @@ class Program:
     knowledge: Knowledge
     terms: Mapping[str, Matcher]
     units: Mapping[str, UnitTable]
+    packs: Mapping[str, UnitTable]
     policies: Mapping[str, float]
     windows: Mapping[str, float]
     select: Selections
@@ -136,12 +138,14 @@ def compile_program(knowledge: Knowledge) -> Program:
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
     select = Selections(catalogue, terms, policies, windows)
+    units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
     rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
         terms=terms,
-        units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
+        units=units,
+        packs={name: units[AMOUNTS].in_products(drug.products) for name, drug in knowledge.orders.drugs.items()},
         policies=policies,
         windows=windows,
         select=select,

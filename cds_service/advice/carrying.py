@@ -32,5 +32,6 @@ def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Itera
     """The unknown facts among `names`, and those that could change the result of one of the rules, each once."""
     wanted = dict.fromkeys(names)
     for rule in rules:
-        wanted.update(dict.fromkeys(findings.outcomes[rule].missing))
+        if missing := findings.outcomes[rule].missing:
+            wanted.update(dict.fromkeys(missing))
     return tuple(facts[n] for n in wanted if n in facts and facts[n].value is None)

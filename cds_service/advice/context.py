@@ -99,6 +99,8 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
 def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
     """Safety rules that this site has switched off, with its reasons."""
     reasons = knowledge.site.rules_off
+    if not reasons:
+        return []
     off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
     return [{"title": Trusted(rule.title), "reason": reasons[rule.id]} for rule in off]
 
@@ -217,7 +219,7 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
 
 def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:
     """The facts behind an answer, or unknown beside it, that left records out."""
-    return [f for f in dict.fromkeys((*answer.because, *order.unknown)) if f.left_out]
+    return list(dict.fromkeys(f for f in (*answer.because, *order.unknown) if f.left_out))
 
 
 def _grouped(fact: Fact) -> list[str]:

@@ -23,7 +23,7 @@ from cds_service.knowledge.occasions import Occasion
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Everything that the steps of one decision look at."""
+    """Everything that the steps of one decision look at; `holding` are those of the rules that hold, in order."""
 
     occasion: Occasion
     knowledge: Knowledge
@@ -31,9 +31,7 @@ class _Case:
     findings: Findings
     facts: Facts
     reading: Reading
-
-    def holds(self, rule: RuleDefinition) -> bool:
-        return self.findings.outcomes[rule.id].truth is True
+    holding: Sequence[RuleDefinition]
 
 
 def decide(
@@ -45,8 +43,9 @@ def decide(
     facts: Facts,
 ) -> OrderAssessment:
     """The answers on one occasion, ranked. `rules` are those that were evaluated, in order."""
-    case = _Case(occasion, knowledge, rules, findings, facts, reading)
-    flags, trouble = tuple(r.id for r in rules if case.holds(r)), _trouble(findings)
+    holding = [rule for rule in rules if findings.outcomes[rule.id].truth is True]
+    case = _Case(occasion, knowledge, rules, findings, facts, reading, holding)
+    flags, trouble = tuple(rule.id for rule in holding), _trouble(findings)
     found = OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     if not _concerns_us(case):
         return found
@@ -143,7 +142,7 @@ def _missing(case: _Case) -> Iterator[Missing]:
     """Rules that say what is missing, and rules that are unknown and must not be."""
     for rule in case.rules:
         outcome = case.findings.outcomes[rule.id]
-        if case.holds(rule) and rule.finding.decision == INSUFFICIENT:
+        if outcome.truth and rule.finding.decision == INSUFFICIENT:
             unknown = tuple(_fact_names(case, outcome.holds))
             # What is missing may itself be a known fact: "cannot be computed" is an answer, with its reason as text.
             yield Missing(rule, unknown or tuple(n for n in outcome.holds if n in case.facts and case.facts[n].text))
@@ -169,23 +168,29 @@ def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Ans
         # One card says all that is missing; it comes from the rule that says so itself, where there is one.
         stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
         yield Answer(INSUFFICIENT, "warning", stated, case.occasion)
-    for rule in case.rules:
+    for rule in _found_by_either(case):
         decision, indicator = rule.finding.decision, rule.finding.indicator
         if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
             continue
-        if rule.pathway and decision == "review":
-            continue
-        either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
-        if either:
+        if not (rule.pathway and decision == "review"):
             yield Answer(decision, indicator, rule, case.occasion)
+
+
+def _found_by_either(case: _Case) -> Sequence[RuleDefinition]:
+    """The rules that hold, and the blocks that only the other evaluator found."""
+    fired = case.findings.fired
+    if fired.issubset([rule.id for rule in case.holding]):
+        return case.holding
+    held = {rule.id for rule in case.holding}
+    return [r for r in case.rules if r.id in held or (r.id in fired and r.finding.decision == "block")]
 
 
 def _pathway(case: _Case) -> tuple[Answer | None, str]:
     """The answer of the first pathway that has one, with its dose plan; and that pathway's name."""
     for name in case.knowledge.orders.pathways:
-        for rule in case.rules:
+        for rule in case.holding:
             decision, indicator = rule.finding.decision, rule.finding.indicator
-            if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
+            if rule.pathway != name or decision is None or indicator is None:
                 continue
             if decision in PATHWAY or decision == "review":
                 return _planned(case, Answer(decision, indicator, rule, case.occasion)), name
@@ -231,8 +236,7 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
 
 def _with_offers(case: _Case, answer: Answer) -> Answer:
     """A suggestion with its one-click orders; `order-ok` where the draft is already right; restricted by region."""
-    withheld = any(case.holds(r) and r.finding.withholds_order for r in case.rules)
-    if withheld:
+    if any(rule.finding.withholds_order for rule in case.holding):
         return replace(answer, decision="suggest-restricted", indicator="warning")
     if answer.regimen is None or answer.plan is None:
         return answer
@@ -279,9 +283,9 @@ def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
 
 
 def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
-    for rule in case.rules:
+    for rule in case.holding:
         decision, indicator = rule.finding.decision, rule.finding.indicator
-        if decision not in ("caution", "monitoring") or indicator is None or not case.holds(rule):
+        if decision not in ("caution", "monitoring") or indicator is None:
             continue
         if decision == "monitoring" and not suggested:
             continue

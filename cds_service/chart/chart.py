@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
-from cds_service.chart.as_of import resource_at
+from cds_service.chart.as_of import latest, resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
 from cds_service.chart.vocabulary import Matcher
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Chart:
     def of(self, query: str) -> tuple[Resource, ...]:
         """Every own resource of one query."""
         return self.reads.get(query, NOT_SENT).resources
+
+    def remember(self, query: str, key: object, derive: Callable[[tuple[Resource, ...]], T]) -> T:
+        """What `derive` makes of the own resources of one query, made once for all calls that bring the same ones: it
+        may look at nothing else, and not at the clock. The key names what is derived."""
+        return self.reads.get(query, NOT_SENT).remember(key, derive)
 
     def matching(self, queries: Iterable[str], *matchers: Matcher) -> Iterator[Resource]:
         """Own resources of some queries whose concept is in one of the value sets, in the order of the chart."""
@@ -59,7 +66,11 @@ class Chart:
 
     def gaps(self, queries: Iterable[str], since: datetime | None = None) -> tuple[str, ...]:
         """Why absence (`since` then) cannot be concluded from these queries; empty where it can."""
-        return tuple(f"{q}: {gap}" for q in queries for gap in _gaps(self.reads.get(q, NOT_SENT), since))
+        lines: list[str] = []
+        for query in queries:
+            if gaps := _gaps(self.reads.get(query, NOT_SENT), since):
+                lines += [f"{query}: {gap}" for gap in gaps]
+        return tuple(lines)
 
     def unread(self, queries: Iterable[str]) -> dict[str, str]:
         """Which of these queries were not read whole, and why: also those that facts do without."""
@@ -78,6 +89,9 @@ def _gaps(read: Read, since: datetime | None) -> tuple[str, ...]:
 
 
 def _read_at(read: Read, now: datetime) -> Read:
+    last = read.remember("latest", latest)
+    if last is None or last <= now:
+        return read
     then = [resource_at(resource, now) for resource in read.resources]
     if all(was is resource for was, resource in zip(then, read.resources, strict=True)):
         return read

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from cds_service.chart.resource import Resource
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.select import Drawn, Selections
+from cds_service.facts.select import NOTHING, Drawn, Selections
 from cds_service.knowledge.model import Exists, Selection
 
 Find = Callable[[Reading, Facts], Fact]
@@ -29,23 +29,24 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
         drawn = [draw(reading, known) for draw in draws]
         if any(each.found for each in drawn):
             return _yes(name, drawn, told, reading)
-        unclear = _lines(each.not_understood for each in drawn)
+        drawn = [each for each in drawn if each is not NOTHING]
+        unclear = _lines([each.not_understood for each in drawn])
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)
-        if bad := _lines(each.unusable for each in drawn):
+        if bad := _lines([each.unusable for each in drawn]):
             return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
         gaps = reading.chart.gaps(queries)
         lost = unresolved_drugs(reading, drugs, live, reach) if drugs else ()
-        if doubts := (*gaps, *lost, *_lines(each.doubts for each in drawn)):
+        if doubts := (*gaps, *lost, *_lines([each.doubts for each in drawn])):
             return unknown(name, "; ".join(doubts), not_understood=unclear)
         return Fact(name, False, not_understood=unclear)
 
     return find
 
 
-def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    return tuple(dict.fromkeys(line for group in groups for line in group))
+    return tuple(dict.fromkeys([line for group in groups for line in group])) if groups else ()
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
@@ -54,7 +55,7 @@ def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Readi
     words = (
         named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
     )
-    text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
+    text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
@@ -101,12 +102,14 @@ def unresolved_drugs(
     hours = dict(reach)
 
     def matters(query: str, record: Resource) -> bool:
-        if not record.concept.empty or record.status not in live:
-            return False
         return query not in hours or record.when is None or reading.within(record, hours[query])
 
+    def nameless(records: Iterable[Resource]) -> list[Resource]:
+        return [record for record in records if record.concept.empty]
+
     def find() -> tuple[str, ...]:
-        lost = [r.ref for q in queries for r in reading.chart.of(q) if matters(q, r)]
+        unnamed = ((q, r) for q in queries for r in reading.chart.remember(q, "nameless", nameless))
+        lost = [r.ref for q, r in unnamed if r.status in live and matters(q, r)]
         if not lost:
             return ()
         return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))

@@ -55,10 +55,11 @@ def order_in_hand(
     orders: Orders,
     terms: Mapping[str, Matcher],
     amounts: UnitTable,
+    packs: Mapping[str, UnitTable],
     medications: Medications,
 ) -> OrderInHand:
-    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed;
-    `medications` are those that drafts may refer to."""
+    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed; `packs`
+    are the units of each drug's own products; `medications` are those that drafts may refer to."""
     wanted = None if selections is None else frozenset(selections)
     drafts = []
     for raw in resources:
@@ -67,9 +68,7 @@ def order_in_hand(
         # While an order is being written, one without any drug is no order yet.
         if kind and not (kind == UNRESOLVED and wanted is not None and _is_unwritten(resource)):
             selected = wanted is None or resource.ref in wanted
-            drug = orders.drugs.get(kind)
-            packs = amounts.in_products(drug.products) if drug else amounts
-            drafts.append(Draft(resource, kind, dosage_of(raw, amounts, packs), selected))
+            drafts.append(Draft(resource, kind, dosage_of(raw, amounts, packs.get(kind, amounts)), selected))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
     ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import NOTHING, Concept, concept
 from cds_service.facts.exists import Find
-from cds_service.facts.model import Fact, Facts, Reading, renamed
+from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.facts.reasons import references_of, stated_reasons
 from cds_service.knowledge.model import OrderUse, Scope
 
@@ -35,7 +37,7 @@ def in_scope(name: str, scope: Scope) -> Find:
         use = known[scope.use]
         if is_other(str(use.value), reading):
             return Fact(name, False, sources=use.sources, text=f"the order is for {use.text}")
-        return renamed(known[scope.fact], name)
+        return replace(known[scope.fact], name=name)
 
     return find
 

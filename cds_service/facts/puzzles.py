@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
@@ -40,14 +40,14 @@ def puzzles(
         return hours is None or record.when is None or _within(record, reading, hours)
 
     def lines(reading: Reading) -> Sequence[str]:
-        def find() -> list[tuple[Resource, str]]:
-            told = ((r, puzzle_of(r, any_set)) for r in reading.chart.of(query))
+        def find(records: Iterable[Resource]) -> list[tuple[Resource, str]]:
+            told = ((r, puzzle_of(r, any_set)) for r in records)
             return [(r, line) for r, line in told if line]
 
-        found = reading.once(("puzzles", query), find)
+        found = reading.chart.remember(query, ("puzzles", any_set.recogniser), find)
         told = [line for r, line in found if counts(r, reading)]
         if unclear:
-            maybe = (r for r in reading.chart.of(query) if any(r.matches(m) for m in unclear))
+            maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
         return told
 

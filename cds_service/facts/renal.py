@@ -7,8 +7,9 @@ is not recorded the lower of the two is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.model import Fact, Facts, Reading, unknown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -32,6 +33,11 @@ from cds_service.knowledge.model.selection import (
 )
 
 
+@cache
+def _key(source: type[Source]) -> str:
+    return next(iter(source.model_fields))
+
+
 class Source(Model):
     """Where a fact comes from: one model for each kind, with exactly the members that it needs."""
 
@@ -41,7 +47,7 @@ class Source(Model):
     @property
     def kind(self) -> str:
         """The one key, in snake case."""
-        return next(iter(type(self).model_fields))
+        return _key(type(self))
 
     @property
     def max_age(self) -> str:
