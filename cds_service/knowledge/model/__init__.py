@@ -60,6 +60,7 @@ from cds_service.knowledge.model.rules import (
 from cds_service.knowledge.model.selection import (
     Age,
     DailyDose,
+    DosedDrafts,
     DraftDose,
     GradeSource,
     Growth,
@@ -161,6 +162,7 @@ __all__ = [
     "Dose",
     "DoseMaximum",
     "DoseSpacing",
+    "DosedDrafts",
     "DosedKind",
     "Dosing",
     "DraftDailyDose",

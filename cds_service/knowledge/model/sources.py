@@ -20,6 +20,7 @@ from cds_service.knowledge.model.names import (
 from cds_service.knowledge.model.selection import (
     Age,
     DailyDose,
+    DosedDrafts,
     DraftDose,
     FactType,
     GradeSource,
@@ -147,14 +148,14 @@ class DraftDailyDose(Source):
     """The daily dose of the drafts of a kind."""
 
     gives = ("number",)
-    draft_daily_dose: KindId
+    draft_daily_dose: DosedDrafts
 
 
 class DraftDoseComputable(Source):
     """Whether every draft of a kind says a certain daily dose."""
 
     gives = ("boolean",)
-    draft_dose_computable: KindId
+    draft_dose_computable: DosedDrafts
 
 
 class DraftJudged(Source):
