@@ -17,6 +17,7 @@ from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
 from cds_service.facts.graded import Dose, Graded, change_since, documented
 from cds_service.facts.model import Fact, Facts, LeftOut, Reading, refs, unknown, usable
+from cds_service.facts.puzzles import not_understood
 from cds_service.facts.since import last_at
 from cds_service.knowledge.model import DistinctDoses
 
@@ -79,6 +80,8 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
         doubts += undated + _unseen(given, reading, known, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
     times, joined = _merge(given, records, reading)
+    if len(times) < reading.policies[given.enough]:
+        doubts += _strange(given, reading, start)
     kept = {id(r) for r in counted}
     outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
     left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined]
@@ -148,6 +151,21 @@ def _unseen(given: DistinctDoses, reading: Reading, known: Facts, start: datetim
     if ordered:
         doubts.append(f"{given.in_} was ordered ({', '.join(refs(ordered))}) and no administration is visible")
     return doubts
+
+
+def _strange(given: DistinctDoses, reading: Reading, start: datetime | None) -> list[str]:
+    """Drugs given in the episode that nobody understood: each may be a dose."""
+    found = not_understood(given.administrations, reading, reading.terms[given.in_])
+    return [line for record, line in found if _may_be_one(given, record, reading, start)]
+
+
+def _may_be_one(given: DistinctDoses, record: Resource, reading: Reading, start: datetime | None) -> bool:
+    if not_given(given, record, reading) or not (
+        reading.is_(given.counted, record) or reading.is_(given.unsure, record)
+    ):
+        return False
+    when = record.when
+    return when is None or (when.start <= reading.horizon and (start is None or when.end >= start))
 
 
 def _merge(

@@ -157,7 +157,9 @@ class OtherRoute(Model):
 
 
 class DistinctDoses(Computes):
-    """The distinct doses of a drug in this episode, and how the grade answered to the last one."""
+    """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
+    not known where a drug that was given is not understood: it may be one.
+    """
 
     gives: ClassVar[Gives] = {
         "doses": "integer", "stated-only": "boolean", "hours-since": "number", "change": "code",
@@ -182,6 +184,7 @@ class DistinctDoses(Computes):
     episode_gap: Window
     in_progress: Window
     merge: Window
+    enough: Threshold
     interval: Window
     max_per_day: Threshold
     max_total: Threshold
