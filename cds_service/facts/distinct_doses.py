@@ -36,7 +36,7 @@ class Doses:
 
 
 def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`doses`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
+    """`doses`, `recent`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
     doses = count(given, reading, known)
     sources = refs(doses.records)
     text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
@@ -47,6 +47,7 @@ def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact
         more = {"text": text, "notes": doses.notes, "unusable": doses.unusable}
         counted = Fact("doses", len(doses.times), "{dose}", _last(doses), sources, **more)  # type: ignore[arg-type]
     yield replace(counted, left_out=doses.left_out)
+    yield _recent(given, reading, known)
     yield _stated_only(given, doses, reading, sources)
     yield _hours(doses, reading, sources)
     yield _cap(given, doses, reading, sources)
@@ -205,6 +206,19 @@ def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
 def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
     end = min(grade.end or (grade.recorded if grade.once else now), now)
     return end if reached is None else max(reached, end)
+
+
+def _recent(given: DistinctDoses, reading: Reading, known: Facts) -> Fact:
+    """Whether a dose was given lately, whatever the episode; what stands in its way makes a "no" unknown."""
+    name, query = "recent", given.administrations
+    ours, _, doubts = by_route(given, reading, known, query)
+    good, bad = usable(r for r in ours if not not_given(given, r, reading))
+    found = [r for r in good if reading.is_(given.counted, r) and reading.within(r, reading.windows[given.recent])]
+    if found:
+        dates = [r.when.start for r in found if r.when]
+        return Fact(name, True, as_of=max(dates), sources=refs(found), text=f"{len(found)} records")
+    doubts += [*bad, *reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,))]
+    return unknown(name, "; ".join(doubts), unusable=bad) if doubts else Fact(name, False)
 
 
 def _stated_only(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:

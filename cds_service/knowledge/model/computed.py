@@ -97,7 +97,7 @@ class BodyWeight(Computes):
 class OrderUse(Computes):
     """What the order says that it is for."""
 
-    gives: ClassVar[Gives] = {"use": "code"}
+    gives: ClassVar[Gives] = {"use": "code", "other": "boolean"}
     by: Literal["order-use"]
     conditions: QueryId
     toxicities: ValueSets
@@ -163,9 +163,9 @@ class DistinctDoses(Computes):
 
     gives: ClassVar[Gives] = {
         "doses": "integer", "stated-only": "boolean", "hours-since": "number", "change": "code",
-        "hours-until": "number", "cap-reached": "boolean",
+        "hours-until": "number", "cap-reached": "boolean", "recent": "boolean",
     }  # fmt: skip
-    denies = frozenset({"doses", "stated-only", "cap-reached"})
+    denies = frozenset({"doses", "stated-only", "cap-reached", "recent"})
     by: Literal["distinct-doses"]
     in_: Annotated[ValueSetId, Field(alias="in")]
     other_route: OtherRoute
@@ -185,6 +185,7 @@ class DistinctDoses(Computes):
     in_progress: Window
     merge: Window
     enough: Threshold
+    recent: Window
     interval: Window
     max_per_day: Threshold
     max_total: Threshold
