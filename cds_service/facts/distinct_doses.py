@@ -36,7 +36,8 @@ class Doses:
 
 
 def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`doses`, `recent`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
+    """`doses`, `recent`, `stated-only`, `hours-since`, `cap-reached`, `hours-until`, `change` and
+    `receding`."""
     doses = count(given, reading, known)
     sources = refs(doses.records)
     text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
@@ -53,6 +54,7 @@ def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact
     yield _cap(given, doses, reading, sources)
     yield _next(given, doses, reading, sources)
     yield _change(given, doses, reading, known, sources)
+    yield _receding(given, doses, reading, known)
 
 
 def _last(doses: Doses) -> datetime | None:
@@ -276,3 +278,13 @@ def _change(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts, 
     last = Dose(doses.times[-1][0], "last", sources, lost)
     grades, child = grades_of(given.grades, reading), known[given.child]
     return change_since("change", last, known[given.grade], lambda at: grade_then(grades, at, reading, child))
+
+
+def _receding(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts) -> Fact:
+    """Whether both grades are proven to be below that at the last dose; false where that cannot be shown."""
+    told, derived = known[given.documented].value, known[given.derived].value
+    if not doses.times or told is None or derived is None:
+        return Fact("receding", False)
+    then = grade_then(grades_of(given.grades, reading), doses.times[-1][0], reading, known[given.child])
+    below = then is not None and int(told) < then and int(derived) < then
+    return Fact("receding", below and float(derived) <= reading.policies[given.mild], sources=refs(doses.records))

@@ -105,11 +105,20 @@ class OrderUse(Computes):
     unconfirmed: StatusId
 
 
+class Eased(Model):
+    """The one difference that is no disagreement: a grade documented no longer than `within` ago, and vital signs that
+    now say one less."""
+
+    documented: int
+    derived: int
+    within: Window
+
+
 class CrsGrade(Computes):
     """The grade from vital signs and support, beside the documented one."""
 
     gives: ClassVar[Gives] = {
-        "grade": "integer", "derived": "integer", "differ": "boolean", "running": "boolean", "alone": "boolean",
+        "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
         "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
         "not-established": "boolean",
     }  # fmt: skip
@@ -133,6 +142,7 @@ class CrsGrade(Computes):
     hypotension: Threshold
     contradicted_within: Window
     highest_grade: int
+    eased: Eased
     flow: Quantity
     saturation: Quantity
     hypoxia: Threshold
@@ -164,6 +174,7 @@ class DistinctDoses(Computes):
     gives: ClassVar[Gives] = {
         "doses": "integer", "stated-only": "boolean", "hours-since": "number", "change": "code",
         "hours-until": "number", "cap-reached": "boolean", "recent": "boolean",
+        "receding": "boolean",
     }  # fmt: skip
     denies = frozenset({"doses", "stated-only", "cap-reached", "recent"})
     by: Literal["distinct-doses"]
@@ -191,6 +202,9 @@ class DistinctDoses(Computes):
     max_total: Threshold
     grades: CourseId
     grade: FactId
+    documented: FactId
+    derived: FactId
+    mild: Threshold
     child: FactId
 
 
