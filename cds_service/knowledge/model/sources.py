@@ -193,6 +193,13 @@ class PatientAge(Source):
     age: QueryId
 
 
+class Deceased(Source):
+    """Whether the patient is recorded as deceased."""
+
+    gives = ("boolean",)
+    deceased: QueryId
+
+
 class YoungerThan(Source):
     """Whether the patient is younger than an age."""
 
@@ -246,7 +253,7 @@ class Computed(Source):
 SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
     DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
-    PatientAge, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
+    PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 
 

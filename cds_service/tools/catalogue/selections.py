@@ -24,6 +24,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "drafted": "whether a drug of the value set is among the unsigned orders",
     "drafts_of": "whether there is an unsigned order of this kind",
     "drafts": "whether an unsigned order is of this sort",
+    "deceased": "whether the patient is recorded as deceased",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
     "draft_judged": "whether an unsigned order is one whose dose is judged",
