@@ -91,6 +91,8 @@ class BodyWeight(Computes):
     status: StatusId
     adult_within: Window
     child_within: Window
+    jump: Threshold
+    jump_within: Window
     child: FactId
 
 

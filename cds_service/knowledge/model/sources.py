@@ -82,6 +82,13 @@ class Rise(Source):
     rise: MeasuredIn
 
 
+class Increase(Source):
+    """The newest number less the lowest one within the window before it."""
+
+    gives = ("number",)
+    increase: MeasuredIn
+
+
 class TimesUpperLimit(Source):
     """The newest number over the upper limit that its own reference range states."""
 
@@ -251,7 +258,7 @@ class Computed(Source):
 
 
 SOURCES: tuple[type[Source], ...] = (
-    Exists, Newest, Rise, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
+    Exists, Newest, Rise, Increase, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
     DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
     PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from cds_service.tools.catalogue import sentences
 _CAPITAL: Final = re.compile(r"[A-Z]")
 _KINDS: Final[Mapping[str, str]] = {
     "newest": "the newest measured value",
+    "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
     "times_upper_limit": "the newest measured value as a multiple of its own upper limit",
     "sum": "the sum of the amounts given",
