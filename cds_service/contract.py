@@ -50,10 +50,11 @@ REPEATED: Final = "repeated"
 EXPLANATION: Final = "org.anakinra-cds.explanation"
 EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
 RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
-LOINC: Final = "http://loinc.org"
-# Where a search finds an Observation by its code: LOINC, and our own system where LOINC has no code.
-OBSERVATION_SYSTEMS: Final = (LOINC, "https://anakinra-cds.org/CodeSystem/observation")
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
 # The path below which each rule has its page.
 CATALOGUE: Final = "knowledge"
+# The largest body of a call unless a setting says otherwise, and what of it a prefetch leaves to the rest of the call:
+# drafts, context, token, and each Bundle's own links (a template has 6,000 characters at most).
+BODY_BYTES: Final = 2 * 1024 * 1024
+CALL_BYTES: Final = 96 * 1024
 SUMMARY_LIMIT: Final = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"

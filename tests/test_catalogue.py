@@ -11,7 +11,9 @@ import pytest
 
 from cds_service.knowledge import Knowledge, load
 from cds_service.knowledge.model import Condition, Dose
+from cds_service.knowledge.model.sources import SOURCES
 from cds_service.tools.catalogue import FilePlaces, Places, UrlPlaces, data, render
+from cds_service.tools.catalogue.selections import KIND_WORDS
 from cds_service.tools.catalogue.sentences import dose, sentence
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write
@@ -25,6 +27,11 @@ TRIAL = "rules/evidence/toy-trial.yaml"
 @pytest.fixture(scope="module")
 def pages(ours: Knowledge) -> dict[str, str]:
     return render(ours, FilePlaces())
+
+
+def test_every_kind_of_source_has_its_words() -> None:
+    """What `exists` selects and what is computed are told each in words of their own."""
+    assert set(KIND_WORDS) == {next(iter(source.model_fields)) for source in SOURCES} - {"exists", "computed"}
 
 
 # ---------------------------------------------------------------- the shipped knowledge

@@ -46,10 +46,6 @@ class Systems:
         match = self._families[name].match if name else "exact"
         return Spelling(name or system, tuple(_forms(match, code)))
 
-    def is_prefix(self, name: str) -> bool:
-        """Whether a code of this family also stands for the codes below it."""
-        return name in self._families and self._families[name].match == "prefix"
-
     def is_whole(self, system: str) -> bool:
         """Whether the knowledge knows this system whole: what is in none of our value sets is something else."""
         name = self._family.get(system, "")

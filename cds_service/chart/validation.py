@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 READ_TYPES = (
     "Patient", "Condition", "AllergyIntolerance", "Procedure", "Observation", "MedicationAdministration",
-    "MedicationStatement", "MedicationRequest", "Immunization", "DiagnosticReport",
+    "MedicationStatement", "MedicationRequest", "Immunization", "DiagnosticReport", "ServiceRequest",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.model import Reading
+from cds_service.facts.observed import components_of
 from cds_service.facts.result import NEGATIVE, POSITIVE, codes_of, value_of
 
 Outcome = Literal["growth", "none", "pending", "unclear"]
@@ -30,20 +31,18 @@ class Lab:
         own = self._own(culture)
         others = [self._part(part) for part in parts]
         if own == "growth" or "growth" in others:
-            return "unclear" if own == "none" or self._says_both(culture) else "growth"
+            return "unclear" if own == "none" or self._says_none(culture) else "growth"
         for said in (own, *others):
             if said in ("none", "pending"):
                 return said
         return "pending" if culture.status == "registered" and not said_of(culture) else "unclear"
 
-    def _says_both(self, culture: Resource) -> bool:
-        found, codes = said_of(culture), _codes(culture)
-        no = (
-            any(_said(c, self.nothing) for c in found)
-            or bool(codes & NEGATIVE)
+    def _says_none(self, culture: Resource) -> bool:
+        return (
+            any(_said(c, self.nothing) for c in said_of(culture))
+            or bool(_codes(culture) & NEGATIVE)
             or culture.raw.get("valueBoolean") is False
         )
-        return no and self._says_growth(culture)
 
     def _says_growth(self, culture: Resource) -> bool:
         found, codes = said_of(culture), _codes(culture)
@@ -94,14 +93,12 @@ def said_of(culture: Resource) -> tuple[Concept, ...]:
 
 def parts_of(culture: Resource, reading: Reading) -> tuple[Resource, ...]:
     """Its components, and the Observations that are its members: named by it, held in it, or derived from it."""
-    written = culture.raw.get("component")
-    parts = [Resource(c) for c in (written if isinstance(written, list) else []) if isinstance(c, Mapping)]
     by_ref, derived = reading.once("results", lambda: _index(reading))
     held = {f"#{c.get('id')}": Resource(c) for c in _listed(culture.raw, "contained")}
     named = [ref for element in ("hasMember", "result") for ref in _references(culture.raw, element)]
     members = [found for ref in named if (found := held.get(ref) or by_ref.get(_bare(ref))) is not None]
     members += derived.get(culture.ref, [])
-    return tuple({id(r): r for r in (*parts, *members)}.values())
+    return tuple({id(r): r for r in (*components_of(culture), *members)}.values())
 
 
 def specimens_of(resource: Resource) -> Iterator[Concept]:

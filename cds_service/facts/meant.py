@@ -11,7 +11,6 @@ from cds_service.facts.model import Reading
 from cds_service.knowledge.model import Meant
 
 Says = Callable[[Concept, Reading], bool]
-SenseOf = Callable[[Matcher, Concept, Reading], Sense | None]
 
 
 def said_as(meant: Meant, within: tuple[Matcher, ...], others: tuple[Matcher, ...], hours: Mapping[str, float]) -> Says:

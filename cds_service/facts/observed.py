@@ -14,7 +14,7 @@ _WITH_UNIT = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s?([^\W\d_]{1,12}(?:/[^\W\d_
 
 def parts_of(resource: Resource) -> tuple[Resource, ...]:
     """The Observation and each of its components as an Observation of its own: it has a code and a value like one."""
-    return (resource, *resource.remember("components", _components))
+    return (resource, *components_of(resource))
 
 
 def components_of(resource: Resource) -> tuple[Resource, ...]:

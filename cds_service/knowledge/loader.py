@@ -111,6 +111,7 @@ class Loaded:
     additions: list[site_terms.Addition] = field(default_factory=list)
     digest: str = ""
     whole: Catalogue | None = None
+    ruled: Occasions | None = None
 
     def table(self, kind: str) -> dict[str, Any]:
         """id -> model of this kind, sorted by id; empty where the folder is."""
@@ -146,8 +147,10 @@ class Loaded:
 
     @property
     def occasions(self) -> Occasions:
-        """Which rules run for which order and drug."""
-        return Occasions(self.orders.kinds, self.table(DRUGS), self.groups, self.table(RULES).values())
+        """Which rules run for which order and drug, put together once."""
+        if self.ruled is None:
+            self.ruled = Occasions(self.orders.kinds, self.table(DRUGS), self.groups, self.table(RULES).values())
+        return self.ruled
 
     @property
     def analytes(self) -> Mapping[str, Analyte]:

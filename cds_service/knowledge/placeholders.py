@@ -29,14 +29,11 @@ def policies_of(card: Card) -> frozenset[str]:
     return frozenset(_named(card, "policy"))
 
 
-def regimens_of(card: Card) -> frozenset[str]:
-    """Names of the regimens whose dose a card prints."""
-    return frozenset(_named(card, "regimen_dose"))
-
-
 def prints_dose_by_weight(card: Card) -> bool:
     """Whether it prints a dose or a maximum that goes by the patient's age and weight."""
-    return any(name.name in _BY_WEIGHT for tree in _trees(card) for name in tree.find_all(nodes.Name))
+    return any(
+        name.name in _BY_WEIGHT for tree in _trees(card.summary, card.detail) for name in tree.find_all(nodes.Name)
+    )
 
 
 def named(call: nodes.Call) -> str | None:
@@ -46,15 +43,24 @@ def named(call: nodes.Call) -> str | None:
 
 
 def _named(card: Card, function: str) -> Iterator[str]:
-    for tree in _trees(card):
-        for call in tree.find_all(nodes.Call):
-            if isinstance(call.node, nodes.Name) and call.node.name == function and (name := named(call)) is not None:
-                yield name
-
-
-def _trees(card: Card) -> Iterator[nodes.Template]:
-    """The templates that can be parsed: the others are refused elsewhere."""
     for text in (card.summary, card.detail):
+        yield from (name for called, name in _calls(text) if called == function)
+
+
+@lru_cache(maxsize=1024)
+def _calls(text: str) -> tuple[tuple[str, str], ...]:
+    """Every call with one name between quotes that a template makes: the function, and the name."""
+    return tuple(
+        (call.node.name, name)
+        for tree in _trees(text)
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and (name := named(call)) is not None
+    )
+
+
+def _trees(*texts: str) -> Iterator[nodes.Template]:
+    """The templates that can be parsed: the others are refused elsewhere."""
+    for text in texts:
         try:
             yield parsed(text)
         except TemplateSyntaxError:

@@ -10,10 +10,15 @@ import pytest
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Read
 from cds_service.chart.resource import Resource
+from cds_service.chart.validation import problem_of
+from cds_service.knowledge.checks.catalogue import SORTS
 
 NOON = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 DAY = "2026-03-05T"
 MORNING, EVENING = f"{DAY}08:00:00Z", f"{DAY}20:00:00Z"
+_DATES = (
+    "recordedDate", "effectiveDateTime", "performedDateTime", "authoredOn", "occurrenceDateTime",
+)  # fmt: skip
 CHANGED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
 
 
@@ -25,6 +30,15 @@ def at_noon(kind: str, **elements: Any) -> Resource | None:
     """The resource as it was known at noon."""
     found = chart({"resourceType": kind, "id": "1", **elements}).at(NOON).of("any")
     return found[0] if found else None
+
+
+@pytest.mark.parametrize("kind", sorted(SORTS))
+def test_a_type_that_a_query_may_ask_for_has_times_and_is_validated(kind: str) -> None:
+    """One list in `check`, three places that must know each of its types: a type half read would be silent."""
+    assert problem_of({"resourceType": kind}) != f"resource type {kind!r} is not read"
+    dated = [Resource({"resourceType": kind, "id": "1", name: MORNING}) for name in _DATES]
+    assert any(resource.when is not None for resource in dated)
+    assert any(at_noon(kind, **{name: EVENING}) is None for name in _DATES)
 
 
 def bounded(end: str) -> list[dict[str, Any]]:

@@ -110,6 +110,7 @@ WHEN = "{fact: neutrophil-count, below: policy.neutropenia}"
         ),
         (RULE, "orders: [toy-drug]", "orders: []", "orders", "expected at least one order kind"),
         (RULE, "hooks: [order-select, order-sign]", "hooks: []", "hooks", "expected at least one hook"),
+        (RULE, "hooks: [order-select, order-sign]", "hooks: [patient-view]", "hooks[0]", "no service is called for"),
         (
             RULE,
             "limits: []",
@@ -228,7 +229,6 @@ def test_regimen(*, root: Path, problems: Problems, old: str, new: str, key: str
     ("old", "new", "key", "expected"),
     [
         ("stratum: pathway", "stratum: safety", "when[0].finding", "expected a rule of a stratum before safety"),
-        ("[order-sign]", "[order-sign, patient-view]", "when[0].finding", "does not run for the hook patient-view"),
         ("is: true", "atLeast: 1", "when[0].atLeast", "a finding is compared with `is: true`, `is: false` or `known`"),
         ("is: true", "is: fires", "when[0].is", "a finding is compared with"),
         ("when:", 'any:\n  - - {fact: active-infection, is: "a"}\nwhen:', "any[0][0].is", "expected true or false"),
@@ -242,6 +242,15 @@ def test_finding(*, root: Path, problems: Problems, old: str, new: str, key: str
     assert len(problems()) == 1
     assert problems()[0].startswith(f"{SECOND}:{line}: {key}: ")
     assert expected in problems()[0]
+
+
+def test_a_finding_is_there_for_every_hook_of_the_rule_that_asks_for_it(root: Path, problems: Problems) -> None:
+    write(root, SECOND, SECOND_TEXT)
+    replace(root, RULE, "[order-select, order-sign]", "[order-select]")
+    found = [line for line in problems() if line.startswith(SECOND)]
+    assert len(found) == 1
+    assert "when[0].finding: " in found[0]
+    assert "does not run for the hook order-sign" in found[0]
 
 
 def test_finding_of_another_order_kind(root: Path, problems: Problems) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic.alias_generators import to_camel
 
+from cds_service.contract import SERVICES
 from cds_service.knowledge.checks.comparisons import ORDERINGS, misfit, operators
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import RULES, Loaded
@@ -78,7 +79,10 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
     orders = loaded.orders
     if not rule.hooks:
         yield document.problem(("hooks",), "expected at least one hook")
-    if not rule.orders and set(rule.hooks) != {"patient-view"}:
+    for index, hook in enumerate(rule.hooks):
+        if hook not in SERVICES.values():
+            yield document.problem(("hooks", index), f"no service is called for {hook}, so the rule would never run")
+    if not rule.orders:
         yield document.problem(("orders",), "expected at least one order kind")
     if rule.pathway:
         yield from missing(document, ("pathway",), "pathway", rule.pathway, orders.pathways)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator
@@ -70,11 +71,18 @@ class Named:
 
 def named_in(model: BaseModel) -> Iterator[Named]:
     """Every name of other knowledge in a model and in the models below it."""
-    for field, info in type(model).model_fields.items():
-        value = getattr(model, field)
-        here = (info.alias or field,)
+    for field, key, what in _fields(type(model)):
+        yield from _named(getattr(model, field), (key,), what)
+
+
+@cache
+def _fields(model: type[BaseModel]) -> tuple[tuple[str, str, str], ...]:
+    """Of each field of a model: its name, its key in a file, and what its names are of."""
+    found = []
+    for field, info in model.model_fields.items():
         marks = [mark.what for mark in info.metadata if isinstance(mark, Names)]
-        yield from _named(value, here, marks[0] if marks else _inner(info.annotation))
+        found.append((field, info.alias or field, marks[0] if marks else _inner(info.annotation)))
+    return tuple(found)
 
 
 def _named(value: Any, here: Path, what: str) -> Iterator[Named]:

@@ -13,7 +13,7 @@ from cds_service.knowledge.model import Computed, Exists, Meant, Named, Selectio
 from cds_service.tools.catalogue import sentences
 
 _CAPITAL: Final = re.compile(r"[A-Z]")
-_KINDS: Final[Mapping[str, str]] = {
+KIND_WORDS: Final[Mapping[str, str]] = {
     "newest": "the newest measured value",
     "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
@@ -74,7 +74,7 @@ def in_words(knowledge: Knowledge, source: Source) -> Iterator[str]:
         yield f"computed: {_plain(source.give)} of {_plain(source.computed)}"
         yield from _goes_by(knowledge, given)
     else:
-        yield _KINDS[source.kind]
+        yield KIND_WORDS[source.kind]
         yield from _goes_by(knowledge, source)
 
 
