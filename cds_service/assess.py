@@ -58,7 +58,7 @@ def question_of(program: Program, call: HookCall, medications: Medications) -> Q
     """What a call asks. `medications` are those that its draft orders refer to."""
     selections = call.selections if call.hook == "order-select" else None
     drafts, orders = call.draft_orders, program.knowledge.orders
-    order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, program.packs, medications)
+    order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, medications)
     return Question(call.hook, order, call.encounter_id)
 
 

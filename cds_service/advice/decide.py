@@ -13,7 +13,7 @@ from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
-from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
@@ -257,8 +257,9 @@ def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -
         return ()
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
     drafts = case.reading.order.of_kind(regimen.order_kind)
+    weight = kilograms(case.facts["weight"])
     # The first draft is the one that would change; the others stay in the session whatever is offered for it.
-    beside = [draft.dosage.daily_mg for draft in drafts[1:]]
+    beside = [draft.dosage(weight).daily_mg for draft in drafts[1:]]
     # A draft whose drug is not known may be the same drug.
     unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
     # A draft for another use is not ours to change.

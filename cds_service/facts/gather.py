@@ -37,6 +37,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Exists: lambda name, s, unit, select: exists(name, s, select),
     model.Newest: lambda name, s, unit, select: measured.newest(name, s.newest, unit, select),
     model.Rise: lambda name, s, unit, select: measured.rise(name, s.rise, unit, select),
+    model.Increase: lambda name, s, unit, select: measured.increase(name, s.increase, unit, select),
     model.TimesUpperLimit: lambda name, s, unit, select: measured.times_upper_limit(
         name, s.times_upper_limit, unit, select
     ),
@@ -58,6 +59,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
         name, s.active_daily_dose, unit, select
     ),
     model.PatientAge: lambda name, s, unit, select: patient.age(name),
+    model.Deceased: lambda name, s, unit, select: patient.deceased(name),
     model.YoungerThan: lambda name, s, unit, select: patient.younger_than(name, s.younger_than),
     model.SmallerThan: lambda name, s, unit, select: patient.smaller_than(name, s.smaller_than),
     model.InScope: lambda name, s, unit, select: order_use.in_scope(name, s.in_scope),

@@ -21,13 +21,15 @@ NOT_STATED = "not-stated"
 
 
 def facts(given: OrderUse, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`use`: what all drafts of the kind in hand are for."""
+    """`use`: what all drafts of the kind in hand are for; `other`: whether no CAR-T pathway answers that."""
     drafts = reading.order.of_kind(reading.order.kind)
     stated = {use_of(d.resource, reading) for d in drafts}
     use = stated.pop() if len(stated) == 1 else NOT_STATED
     sources = tuple(d.resource.ref for d in drafts) if use != NOT_STATED else ()
     uses = reading.orders.uses(reading.drug)
-    yield Fact("use", use, sources=sources, text=uses[use].title if use in uses else "")
+    text = uses[use].title if use in uses else ""
+    yield Fact("use", use, sources=sources, text=text)
+    yield Fact("other", is_other(use, reading), sources=sources, text=text)
 
 
 def in_scope(name: str, scope: Scope) -> Find:

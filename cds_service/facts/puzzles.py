@@ -40,18 +40,24 @@ def puzzles(
         return hours is None or record.when is None or _within(record, reading, hours)
 
     def lines(reading: Reading) -> Sequence[str]:
-        def find(records: Iterable[Resource]) -> list[tuple[Resource, str]]:
-            told = ((r, puzzle_of(r, any_set)) for r in records)
-            return [(r, line) for r, line in told if line]
-
-        found = reading.chart.remember(query, ("puzzles", any_set.recogniser), find)
-        told = [line for r, line in found if counts(r, reading)]
+        told = [line for r, line in not_understood(query, reading, any_set) if counts(r, reading)]
         if unclear:
             maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
         return told
 
     return lines
+
+
+def not_understood(query: str, reading: Reading, any_set: Matcher) -> Sequence[tuple[Resource, str]]:
+    """The records of a query that were not understood, each with a line that says so. Any matcher will do: what is
+    recognised is recognised by all value sets together."""
+
+    def find(records: Iterable[Resource]) -> list[tuple[Resource, str]]:
+        told = ((r, puzzle_of(r, any_set)) for r in records)
+        return [(r, line) for r, line in told if line]
+
+    return reading.chart.remember(query, ("puzzles", any_set.recogniser), find)
 
 
 def _within(record: Resource, reading: Reading, hours: float) -> bool:

@@ -28,5 +28,5 @@ def question_of(program: Program, patient: bundles.Chart, hook: str = "order-sel
     drafts = drafts_of(patient) or (anakinra_draft(patient.patient_id, hook=hook),)
     orders, chart = program.knowledge.orders, signed(patient)
     drugs = {f"Medication/{r['id']}": r for r in chart if r["resourceType"] == "Medication" and "id" in r}
-    order = order_in_hand(drafts, None, orders, program.terms, program.amounts, program.packs, drugs)
+    order = order_in_hand(drafts, None, orders, program.terms, program.amounts, drugs)
     return Question(hook, order, encounter_of(patient) or None)

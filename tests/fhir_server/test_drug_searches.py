@@ -211,9 +211,7 @@ def draft(reference: str, **more: Any) -> dict[str, Any]:
 def kinds(order: Mapping[str, Any], drugs: Medications) -> tuple[str, ...]:
     """What the service takes the draft for."""
     program = service().program
-    return order_in_hand(
-        [order], None, program.knowledge.orders, program.terms, program.amounts, program.packs, drugs
-    ).kinds
+    return order_in_hand([order], None, program.knowledge.orders, program.terms, program.amounts, drugs).kinds
 
 
 def nothing() -> dict[str, Any]:

@@ -280,7 +280,11 @@ regions:
 """
 _DOSED_FACTS = """\
   toy-drug-active: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
-  toy-drug-active-daily-dose: {title: Its daily dose, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
+  toy-drug-active-daily-dose:
+    title: Its daily dose
+    type: number
+    unit: mg/d
+    from: {draftDailyDose: {orders: toy-drug, weight: neutrophil-count}}
 """
 _MAXIMA = """\
 toy-maximum:

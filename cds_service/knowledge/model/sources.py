@@ -21,6 +21,7 @@ from cds_service.knowledge.model.names import (
 from cds_service.knowledge.model.selection import (
     Age,
     DailyDose,
+    DosedDrafts,
     DraftDose,
     FactType,
     GradeSource,
@@ -85,6 +86,13 @@ class Rise(Source):
 
     gives = ("number",)
     rise: MeasuredIn
+
+
+class Increase(Source):
+    """The newest number less the lowest one within the window before it."""
+
+    gives = ("number",)
+    increase: MeasuredIn
 
 
 class TimesUpperLimit(Source):
@@ -153,14 +161,14 @@ class DraftDailyDose(Source):
     """The daily dose of the drafts of a kind."""
 
     gives = ("number",)
-    draft_daily_dose: KindId
+    draft_daily_dose: DosedDrafts
 
 
 class DraftDoseComputable(Source):
     """Whether every draft of a kind says a certain daily dose."""
 
     gives = ("boolean",)
-    draft_dose_computable: KindId
+    draft_dose_computable: DosedDrafts
 
 
 class DraftJudged(Source):
@@ -196,6 +204,13 @@ class PatientAge(Source):
 
     gives = ("number",)
     age: QueryId
+
+
+class Deceased(Source):
+    """Whether the patient is recorded as deceased."""
+
+    gives = ("boolean",)
+    deceased: QueryId
 
 
 class YoungerThan(Source):
@@ -249,9 +264,9 @@ class Computed(Source):
 
 
 SOURCES: tuple[type[Source], ...] = (
-    Exists, Newest, Rise, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
+    Exists, Newest, Rise, Increase, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
     DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
-    PatientAge, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
+    PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 
 
