@@ -43,6 +43,7 @@ NOTHING = Concept((), (), "", "", Written((), ""))
 # A chart has a few dozen distinct concepts, again and again. Long ones are rare and would fill the memory: so many
 # characters a concept times the number remembered is the bound.
 _LONGEST = 256
+_CODING = 32  # characters that each further coding counts for, however short it is
 
 
 @lru_cache(maxsize=4096)
@@ -71,16 +72,18 @@ def concept(value: object) -> Concept:
     """A Concept from a CodeableConcept as it came; anything else gives an empty one."""
     if not isinstance(value, Mapping):
         return NOTHING
-    codings = [c for c in _list(value.get("coding")) if isinstance(c, Mapping)]
+    listed = (c for c in _list(value.get("coding")) if isinstance(c, Mapping))
+    codings = [c for c in listed if c.get("code") or c.get("display")]
     codes = tuple((str(c.get("system", "")), str(c["code"])) for c in codings if c.get("code"))
     # Aligned with `codings`, so that an excluded code can silence its own display only.
-    displays = tuple(normalise(str(c.get("display") or "")) for c in codings if c.get("code") or c.get("display"))
+    displays = tuple(normalise(str(c.get("display") or "")) for c in codings)
     text = str(value.get("text") or "")
     label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
     label = label or (codes[0][1] if codes else "")
     told = ((str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in codings)
     written = Written(tuple(told), text)
-    made = _one if len(text) + sum(map(len, chain(*written.codings))) <= _LONGEST else Concept
+    length = len(text) + sum(map(len, chain(*written.codings))) + _CODING * (len(codings) - 1)
+    made = _one if length <= _LONGEST else Concept
     return made(codes, tuple(d for d in displays if d), normalise(text), label[:120], written)
 
 

@@ -154,7 +154,7 @@ class Selections:
         yield from self._time_tests(selection)
         yield from self._concept_tests(selection)
         if selection.drafts:
-            yield lambda r, reading, known: r.ref not in {d.resource.ref for d in reading.order.drafts}
+            yield lambda r, reading, known: r.ref not in reading.draft_refs
         if selection.severe:
             severe = self.terms[selection.severe]
             yield lambda r, reading, known: is_severe(r, severe)
