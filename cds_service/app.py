@@ -64,4 +64,11 @@ def start_service(settings: Settings, loaded: Knowledge | None = None) -> Answer
     from cds_service import knowledge
     from cds_service.service import Service
 
-    return Service.start(loaded or knowledge.load(settings.knowledge, settings.site))
+    loaded = loaded or knowledge.load(settings.knowledge, settings.site)
+    if settings.max_body_bytes < (needed := loaded.catalogue.call_bytes()):
+        log.warning(
+            "CDS_MAX_BODY_BYTES: %d is less than a call with a full prefetch may have (%d): it would be refused",
+            settings.max_body_bytes,
+            needed,
+        )
+    return Service.start(loaded)
