@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench soak metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile soak metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -38,11 +38,15 @@ check: $(VENV)/.dev ## style, types, layers, and the rules and cards themselves
 bench: $(VENV)/.dev ## measure the service against a bare Flask view
 	@$(BIN)/python -m benchmarks.bench
 
+hostile: $(VENV)/.dev ## measure charts that were made to be slow or large, each alone
+	@$(BIN)/python -m benchmarks.hostile
+
 soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000
 
-metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must
-	@METAMORPHIC_EXAMPLES=3000 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py
+metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
+	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \
+	  tests/facts/test_facts_relations.py tests/test_relations.py
 
 incomplete: $(VENV)/.dev ## lose each query of each chart in every way: no answer becomes calmer
 	@INCOMPLETE_READS=0 $(BIN)/python -m pytest --no-cov -q tests/test_incomplete_reads.py

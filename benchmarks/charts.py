@@ -75,6 +75,17 @@ def _instance(number: int) -> bytes:
     return str(uuid.UUID(int=number, version=4)).encode()
 
 
+def example_call(templates: Mapping[str, str]) -> dict[str, Any]:
+    """The call of the example patient, as replay makes it."""
+    return _call(templates, _example())
+
+
+def _example() -> Chart:
+    (source,), _ = sources([EXAMPLES / "patients" / f"{_PATIENT}.json"])
+    (base,) = [item for item in read(source) if isinstance(item, Chart)]
+    return base
+
+
 def _call(templates: Mapping[str, str], chart: Chart) -> dict[str, Any]:
     return build_call(chart, hook=HOOK, templates=templates, at=AT)
 
@@ -88,8 +99,7 @@ def prefetched(call: Mapping[str, Any]) -> int:
 def _chart(templates: Mapping[str, str], size: int) -> Chart:
     """The example patient, without its oldest laboratory results or with older resources, until the templates read
     exactly `size`."""
-    (source,), _ = sources([EXAMPLES / "patients" / f"{_PATIENT}.json"])
-    (base,) = [item for item in read(source) if isinstance(item, Chart)]
+    base = _example()
     base = _without_oldest(base, _call(templates, base), size)
     missing = size - prefetched(_call(templates, base))
     if missing < 0:

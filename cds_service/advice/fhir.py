@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.advice.model import DosePlan
 from cds_service.chart.units import UCUM
-from cds_service.chart.validation import problem_of
+from cds_service.chart.validation import elements_of, problem_of
 from cds_service.knowledge.model import CardOrder, Medication, Pack, Route
 
 Json = dict[str, Any]
@@ -81,13 +81,19 @@ def _named(rest: Json, medication: Medication) -> Json:
 
 
 def _valid_parts(core: Json, rest: Json, medication: Medication) -> Json:
-    """As much of the draft as is valid. Costs one validation for each element, so only after the whole has failed."""
-    kept = dict(core)
+    """As much of the draft as is valid. Each element is judged by itself, beside the least that an order has, so that
+    the work grows with the draft and no faster; what R4 does not know is left out, and of a choice the first stays."""
     drug = {k: rest[k] for k in _MEDICATION if k in rest}
-    kept |= drug if not problem_of(kept | drug) else {"medicationCodeableConcept": coding(medication)}
+    ours = {"medicationCodeableConcept": coding(medication)}
+    kept = {**core, **(drug if not problem_of(core | drug) else ours)}
+    elements, chosen = elements_of("MedicationRequest"), set()
     for key, value in rest.items():
-        if key not in _MEDICATION and not problem_of(kept | {key: value}):
-            kept[key] = value
+        choice = elements.get(key)
+        if choice is None or key in _MEDICATION or choice in chosen or problem_of({**core, **ours, key: value}):
+            continue
+        kept[key] = value
+        if choice:
+            chosen.add(choice)
     return kept
 
 

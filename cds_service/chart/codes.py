@@ -110,6 +110,7 @@ class CodeIndex:
         self._systems = systems
         self._exact: dict[tuple[str, str], set[str]] = {}
         self._begins: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+        self._longest = 0  # characters of a beginning: what follows them decides nothing
 
     def add(self, set_id: str, codes: Iterable[Code]) -> None:
         """The codes of a value set that are listed one by one."""
@@ -117,7 +118,7 @@ class CodeIndex:
             spelling = self._systems.spelled(code.system, code.code)
             for form in spelling.forms:
                 if code.match == "prefix":
-                    self._begins.setdefault((spelling.family, form), []).append((set_id, True))
+                    self._begin(spelling.family, form, set_id, True)
                 else:
                     self._exact.setdefault((spelling.family, form), set()).add(set_id)
 
@@ -126,7 +127,11 @@ class CodeIndex:
         forms = [form for begin in begins for form in _range(begin)]
         for family in families:
             for form in forms:
-                self._begins.setdefault((family, form), []).append((set_id, included))
+                self._begin(family, form, set_id, included)
+
+    def _begin(self, family: str, form: str, set_id: str, included: bool) -> None:
+        self._longest = max(self._longest, len(form))
+        self._begins.setdefault((family, form), []).append((set_id, included))
 
     def sets_of(self, system: str, code: str) -> frozenset[str]:
         """Every value set that holds the code. The longest beginning decides: an exception lies below what it is of."""
@@ -134,7 +139,7 @@ class CodeIndex:
         found = {name for form in spelling.forms for name in self._exact.get((spelling.family, form), ())}
         for form in spelling.forms if not self._systems.is_sequela(spelling.family, spelling.forms) else ():
             told: dict[str, bool] = {}
-            for length in range(1, len(form) + 1):
+            for length in range(1, min(len(form), self._longest) + 1):
                 told.update(self._begins.get((spelling.family, form[:length]), ()))
             found |= {name for name, included in told.items() if included}
         return frozenset(found)

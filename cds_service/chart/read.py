@@ -19,6 +19,7 @@ import msgspec
 
 from cds_service.chart.outcomes import loss
 from cds_service.chart.resource import ANYWHERE, Resource
+from cds_service.chart.validation import MOST_PARTS
 from cds_service.chart.vocabulary import Matcher
 
 T = TypeVar("T")
@@ -129,25 +130,34 @@ def parse_read(body: bytes) -> Read:
     kind = value.get("resourceType")
     if kind == "OperationOutcome":
         return Read(gaps=("an OperationOutcome instead of data",), done=False)
+    large = body.count(b"{") > MOST_PARTS
     if kind == "Bundle" or (kind is None and "entry" in value):
-        return _bundle(value)
+        return _bundle(value, large)
     if isinstance(kind, str):
-        return Read((Resource(value),))
+        return Read(gaps=(_too_large(1),), done=False) if large else Read((Resource(value),))
     return Read(gaps=("not a FHIR resource",), done=False)
 
 
-def _bundle(bundle: Mapping[str, Any]) -> Read:
-    entries = bundle.get("entry")
-    if entries is not None and not isinstance(entries, list):
+def _too_large(count: int) -> str:
+    return f"{count} resource{'s' if count > 1 else ''} of more than {MOST_PARTS} parts, not read"
+
+
+def _bundle(bundle: Mapping[str, Any], large: bool) -> Read:
+    """`large`: so many objects that a single resource may hold more than can be read."""
+    written = bundle.get("entry")
+    if written is not None and not isinstance(written, list):
         return Read(gaps=("Bundle.entry is not a list",), done=False)
-    raws = [e.get("resource") if isinstance(e, dict) else None for e in entries or ()]
+    sent = written or []
+    entries = [e for e in sent if msgspec.json.encode(e).count(b"{") <= MOST_PARTS] if large else sent
+    raws = [e.get("resource") if isinstance(e, dict) else None for e in entries]
     found = [r for r in raws if isinstance(r, dict) and isinstance(r.get("resourceType"), str)]
-    medications = medications_of(entries or ())
+    medications = medications_of(entries)
     plain = [r for r in found if r["resourceType"] not in ("OperationOutcome", "Medication")]
     resources = tuple(Resource(r, medications) for r in plain)
     more, total = _following(bundle), _total(bundle)
     cut = _cut(more is not None, total, len(resources))
-    gaps = tuple(_gaps(raws, found))
+    unread = (_too_large(len(sent) - len(entries)),) if len(entries) < len(sent) else ()
+    gaps = (*unread, *_gaps(raws, found))
     named = bundle.get("resourceType") == "Bundle"
     return Read(
         resources,
@@ -239,8 +249,14 @@ def _cut(more: bool, total: int | None, count: int) -> str:
     return f"{total} results exist, {count} were sent" if total is not None and total > count else ""
 
 
+def _weight(body: bytes) -> int:
+    """About how much memory a parsed value takes with all that is derived of it: JSON of nothing but brackets takes
+    twenty times its length."""
+    return 2 * len(body) + 400 * body.count(b"{") + 64 * body.count(b"[") + 32 * body.count(b",")
+
+
 class ReadCache:
-    """Parsed prefetch values by content, least recently used out first, bounded in bytes of JSON."""
+    """Parsed prefetch values by content, least recently used out first, bounded in bytes of memory, about."""
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
@@ -256,10 +272,10 @@ class ReadCache:
             if held is not None:
                 self._reads.move_to_end(key)
                 return held[0]
-        read = finish(parse_read(body))
+        read, weight = finish(parse_read(body)), _weight(body)
         with self._lock:
-            self._held += 0 if key in self._reads else len(body)
-            self._reads[key] = (read, len(body))
+            self._held += 0 if key in self._reads else weight
+            self._reads[key] = (read, weight)
             while self._held > self._budget and len(self._reads) > 1:
                 _, (_, size) = self._reads.popitem(last=False)
                 self._held -= size

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
-from cds_service.chart.words import SENSES, Cue, Lexicon, Phrase, Sense, Side, fold, words_of
+from cds_service.chart.scopes import SENSES, Cue, Phrase, Sense, Side
+from cds_service.chart.words import Lexicon, fold, words_of
 from cds_service.knowledge.model import CodeSystems, Cues, Languages, ValueSet
 
 _LEAST_LETTERS: Final = 3

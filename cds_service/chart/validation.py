@@ -20,6 +20,8 @@ READ_TYPES = (
 )  # fmt: skip
 
 
+# Objects of one resource: a chart's largest have some hundreds. What has more is not read, and said not to be.
+MOST_PARTS: Final = 20_000
 # Bytes of one resource: with the number of those remembered this bounds the memory (16 MiB).
 _LONGEST: Final = 8192
 
@@ -27,6 +29,8 @@ _LONGEST: Final = 8192
 def problem_of(raw: Mapping[str, Any]) -> str:
     """What is wrong, by element, without repeating the chart's own values; "" where nothing is."""
     encoded = msgspec.json.encode(raw)
+    if encoded.count(b"{") > MOST_PARTS:
+        return f"it has more than {MOST_PARTS} parts"
     return _remembered(encoded) if len(encoded) <= _LONGEST else _problem(encoded)
 
 
@@ -49,6 +53,14 @@ def _problem(encoded: bytes) -> str:
     except Exception as error:  # fhir.resources answers malformed content with bare Python errors of many kinds
         return f"unreadable ({type(error).__name__})"
     return ""
+
+
+@lru_cache(maxsize=len(READ_TYPES))
+def elements_of(kind: str) -> Mapping[str, str]:
+    """The elements that R4 knows of a type of resource; for each that is one of a choice (`reported[x]`) which one."""
+    found = get_fhir_model_class(kind).model_fields.values()
+    more = ((field.alias, field.json_schema_extra) for field in found)
+    return {str(name): str(extra.get("one_of_many", "")) if isinstance(extra, dict) else "" for name, extra in more}
 
 
 def warm() -> None:

@@ -42,6 +42,7 @@ NOTHING = Concept((), (), "", "", Written((), ""))
 # A chart has a few dozen distinct concepts, again and again. Long ones are rare and would fill the memory: so many
 # characters a concept times the number remembered is the bound.
 _LONGEST = 256
+_CODING = 32  # characters that each further coding counts for, however short it is
 Codings = tuple[tuple[str, str, str], ...]
 
 
@@ -74,6 +75,7 @@ def concept(value: object) -> Concept:
     if not text and not codings:
         return NOTHING
     length = len(text) + sum([len(system) + len(code) + len(display) for system, code, display in codings])
+    length += _CODING * max(0, len(codings) - 1)
     return _remembered(codings, text) if length <= _LONGEST else _concept(codings, text)
 
 

@@ -17,9 +17,8 @@ def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections)
 
     def find(reading: Reading, known: Facts) -> Fact:
         chart = reading.chart
-        drafts = {d.resource.ref for d in reading.order.drafts}
         matched = chart.matching((dose.requests,), matcher)
-        orders = [r for r in matched if r.ref not in drafts and reading.is_(dose.ordered, r)]
+        orders = [r for r in matched if r.ref not in reading.draft_refs and reading.is_(dose.ordered, r)]
         if gaps := chart.gaps(queries):
             return unknown(name, "; ".join(gaps))
         amounts = Amounts(reading.units[dose.analyte])

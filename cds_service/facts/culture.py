@@ -40,12 +40,12 @@ class Lab:
     def _says_none(self, culture: Resource) -> bool:
         return (
             any(_said(c, self.nothing) for c in said_of(culture))
-            or bool(_codes(culture) & NEGATIVE)
+            or bool(codes_of(culture) & NEGATIVE)
             or culture.raw.get("valueBoolean") is False
         )
 
     def _says_growth(self, culture: Resource) -> bool:
-        found, codes = said_of(culture), _codes(culture)
+        found, codes = said_of(culture), codes_of(culture)
         yes = (
             any(_said(c, self.grew) for c in found) or bool(codes & POSITIVE) or culture.raw.get("valueBoolean") is True
         )
@@ -59,7 +59,7 @@ class Lab:
 
     def _part(self, part: Resource) -> Outcome:
         """What a component or a member says: an organism may be what it is called."""
-        codes = _codes(part)
+        codes = codes_of(part)
         if any(_said(c, self.grew) for c in said_of(part)) or codes & POSITIVE:
             return "growth"
         found = self._less(part)
@@ -71,7 +71,7 @@ class Lab:
         no = any(_said(c, self.nothing) for c in found) or culture.raw.get("valueBoolean") is False
         if any(_said(c, self.unreadable) for c in found) and not no:
             return "unclear"
-        if no or denied or _codes(culture) & NEGATIVE:
+        if no or denied or codes_of(culture) & NEGATIVE:
             return "none"
         return "pending" if any(_said(c, self.pending) for c in found) else "unclear"
 
@@ -88,6 +88,10 @@ class Lab:
 
 def said_of(culture: Resource) -> tuple[Concept, ...]:
     """Every result that a culture, a part of one or a report states itself."""
+    return culture.remember("said", _said_of)
+
+
+def _said_of(culture: Resource) -> tuple[Concept, ...]:
     return tuple(found for found in (*_values(culture), *_concluded(culture)) if not found.empty)
 
 
@@ -134,10 +138,6 @@ def _concluded(report: Resource) -> Iterator[Concept]:
         yield value_of(Resource({"valueString": report.raw.get("conclusion")}))
         yield from (concept(code) for code in _listed(report.raw, "conclusionCode"))
     yield from (concept(mark) for mark in _listed(report.raw, "interpretation"))
-
-
-def _codes(culture: Resource) -> set[str]:
-    return codes_of(culture, value_of(culture))
 
 
 def _said(found: Concept, matchers: Matchers) -> bool:

@@ -8,11 +8,12 @@ policy asks for. A report of results that were sent as well is none of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import When
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.culture import Lab, Matchers, Outcome, parts_of, said_of
 from cds_service.facts.model import Reading
@@ -56,11 +57,8 @@ class Judge:
         """What became of each culture, by the identity of its record."""
         results, now = self._results(cultures, reading), reading.now
         # By the time they were taken: two at one moment may be the bottles of one set.
-        negatives = {
-            r.culture.when
-            for r in results
-            if r.outcome == "none" and self.final(r.culture, now) and r.culture.when and reading.past(r.culture)
-        }
+        negative = (r.culture for r in results if r.outcome == "none" and self.final(r.culture, now))
+        negatives = sorted(when.start for when in {c.when for c in negative if reading.past(c)} if when)
         commensals = [r.culture for r in results if r.outcome in ("growth", "unclear") and self._commensal_only(r)]
         recent = len({c.when for c in commensals if reading.within(c, self.window)})
         alone = {id(c) for c in commensals} if recent < self.commensal_sets else set()
@@ -74,7 +72,7 @@ class Judge:
         outcomes = {id(r.culture): r.outcome for r in found}
         return [r for r in found if not _is_told_twice(r, outcomes)]
 
-    def _standing(self, result: Result, negatives: Collection[When], alone: set[int], reading: Reading) -> Standing:
+    def _standing(self, result: Result, negatives: Sequence[datetime], alone: set[int], reading: Reading) -> Standing:
         culture, outcome, when = result.culture, result.outcome, result.culture.when
         if outcome == "none":
             return "negative"
@@ -88,7 +86,7 @@ class Judge:
             return "pending"
         if outcome == "unclear" or id(culture) in alone or not self._counts(result, reading):
             return "uncertain"
-        cleared = sum(1 for n in negatives if n.start > when.end) >= self.cleared_by
+        cleared = len(negatives) - bisect_right(negatives, when.end) >= self.cleared_by
         return "cleared" if cleared else "positive"
 
     def _counts(self, result: Result, reading: Reading) -> bool:
@@ -160,11 +158,12 @@ def _all_match(named: list[str], matcher: Matcher) -> bool:
     def says(text: str) -> bool:
         return matcher.matches(concept({"text": text}))
 
-    while named:
-        if says(named[0]):
-            named = named[1:]
-        elif len(named) > 1 and not says(named[1]) and says(f"{named[0]}, {named[1]}"):
-            named = named[2:]
+    at = 0
+    while at < len(named):
+        if says(named[at]):
+            at += 1
+        elif at + 1 < len(named) and not says(named[at + 1]) and says(f"{named[at]}, {named[at + 1]}"):
+            at += 2
         else:
             return False
     return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from cds_service.chart.scopes import Sense
 from cds_service.chart.vocabulary import Concept, Matcher
-from cds_service.chart.words import Sense
 from cds_service.facts.model import Reading
 from cds_service.knowledge.model import Meant
 

@@ -109,6 +109,11 @@ class Reading:
         """The references of all Conditions of the chart."""
         return self.once("condition refs", lambda: frozenset(r.ref for r in self.chart.of("conditions")))
 
+    @property
+    def draft_refs(self) -> frozenset[str]:
+        """The references of all drafts in hand."""
+        return self.once("draft refs", lambda: frozenset(d.resource.ref for d in self.order.drafts))
+
     def is_(self, status: str, resource: Resource) -> bool:
         """Whether a resource is in a named status of the catalogue now."""
         return self.select.statuses[status](resource, self.now)

@@ -53,8 +53,8 @@ def words_of(found: Concept) -> str:
 
 
 def numbers_in(text: str, table: UnitTable) -> Iterator[float]:
-    """Every number of a text that is followed by a unit of the table, in its canonical unit."""
-    for match in _WITH_UNIT.finditer(text):
-        found = table.convert({"value": float(match[1].replace(",", ".")), "unit": match[2]})
+    """Every different number of a text that is followed by a unit of the table, in its canonical unit."""
+    for number, unit in dict.fromkeys(_WITH_UNIT.findall(text)):
+        found = table.convert({"value": float(number.replace(",", ".")), "unit": unit})
         if isinstance(found, Converted):
             yield found.value

@@ -6,7 +6,8 @@ nothing, more than one thing, or that in other words ("CRS in a patient with gou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -57,8 +58,13 @@ def use_of(request: Resource, reading: Reading) -> str:
         return NOT_STATED
     # EHRs link an order to a problem by themselves: beside a CAR-T toxicity on record such a link proves nothing.
     referred = () if _toxicity(given, reading) else _referred(given, request, reading)
-    found = {_named(given, reason, reading) for reason in (*stated_reasons(request), *referred)}
-    return found.pop() if len(found) == 1 else NOT_STATED
+    named = ""
+    for reason in chain(stated_reasons(request), referred):
+        use = _named(given, reason, reading)
+        if use == NOT_STATED or named not in ("", use):
+            return NOT_STATED
+        named = use
+    return named or NOT_STATED
 
 
 def _named(given: OrderUse, reason: Concept, reading: Reading) -> str:
@@ -72,19 +78,32 @@ def _named(given: OrderUse, reason: Concept, reading: Reading) -> str:
 
 def _toxicity(given: OrderUse, reading: Reading) -> bool:
     """A CAR-T toxicity is on record as active."""
-    sets = (reading.terms[name] for name in given.toxicities)
-    matched = reading.chart.matching((given.conditions,), *sets)
-    return any(reading.is_(given.active, r) for r in matched)
+
+    def find() -> bool:
+        sets = (reading.terms[name] for name in given.toxicities)
+        matched = reading.chart.matching((given.conditions,), *sets)
+        return any(reading.is_(given.active, r) for r in matched)
+
+    return reading.once("a toxicity", find)
 
 
 def _referred(given: OrderUse, request: Resource, reading: Reading) -> Sequence[Concept]:
     """The Conditions that a MedicationRequest refers to; one that has ended, or is not certain, says nothing."""
     found = []
+    conditions = reading.once("conditions by ref", lambda: _by_ref(reading.chart.of(given.conditions)))
     for target, display in references_of(request):
-        known = [r for r in reading.chart.of(given.conditions) if r.ref == target]
-        if known:
-            certain = reading.is_(given.active, known[0]) and not reading.is_(given.unconfirmed, known[0])
-            found.append(known[0].concept if certain else NOTHING)
+        known = conditions.get(target)
+        if known is not None:
+            certain = reading.is_(given.active, known) and not reading.is_(given.unconfirmed, known)
+            found.append(known.concept if certain else NOTHING)
         elif target:
             found.append(concept({"text": display}))
+    return found
+
+
+def _by_ref(conditions: Iterable[Resource]) -> dict[str, Resource]:
+    """By its reference the first Condition of that name."""
+    found: dict[str, Resource] = {}
+    for condition in conditions:
+        found.setdefault(condition.ref, condition)
     return found

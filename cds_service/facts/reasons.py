@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
 
 
-def stated_reasons(request: Resource) -> Sequence[Concept]:
+def stated_reasons(request: Resource) -> Iterator[Concept]:
     """The reasons of a MedicationRequest that it states itself, coded or in words."""
     written = request.raw.get("reasonCode")
-    return [concept(r) for r in written] if isinstance(written, list) else []
+    return (concept(r) for r in (written if isinstance(written, list) else ()))
 
 
 def references_of(request: Resource) -> Sequence[tuple[str, object]]:

@@ -20,17 +20,25 @@ Answer = Callable[[Resource], bool | None]
 
 def value_of(observation: Resource) -> Concept:
     """The coded or written result. Sentences and lines become clauses, so that each is matched for itself."""
+    return observation.remember("result", _value)
+
+
+def _value(observation: Resource) -> Concept:
     coded = observation.raw.get("valueCodeableConcept")
     if not isinstance(coded, Mapping):
         return concept({"text": _SENTENCE.sub("; ", observation.text("valueString"))})
     return concept({**coded, "text": _SENTENCE.sub("; ", str(coded.get("text") or ""))})
 
 
-def codes_of(observation: Resource, value: Concept) -> set[str]:
+def codes_of(observation: Resource) -> frozenset[str]:
     """The codes of the result and of its interpretation, whatever their system: charts swap the two elements."""
+    return observation.remember("result codes", _codes)
+
+
+def _codes(observation: Resource) -> frozenset[str]:
     written = observation.raw.get("interpretation")
     marks = [concept(mark) for mark in written] if isinstance(written, list) else []
-    return {code for found in (value, *marks) for _, code in found.codes}
+    return frozenset(code for found in (value_of(observation), *marks) for _, code in found.codes)
 
 
 def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answer:
@@ -40,7 +48,7 @@ def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answer:
 
     def answer(observation: Resource) -> bool | None:
         value = value_of(observation)
-        codes = codes_of(observation, value)
+        codes = codes_of(observation)
         flag = observation.raw.get("valueBoolean") if reading.flag else None
         says_yes = any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or flag is True
         says_no = any(m.matches(value) for m in no) or bool(codes & NEGATIVE) or flag is False

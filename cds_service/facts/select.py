@@ -189,7 +189,7 @@ class Selections:
             meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
             yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         if selection.drafts:
-            yield lambda r, reading, known: r.ref not in {d.resource.ref for d in reading.order.drafts}
+            yield lambda r, reading, known: r.ref not in reading.draft_refs
 
     def _status_tests(self, selection: Selection) -> Iterator[Test]:
         fits = tuple(self.statuses[name] for name in selection.status or ())

@@ -39,10 +39,14 @@ def with_notes(allergy: Resource, unspecific: Matcher) -> Sequence[Concept]:
     found = concepts_of(allergy)
     if not all(unspecific.matches(each) or unspecific.recognised(each).puzzle for each in found):
         return found
+    return (*found, *allergy.remember("notes", _notes))
+
+
+def _notes(allergy: Resource) -> Sequence[Concept]:
     written = allergy.raw.get("note")
     notes = [n.get("text") for n in written if isinstance(n, Mapping)] if isinstance(written, list) else []
     said = (*notes, *(r.get("description") for r in _reactions(allergy)))
-    return (*found, *(concept({"text": text}) for text in said if isinstance(text, str)))
+    return tuple(concept({"text": text}) for text in said if isinstance(text, str))
 
 
 def _reactions(resource: Resource) -> Iterator[Mapping[str, object]]:

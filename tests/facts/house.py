@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -70,13 +70,16 @@ def bundle(entries: Sequence[Resource], **more: Any) -> Resource:
 
 @dataclass(frozen=True)
 class Case:
-    """A chart and a call. `prefetch` replaces whole prefetch values by key, `missing` takes keys away."""
+    """A chart and a call. `prefetch` replaces whole prefetch values by key, `missing` takes keys away; `also` are
+    further resources that a query found, whatever it asks for; `written` says how each resource is sent."""
 
     given: Sequence[Item] = ()
     person: Resource = field(default_factory=patient)
     draft: Sequence[Item] = ({"draft": "anakinra", "id": "draft-1"},)
     prefetch: Mapping[str, Any] = field(default_factory=dict)
     missing: Sequence[str] = ()
+    also: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    written: Callable[[Resource], Resource] = dict
     hook: str = "order-select"
     encounter: str | None = None
     site: str = "us"
@@ -89,7 +92,8 @@ class Case:
     def call(self) -> HookCall:
         """The hook call."""
         chart = self.resources()
-        values: dict[str, Any] = {q: bundle(_of(q, chart)) for q in service().knowledge.catalogue.queries}
+        found = {q: [*_of(q, chart), *self.also.get(q, ())] for q in service().knowledge.catalogue.queries}
+        values: dict[str, Any] = {q: bundle([self.written(r) for r in each]) for q, each in found.items()}
         values["patient"] = self.person
         values |= self.prefetch
         drafts = resources(self.draft)

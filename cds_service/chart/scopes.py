@@ -1,0 +1,155 @@
+"""How the phrases of a clause are meant: said, doubted, past or denied, by the cues that stand around them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+Sense = Literal["said", "doubted", "past", "denied"]
+# The most alarming reading first: a text that says one thing twice is read by the first of these.
+SENSES: Final[tuple[Sense, ...]] = ("said", "doubted", "past", "denied")
+Side = Literal["before", "after", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Words that change how the phrases of their clause are meant: those on the other side of it, at most `reach` words
+    away. `side` says where the cue stands. `sense` "said" takes a past back; a `person` is somebody else, who may stand
+    anywhere in the clause."""
+
+    sense: Sense
+    side: Side
+    reach: int
+    person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
+    the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
+    begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by."""
+
+    set_id: str = ""
+    excludes: bool = False
+    cue: Cue | None = None
+    turn: bool = False
+    join: bool = False
+    when: bool = False
+
+
+class Hit(NamedTuple):
+    """A phrase at its words; one that holds a comma itself ("Staphylococcus, coagulase negative") crosses clauses."""
+
+    start: int
+    end: int
+    phrase: Phrase
+    crosses: bool = False
+
+
+def longest(terms: Iterable[Hit]) -> list[Hit]:
+    """Without the phrases that lie in a longer one of their own set: "septic shock" is not also "septic"."""
+    upto: dict[str, int] = {}
+    kept = []
+    for hit in terms:
+        if hit.end > upto.get(hit.phrase.set_id, 0):
+            upto[hit.phrase.set_id] = hit.end
+            kept.append(hit)
+    return kept
+
+
+def silenced(hits: Sequence[Hit], terms: Sequence[Hit]) -> tuple[set[tuple[str, int]], set[str]]:
+    """What exclusions silence: one that contains a phrase of its set only what lies in it ("organizing pneumonia"), as
+    (set, place); any other its whole set, in the clause ("lidocaine")."""
+    places: dict[str, list[int]] = {}
+    for hit in terms:
+        places.setdefault(hit.phrase.set_id, []).append(hit.start)
+    silenced: set[tuple[str, int]] = set()
+    wide: set[str] = set()
+    for hit in hits:
+        if hit.phrase.excludes:
+            own = places.get(hit.phrase.set_id, [])
+            inside = own[bisect_left(own, hit.start) : bisect_left(own, hit.end)]
+            silenced.update((hit.phrase.set_id, start) for start in inside)
+            if not inside:
+                wide.add(hit.phrase.set_id)
+    return silenced, wide
+
+
+class Scope:
+    """The cues of one clause, ready to say how each of its phrases is meant."""
+
+    def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit]) -> None:
+        first = min(hit.start for hit in terms)
+        cues = _cues(hits, first)
+        told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
+        self._person = any(cue.person for _, cue in told)
+        self._active = any(cue.sense == "said" for _, cue in told)
+        acting = [(hit, cue) for hit, cue in told if cue.sense != "said"]
+        self._before = [(hit.end, cue) for hit, cue in acting if cue.side != "after"]
+        self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
+        self._ends = [end for end, _ in self._before]
+        self._starts = [start for start, _ in self._after]
+        self._joins = sorted(hit.start for hit in hits if hit.phrase.join)
+
+    def sense(self, hit: Hit, trailing: Cue | None) -> Sense:
+        """By what follows, the last cue after the phrase, or the nearest before it."""
+        if self._person:
+            return "denied"
+        found = trailing.sense if trailing is not None else self._follows(hit) or self._precedes(hit) or "said"
+        return "said" if self._active and found == "past" else found
+
+    def _follows(self, hit: Hit) -> Sense | None:
+        """Of the cues after the phrase the last that reaches it: the conclusion comes last."""
+        found: Sense | None = None
+        for start, cue in self._after[(at := bisect_left(self._starts, hit.end)) : at + _FEW]:
+            if start - hit.end <= cue.reach and not self._joined(hit.end, start):
+                found = cue.sense
+        return found
+
+    def _precedes(self, hit: Hit) -> Sense | None:
+        """The nearest cue before the phrase that reaches it."""
+        upto = bisect_right(self._ends, hit.start)
+        for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
+            if hit.start - end <= cue.reach and not self._joined(end, hit.start):
+                return cue.sense
+        return None
+
+    def _joined(self, start: int, end: int) -> bool:
+        """Whether a word such as "with" stands between."""
+        at = bisect_left(self._joins, start)
+        return at < len(self._joins) and self._joins[at] < end
+
+
+_FEW: Final = 4  # cues beyond the next few are too far away to reach
+
+
+def _cues(hits: Sequence[Hit], first: int) -> list[Hit]:
+    """The cues of a clause in order; of two that overlap the longer one ("not ruled out", not "ruled out"), of two ways
+    to read one ("ruled out" stands before or after) the one that looks back where a phrase stands there (`first`)."""
+    taken: dict[int, tuple[int, int]] = {}
+    kept: dict[tuple[int, int], Hit] = {}
+    for hit in sorted((h for h in hits if h.phrase.cue), key=lambda h: (h.start - h.end, h.start)):
+        span = hit.start, hit.end
+        if any(taken.get(at, span) != span for at in range(*span)):
+            continue
+        taken.update(dict.fromkeys(range(*span), span))
+        cue = hit.phrase.cue
+        backward = first < hit.start
+        if span not in kept or (cue is not None and (cue.side == "after") is backward):
+            kept[span] = hit
+    return sorted(kept.values(), key=lambda h: h.start)
+
+
+def trailing_cue(hits: Sequence[Hit], begin: int, words: Sequence[str], clauses: Sequence[int]) -> Cue | None:
+    """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out in May". Followed by another
+    word it speaks of something else: "sepsis, resolved delirium"."""
+    first = next((hit for hit in _cues(hits, -1) if hit.start == begin), None)
+    cue = first.phrase.cue if first else None
+    if first is None or cue is None or cue.side == "before" or cue.sense == "said" or cue.person:
+        return None
+    end = first.end
+    is_last = end >= len(words) or clauses[end] != clauses[begin]
+    goes_on = any(h.start == end and (h.phrase.join or h.phrase.when or h.phrase.cue) for h in hits)
+    return cue if is_last or goes_on or words[end].isdecimal() else None
