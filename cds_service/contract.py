@@ -53,4 +53,8 @@ RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
 # The path below which each rule has its page.
 CATALOGUE: Final = "knowledge"
+# The largest body of a call unless a setting says otherwise, and what of it a prefetch leaves to the rest of the call:
+# drafts, context, token, and each Bundle's own links (a template has 6,000 characters at most).
+BODY_BYTES: Final = 2 * 1024 * 1024
+CALL_BYTES: Final = 96 * 1024
 SUMMARY_LIMIT: Final = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"

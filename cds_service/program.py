@@ -13,7 +13,7 @@ from cds_service.advice.cards import Wording
 from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
-from cds_service.chart.prefetch import templates
+from cds_service.chart.prefetch import searches, templates
 from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher, matchers
@@ -45,8 +45,9 @@ class Program:
 
     `id` is `<digest> <site>`. `packs` are the units of each drug's own products. `policies` are values as written,
     `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
-    `templates` are the prefetch templates by query; `not_kept` the queries that this site's EHR holds nothing for.
-    `plans` are by hook and key of an occasion; `every_fact` gathers the whole catalogue.
+    `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
+    queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion; `every_fact` gathers the
+    whole catalogue.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Program:
     select: Selections
     queries: Mapping[str, QueryKind]
     templates: Mapping[str, str]
+    searches: Mapping[str, str]
     not_kept: frozenset[str]
     plans: Mapping[tuple[str, str], Plan]
     every_fact: Gatherer
@@ -158,6 +160,7 @@ def compile_program(knowledge: Knowledge) -> Program:
             for name, query in catalogue.queries.items()
         },
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
+        searches={name: text for name, text in searches(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
         plans={
             (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug]))

@@ -27,6 +27,11 @@ DESCRIPTION = (
     "Draft content, not reviewed by clinicians: advises on anakinra for the toxicity of CAR-T cell therapy, "
     "with the rule, the facts and the chart resources behind each card."
 )
+USE = (
+    "FHIR R4 resources only. Essential prefetch keys: {keys}. Where one of them is neither sent nor readable from a "
+    "FHIR server that this site trusts, the answer is insufficient-data (patient: 412), or a hard stop that was found. "
+    "What else is missing is named on the cards."
+)
 _TITLES = {
     "order-select": "Anakinra for CAR-T toxicity: while an order is selected",
     "order-sign": "Anakinra for CAR-T toxicity: before an order is signed",
@@ -41,7 +46,7 @@ class Service:
         self.program = program
         cache = cache or ReadCache(CACHE_BYTES)
         source = Source(TrustedServers(site.id, site.fhir_servers), Client(), cache)
-        self.reader = Reader(program.queries, program.templates, program.not_kept, source, cache)
+        self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
 
     @classmethod
@@ -72,11 +77,20 @@ class Service:
                 "id": name,
                 "title": _TITLES[hook],
                 "description": DESCRIPTION,
-                "usageRequirements": "FHIR R4 resources only.",
+                "usageRequirements": self.usage_requirements(),
                 "prefetch": self.program.templates,
             }
             for name, hook in SERVICES.items()
         ]
+
+    def usage_requirements(self) -> str:
+        """What an EHR has to send: the essential keys among those that this site's EHR keeps."""
+        asked = {n: q for n, q in self.knowledge.catalogue.queries.items() if n in self.program.templates}
+        always = [name for name, query in asked.items() if query.essential]
+        sometimes = [
+            f"{name} (where {query.essential_where})" for name, query in asked.items() if query.essential_where
+        ]
+        return USE.format(keys=", ".join((*always, *sometimes)))
 
     def read(self, call: HookCall, now: datetime) -> tuple[Question, Chart | None]:
         """What a call asks, and the chart to answer from; None where none of its orders is ours.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from cds_service.contract import BODY_BYTES
 from cds_service.errors import SettingsError
 
 _WORDS: Final = {
@@ -116,9 +117,7 @@ TABLE: Final = (
         "Whether a call may choose the time it is evaluated at (replay and tests only).",
         _switch,
     ),
-    Setting(
-        "CDS_MAX_BODY_BYTES", "max_body_bytes", str(2 * 1024 * 1024), "Largest body of a call.", _whole(1024, 2**30)
-    ),
+    Setting("CDS_MAX_BODY_BYTES", "max_body_bytes", str(BODY_BYTES), "Largest body of a call.", _whole(1024, 2**30)),
     Setting("CDS_CORS_ORIGINS", "cors_origins", "", "Browser origins allowed besides the site's, by commas.", _list),
     Setting("CDS_LOG_LEVEL", "log_level", "INFO", "Least severe level that is logged.", _level),
     Setting("CDS_WORKERS", "workers", "2", "Worker processes, each with its own engine.", _whole(1, 64)),
@@ -157,7 +156,7 @@ class Settings:
     site: str = "us"
     knowledge: Path | None = None
     allow_evaluation_time: bool = False
-    max_body_bytes: int = 2 * 1024 * 1024
+    max_body_bytes: int = BODY_BYTES
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     workers: int = 2

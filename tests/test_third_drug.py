@@ -1,5 +1,8 @@
 """A third dosed drug is YAML only: tests/data/third-drug is laid over the shipped files, and it is asked for over HTTP.
 
+One process is served of it, at the example site of local codes: so the second drug, tocilizumab, and that site's charts
+are asked for on the same socket; and where a rule of these files is deleted, the process does not start.
+
 What went wrong when a drug was added by hand, each as a test: sepsis blocked the first drug and let the new one pass in
 silence; `order-ok` named the first drug; a card of one printed the maximum or the licence of the other; a route that
 nobody had thought of took the service down.
@@ -16,15 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.test import Client
 
-from cds_service.app import create_app
 from cds_service.knowledge import inspect
-from cds_service.settings import Settings
+from cds_service.tools.replay.bundles import sources
+from cds_service.tools.replay.client import HttpClient
+from cds_service.tools.replay.expected import load_expected
+from cds_service.tools.replay.run import Replay
 from tests.support.cards import explanation
+from tests.support.live import served_process, serving
 from tests.support.shipped import ROOT
 
 DRUG = Path(__file__).parent / "data/third-drug"
+SITE = ROOT / "examples/site-local-codes"
 BASE = json.loads((ROOT / "examples/requests/refractory-grade-2.json").read_text(encoding="utf-8"))
 PATIENT = BASE["context"]["patientId"]
 SEPSIS = {
@@ -40,10 +46,8 @@ Json = dict[str, Any]
 Ask = Callable[..., list[Json]]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def laid_over(folder: Path) -> Path:
     """The shipped files with those of the third drug laid over them."""
-    folder = tmp_path_factory.mktemp("third-drug")
     for name in ("rules", "cards"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copytree(DRUG, folder, dirs_exist_ok=True)
@@ -51,12 +55,29 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(root: Path) -> Client:
-    return create_app(Settings(knowledge=root, allow_evaluation_time=True)).test_client()
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is served: nobody changes it."""
+    return laid_over(tmp_path_factory.mktemp("third-drug"))
 
 
 @pytest.fixture(scope="module")
-def ask(client: Client) -> Ask:
+def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for tests that change a file and put it back."""
+    return laid_over(tmp_path_factory.mktemp("third-drug-edited"))
+
+
+@pytest.fixture(scope="module")
+def client(root: Path) -> Iterator[HttpClient]:
+    """A client of the one process that all of this file asks."""
+    settings = {"CDS_KNOWLEDGE": str(root), "CDS_SITE": str(SITE), "CDS_ALLOW_EVALUATION_TIME": "on"}
+    with served_process(**settings) as url:
+        found = HttpClient(url, trust_env=False)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def ask(client: HttpClient) -> Ask:
     """The cards for one order of a drug, in the chart of the example with the named changes."""
 
     def asked(
@@ -82,9 +103,9 @@ def ask(client: Client) -> Ask:
             else:
                 request["prefetch"][key].setdefault("entry", []).append({"resource": resource})
                 request["prefetch"][key].pop("total", None)
-        reply = client.post("/cds-services/anakinra-order-select", json=request)
-        assert reply.status_code == 200, reply.text
-        cards: list[Json] = reply.get_json()["cards"]
+        reply = client.call("anakinra-order-select", request)
+        assert reply.status == 200, reply
+        cards: list[Json] = reply.body["cards"]
         return cards
 
     return asked
@@ -198,6 +219,44 @@ def test_no_card_of_one_speaks_of_the_other(ask: Ask, chart: Json) -> None:
             assert re.findall(other, own) == []
 
 
+def test_tocilizumab_is_a_dosed_drug_of_its_own(ask: Ask) -> None:
+    """Its own maximum at once, beside the other drugs' daily ones; a dose within it is answered by what may follow."""
+    (first, *_) = ask("tocilizumab", 2000)
+    told = explanation(first)
+    assert (told["decision"], told["rule"]) == ("order-exceeds-max", "tocilizumab-exceeds-maximum")
+    assert "2000 mg > 800 mg" in first["summary"]
+    assert not [policy for policy in told["policy"] if "daily-maximum" in policy["name"]]
+    cards = ask("tocilizumab", 560)
+    assert "order-exceeds-max" not in decisions(cards)
+    assert (explanation(cards[0])["decision"], explanation(cards[0])["rule"]) == ("suggest", "crs-adult-grade-2")
+    actions = cards[0]["suggestions"][0]["actions"]
+    assert [action["type"] for action in actions] == ["create", "delete"]
+    assert actions[1]["resourceId"] == "MedicationRequest/draft"
+    assert "toydrug" not in said(cards)
+
+
+def test_the_site_of_local_codes_is_answered_beside_it(client: HttpClient) -> None:
+    expected = load_expected(SITE / "expected.yaml")
+    run = Replay(client, expected=expected)
+    patients = sources(sorted((SITE / "patients").glob("*.json")))[0]
+    found = {result.chart.patient_id: result.differences for source in patients for result in run.replay(source)}
+    assert found == dict.fromkeys(expected, ())
+
+
+def test_without_a_recorded_rule_the_process_does_not_start(edited: Path) -> None:
+    rule = edited / "rules/shared/infection/infection-undated.yaml"
+    text = rule.read_text(encoding="utf-8")
+    rule.unlink()
+    try:
+        with serving(CDS_KNOWLEDGE=str(edited)) as process:
+            out, errors = process.communicate(timeout=120)
+    finally:
+        rule.write_text(text, encoding="utf-8")
+    assert (process.returncode, out) == (1, "")
+    (line,) = errors.splitlines()
+    assert re.match(r"Error: \S*rules/versions\.yaml:\d+: \S+: the rule infection-undated is recorded and gone; ", line)
+
+
 @contextmanager
 def changed(root: Path, file: str, old: str, new: str) -> Iterator[None]:
     path = root / file
@@ -233,8 +292,8 @@ FILE = "rules/drugs/toydrug/drug.yaml"
         ),
     ],
 )
-def test_what_is_not_safe_to_offer_is_refused(root: Path, file: str, old: str, new: str, expected: str) -> None:
-    with changed(root, file, old, new):
-        problems = [line for line in inspect(root).problems if line.startswith(FILE)]
+def test_what_is_not_safe_to_offer_is_refused(edited: Path, file: str, old: str, new: str, expected: str) -> None:
+    with changed(edited, file, old, new):
+        problems = [line for line in inspect(edited).problems if line.startswith(FILE)]
     assert re.match(rf"{re.escape(FILE)}:\d+: ", problems[0])
     assert any(expected in line for line in problems), problems

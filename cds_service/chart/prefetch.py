@@ -1,6 +1,6 @@
 """Prefetch templates, derived from the facts catalogue: simple queries by patient, newest first, bounded in number.
 
-The same templates, filled in for one patient, are what the service asks a FHIR server for.
+The same searches, filled in for one patient, are what the service asks a FHIR server for; only their pages are larger.
 Only `context.patientId` is used: every hook resolves it, and CDS Hooks 2.0 has no token for dates, so time windows are
 cut in `facts`. A search by code names the codes of the catalogue's `searchedSystems`, and all that the site added.
 """
@@ -18,13 +18,24 @@ from cds_service.knowledge.model import Code, Query
 PATIENT = "{{context.patientId}}"
 # Servers take 8 KB of request line at most (gunicorn, Apache, nginx), and address and patient id need room too.
 MAX_CHARACTERS = 6000
+# A page of a search that the service makes itself: no body of a call bounds it, and each page is a trip to the server.
+PAGE = 500
 # FHIR R4 search, "Escaping Search Parameters": these separate; inside a value they stand behind a backslash.
 _SEPARATORS = re.compile(r"[\\$,|]")
 
 
 def templates(knowledge: Knowledge) -> dict[str, str]:
     """Every query of the catalogue as a prefetch template. Raises KnowledgeError where one is too long to be sent."""
+    return _templates(knowledge, knowledge.catalogue.queries)
+
+
+def searches(knowledge: Knowledge) -> dict[str, str]:
+    """The same, in pages of the size in which a FHIR server is asked. Raises KnowledgeError."""
     queries = knowledge.catalogue.queries
+    return _templates(knowledge, {n: q.model_copy(update={"count": q.count and PAGE}) for n, q in queries.items()})
+
+
+def _templates(knowledge: Knowledge, queries: Mapping[str, Query]) -> dict[str, str]:
     found = {name: template(query, _searched(query, knowledge)) for name, query in queries.items()}
     problems = [
         f"{knowledge.site_file}:1: terms: the search of {name} would have {len(text)} characters; "

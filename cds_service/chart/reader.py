@@ -15,11 +15,11 @@ from cds_service.hook_call import HookCall
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What is read of every patient: `templates` are the searches by query, `not_kept` the queries that this site's EHR
-    has nothing for. One for all calls."""
+    """What is read of every patient: `searches` are those of a FHIR server, by query, `not_kept` the queries that
+    this site's EHR has nothing for. One for all calls."""
 
     queries: Mapping[str, QueryKind]
-    templates: Mapping[str, str]
+    searches: Mapping[str, str]
     not_kept: Collection[str]
     source: Source
     cache: ReadCache
@@ -49,7 +49,7 @@ class CallReader:
     def chart(self, wanted: Collection[str], now: datetime) -> Chart:
         """The chart; from the FHIR server only the `wanted` queries that prefetch leaves open."""
         reader, call = self.reader, self.call
-        needed = {name: text for name, text in reader.templates.items() if name in wanted}
+        needed = {name: text for name, text in reader.searches.items() if name in wanted}
 
         def second(lacking: Mapping[str, Read], enough: Enough) -> Mapping[str, Read]:
             return self.server.complete(filled(needed, call.patient_id), lacking, enough)

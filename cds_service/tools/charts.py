@@ -17,7 +17,7 @@ from cds_service.tools.replay.prefetch import answer
 
 def chart_of(program: Program, patient: bundles.Chart, now: datetime) -> Chart:
     """The chart: each query reads what a FHIR server that holds these resources would answer to its search."""
-    found = answer(program.templates, signed(patient), patient.patient_id)
+    found = answer(program.searches, signed(patient), patient.patient_id)
     sent = {name: json.dumps(value).encode() for name, value in found.items()}
     missing = dict.fromkeys(program.not_kept, b"null")
     return open_chart({**missing, **sent}, patient.patient_id, program.queries, ReadCache(0), now)

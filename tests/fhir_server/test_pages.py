@@ -200,7 +200,7 @@ def test_depth(text: bytes, deep: bool) -> None:
 def test_searches_are_the_templates_filled_in() -> None:
     found = filled(templates(load()), "a-b.1")
     assert found["patient"] == "Patient/a-b.1"
-    assert found["conditions"] == "Condition?patient=a-b.1&_sort=-recorded-date&_count=1000"
+    assert found["conditions"] == "Condition?patient=a-b.1&_sort=-recorded-date&_count=250"
     assert "code=http://loinc.org%7C29463-7,http://loinc.org%7C3141-9&" in found["weights"]
     assert not any(set("{}| ") & set(search) for search in found.values())
     assert filled({"x": "Patient/{{context.patientId}}"}, "a/b?c&d")["x"] == "Patient/a%2Fb%3Fc%26d"

@@ -101,6 +101,30 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
             "facts.active-infection",
             "expected the type boolean from exists (found code)",
         ),
+        # ---- what an EHR is asked to send
+        (FACTS, QUERY, "sort: -date, count: 1000}", "queries.neutrophils.count", "have 4138304 bytes, at most 2097152"),
+        (
+            FACTS,
+            "like: Observation",
+            "like: Condition",
+            "entryBytes.Condition.like",
+            "expected a type that was measured",
+        ),
+        (FACTS, "like: Observation", "median: 1", "entryBytes.Condition", "expected median and p95, or like"),
+        (
+            FACTS,
+            "resource: Condition",
+            "resource: Procedure",
+            "queries.conditions.resource",
+            "needs its bytes in entryB",
+        ),
+        (
+            FACTS,
+            QUERY,
+            QUERY[:-1] + ", essential: true, weak: lost}",
+            "queries.neutrophils",
+            "expected one of weak, ess",
+        ),
         # ---- units
         (UNITS, "unit: 10*9/L", "unit: 10*6/L", "cell-count.unit", "expected one of the accepted units, 10*9/L"),
         (UNITS, UNIT, UNIT[:-1] + ', factor: "0"}', "cell-count.units[0].factor", "expected more than 0 (found 0)"),

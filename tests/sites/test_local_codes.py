@@ -109,16 +109,16 @@ def test_through_a_fhir_server(served: tuple[GoodServer, Asker, Asker], name: st
     answer = here.ask(offering(call, good.base))
     assert answer.decision == wanted.decision
     assert answer.cards[0]["indicator"] == wanted.indicator
+    assert said(answer.cards) == said(replayed(str(SITE))[name].cards)
     asked = " ".join(target for target, _ in good.seen)
     assert "urn:oid:2.999.1.1%7C10302" in asked
     assert "urn:oid:2.999.1.5%7CLB07" in asked
     assert elsewhere.ask(offering(call, good.base)).decision != wanted.decision
 
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_like_the_same_chart_in_standard_codes(knowledge: Knowledge, name: str) -> None:
-    """Every local code written as a code, or else as a word, that ships in its value sets: the answer at `us` is that
-    of the local chart here."""
+def in_standard_codes(knowledge: Knowledge, chart: Chart, patient: str) -> Chart:
+    """The chart, of another patient, with every local code written as a code, or else as a word, that ships in its
+    value sets."""
     standard: dict[tuple[str, str], dict[str, str]] = {}
     shipped = load().value_sets
     for value_set, codes in knowledge.local_codes.items():
@@ -127,8 +127,7 @@ def test_like_the_same_chart_in_standard_codes(knowledge: Knowledge, name: str) 
             told = {"system": first.system, "code": first.code, "display": first.display} if first else {}
             words = shipped[value_set].text
             standard.setdefault((code.system, code.code), told or {"display": words[0] if words else code.display})
-    chart = charts()[name]
-    resources = json.loads(json.dumps(chart.resources))
+    resources = json.loads(json.dumps(chart.resources).replace(chart.patient_id, patient))
     for coding in codings(resources):
         if coding["system"].startswith(OID) and (found := standard.get((coding["system"], coding["code"]))):
             coding.clear()
@@ -139,8 +138,38 @@ def test_like_the_same_chart_in_standard_codes(knowledge: Knowledge, name: str) 
             resource["code"] = {"coding": [{"system": "http://loinc.org", "code": "3151-8"}]}
         if resource.get("valueString", "").startswith("NG"):
             resource["valueString"] = "no growth"
-    run = Replay(LocalClient("us"), expected=EXPECTED)
+    left = {(coding["system"], coding["code"]) for coding in codings(resources)}
+    assert left.isdisjoint(standard)
+    return Chart(patient, chart.story, tuple(resources), chart.source)
+
+
+def said(cards: Any) -> list[tuple[str, str, str, Any]]:
+    """What must be the same of each card, whichever codes the chart has: rule, decision, indicator, doses."""
+    told = [(card["indicator"], explanation(card)) for card in cards]
+    return [(of["rule"], of["decision"], indicator, of.get("dosePlan")) for indicator, of in told]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_like_the_same_chart_in_standard_codes(knowledge: Knowledge, name: str) -> None:
+    there = Replay(LocalClient("us"), expected=EXPECTED)
+    standard = in_standard_codes(knowledge, charts()[name], name)
+    answer = there.ask(standard)
     here = replayed(str(SITE))[name]
-    there = run.ask(Chart(chart.patient_id, chart.story, tuple(resources), chart.source))
-    assert (there.decision, there.indicator, there.dose) == (here.decision, here.indicator, here.dose)
-    assert [explanation(c)["rule"] for c in there.cards] == [explanation(c)["rule"] for c in here.cards]
+    assert (answer.decision, answer.indicator, answer.dose) == (here.decision, here.indicator, here.dose)
+    assert said(answer.cards) == said(here.cards)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_so_through_a_fhir_server(knowledge: Knowledge, served: tuple[GoodServer, Asker, Asker], name: str) -> None:
+    """Both read from the server: the local chart by the site's searches, the re-coded one by those of `us`."""
+    good, here, elsewhere = served
+    local = charts()[name]
+    standard = in_standard_codes(knowledge, local, f"standard-{name}")
+    good.charts[standard.patient_id] = [r for r in standard.resources if r.get("status") != "draft"]
+    answers = []
+    for asker, chart in ((here, local), (elsewhere, standard)):
+        call = build_call(chart, hook="order-select", templates={}, at=EXPECTED[name].at)
+        del call["prefetch"]
+        answers.append(said(asker.ask(offering(call, good.base)).cards))
+    assert answers[0] == answers[1] == said(replayed(str(SITE))[name].cards)
+    assert answers[0]

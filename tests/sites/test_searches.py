@@ -36,7 +36,7 @@ def _quoted(text: str) -> str:
 def test_shipped_sites_ask_as_ever() -> None:
     assert SHIPPED["cultures"] == (
         "Observation?patient={{context.patientId}}&code=http://loinc.org|600-7,http://loinc.org|17928-3,"
-        "http://loinc.org|17934-1,http://loinc.org|601-5,http://loinc.org|11475-1&_sort=-date&_count=200"
+        "http://loinc.org|17934-1,http://loinc.org|601-5,http://loinc.org|11475-1&_sort=-date&_count=40"
     )
     for site in sorted(load(ROOT).sites):
         assert templates(load(ROOT, site)) == SHIPPED

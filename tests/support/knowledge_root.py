@@ -38,6 +38,9 @@ facts:
     title: An infection that is active
     type: boolean
     from: {exists: [{from: conditions, in: infection, status: active}]}
+entryBytes:
+  Observation: {measured: 20, median: 800, p95: 4000}
+  Condition: {measured: 0, like: Observation}
 """,
     "rules/statuses.yaml": """\
 final: {title: A final result, of: [Observation], element: status, codes: [final]}

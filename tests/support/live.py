@@ -1,11 +1,16 @@
-"""The real application on a real socket, in a thread of the test process."""
+"""The real application on a real socket: in a thread of the test process, or as the process that is served."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from werkzeug.serving import make_server
 
 from cds_service.app import create_app
@@ -25,3 +30,35 @@ def live_service(site: str = "us") -> Iterator[str]:
         server.shutdown()
         thread.join(timeout=10)
         server.server_close()
+
+
+def serving(**environ: str) -> subprocess.Popen[str]:
+    """`anakinra-cds serve` on a free port, as a process of one worker with these settings and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    words = [sys.executable, "-m", "cds_service.cli", "serve", "--port", "0", "--workers", "1"]
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**kept, "CDS_LOG_LEVEL": "ERROR", **environ},
+    )
+
+
+@contextmanager
+def served_process(**environ: str) -> Iterator[str]:
+    """The base URL of such a process, which must end in order."""
+    with serving(**environ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        if not line.startswith("listening on "):
+            pytest.fail(f"it did not start: {process.communicate(timeout=30)[1]}")
+        try:
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            errors = process.stderr.read()
+            code = process.wait(timeout=30)
+        assert code == 0, errors
+        assert errors == ""

@@ -34,6 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     sites.sites,
     units.analytes,
     catalogue.queries,
+    catalogue.prefetch,
     facts.facts,
     catalogue.opposites,
     orders.kinds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from cds_service.contract import BODY_BYTES
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import FACTS, OPPOSITES, Loaded
 from cds_service.knowledge.messages import missing, suggestion
@@ -49,6 +50,32 @@ def queries(loaded: Loaded) -> Iterator[str]:
             yield document.problem(
                 (*here, "codes"), f"only Observations are searched by code (this is {query.resource})"
             )
+
+
+def prefetch(loaded: Loaded) -> Iterator[str]:
+    """The service takes the prefetch that it asks for itself: full to its counts, it fits the body of a call."""
+    document, catalogue = loaded.document(FACTS), loaded.catalogue
+    measures, broken = catalogue.entry_bytes, False
+    for kind, measure in measures.items():
+        if measure.like and (measure.like not in measures or measures[measure.like].like):
+            broken = True
+            told = f"expected a type that was measured (found {measure.like})"
+            yield document.problem(("entryBytes", kind, "like"), told)
+    for name, query in catalogue.queries.items():
+        if query.resource not in measures:
+            broken = True
+            if query.resource not in SORTS and query.resource != _PATIENT:
+                continue  # told already
+            told = f"{query.resource} needs its bytes in entryBytes{suggestion(query.resource, measures)}"
+            yield document.problem(("queries", name, "resource"), told)
+    if not broken and (whole := catalogue.call_bytes()) > BODY_BYTES:
+        largest = sorted(catalogue.queries, key=catalogue.bytes_of, reverse=True)[:3]
+        told = ", ".join(f"{name} ({catalogue.bytes_of(name)})" for name in largest)
+        yield document.problem(
+            ("queries", largest[0], "count"),
+            f"a call with every query full would have {whole} bytes, at most {BODY_BYTES} are taken: lower a count; "
+            f"the largest are {told}",
+        )
 
 
 def _paged(document: Document, here: YamlPath, query: Query) -> Iterator[str]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, Discriminator, Field, PrivateAttr, Tag, model_validator
 
+from cds_service.contract import CALL_BYTES
 from cds_service.knowledge.model.base import Id, Model
 from cds_service.knowledge.model.computed import Computation, Scale
 from cds_service.knowledge.model.names import Named, named_in
-from cds_service.knowledge.model.selection import FactType, Query, ResultReading, Selection, StatusSet
+from cds_service.knowledge.model.selection import EntryBytes, FactType, Query, ResultReading, Selection, StatusSet
 from cds_service.knowledge.model.sources import KEYS, SOURCES, Computed, Source, key_of, kind_of
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ class FactDefinition(Model):
 
 class FactsFile(Model):
     """`rules/facts.yaml`: every query and every fact, with the records, results, scales and computations they share,
-    and the code systems that a search by code names.
+    and the code systems that a search by code names. `entry_bytes` is by resource type.
 
     `of_drug`: alias of a fact of the drug in hand -> drug -> its own fact; written out from `drugs`.
     """
 
     searched_systems: tuple[str, ...] = ()
     queries: dict[str, Query]
+    entry_bytes: dict[str, EntryBytes] = Field(default_factory=dict)
     records: dict[Id, tuple[Selection, ...]] = Field(default_factory=dict)
     results: dict[Id, ResultReading] = Field(default_factory=dict)
     scales: dict[Id, Scale] = Field(default_factory=dict)
@@ -103,6 +105,20 @@ class Catalogue(FactsFile):
         if isinstance(source, Computed):
             return "no" if source.give in self.computed[source.computed].denies else "unknown"
         return source.empty_means
+
+    def entry(self, resource: str) -> EntryBytes:
+        """The measure that counts for a resource type."""
+        found = self.entry_bytes[resource]
+        return self.entry_bytes[found.like] if found.like else found
+
+    def bytes_of(self, name: str) -> int:
+        """What a query may take in a prefetch: full to its count, each entry of the 95th percentile."""
+        query = self.queries[name]
+        return (query.count or 1) * (self.entry(query.resource).p95 or 0)
+
+    def call_bytes(self) -> int:
+        """What a call with every query full may take, the rest of the call included."""
+        return CALL_BYTES + sum(self.bytes_of(name) for name in self.queries)
 
     def order(self) -> tuple[str, ...]:
         """All facts, each after those that it needs. Raises CycleError."""

@@ -34,7 +34,8 @@ class Query(Model):
     `window` names the policy beyond which older resources do not matter: a read that stops earlier than its last page
     is complete where what it holds reaches back further. Without a window every page matters. `category` is a token
     (`system|code`) that narrows the search. Resources of the types `also` may come with it. A `weak` query leaves no
-    fact unknown where it is not sent, or where any of it is lost: the first card says so.
+    fact unknown where it is not sent, or where any of it is lost: the first card says so. Without an `essential` query
+    no pathway is answered, whoever the patient is; without an `essentialWhere` one, only where these words hold.
     """
 
     title: str
@@ -47,6 +48,30 @@ class Query(Model):
     window: str = ""
     also: tuple[str, ...] = ()
     weak: Literal["not-sent", "lost", ""] = ""
+    essential: bool = False
+    essential_where: str = ""
+
+    @model_validator(mode="after")
+    def _one_importance(self) -> Query:
+        if sum((bool(self.weak), self.essential, bool(self.essential_where))) > 1:
+            raise ValueError("expected one of weak, essential, essentialWhere")
+        return self
+
+
+class EntryBytes(Model):
+    """What one entry of a search takes as compact JSON, over `measured` resources of one type; too few are no measure,
+    and count `like` another type."""
+
+    measured: Annotated[int, Field(ge=0)]
+    median: Annotated[int, Field(gt=0)] | None = None
+    p95: Annotated[int, Field(gt=0)] | None = None
+    like: str = ""
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> EntryBytes:
+        if bool(self.like) == bool(self.median and self.p95):
+            raise ValueError("expected median and p95, or like")
+        return self
 
 
 class StatusSet(Model):

@@ -9,6 +9,8 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
+from cds_service.tools.connecting import PAGE as SHEET
+from cds_service.tools.connecting import connecting
 from cds_service.tools.options import knowledge_options
 from cds_service.tools.story import PAGE, REQUEST, story
 
@@ -30,13 +32,14 @@ def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> N
 
     Pages of an earlier run whose rule or value set is gone are removed; other files are left alone. Of the pages
     of the repository knowledge.md holds the tables of rules, statements and policies, and how-a-card-comes-to-be.md
-    follows an example through the service.
+    follows an example through the service; connecting.md is written by hand, but for its tables.
     """
     folder, page = (out, out / _PAGE.name) if out else (_CATALOGUE, _PAGE)
     knowledge = load(root, site)
     told = {page: markdown(knowledge)}
     if out is None and REQUEST.is_file():
         told[PAGE] = story(knowledge, REQUEST)
+        told[SHEET] = connecting(SHEET.read_text(encoding="utf-8"), knowledge, REQUEST)
     if check:
         for each, text in told.items():
             _check(each, text)

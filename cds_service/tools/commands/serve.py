@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LINE_LIMIT: Final = 8190  # gunicorn knows no larger one for the request line
-_HEADER_LIMIT: Final = 16 * 1024
-_STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long is given up
+LINE_LIMIT: Final = 8190  # gunicorn knows no larger one for the request line
+HEADER_LIMIT: Final = 16 * 1024
+HEADER_FIELDS: Final = 64
+STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long is given up
 _TOO_LONG: Final = {http_errors.LimitRequestLine: "414 URI Too Long"} | {
     http_errors.LimitRequestHeaders: "431 Request Header Fields Too Large"
 }
@@ -54,7 +55,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """One request whose headers are read; a body that stops arriving must not hold the thread for ever."""
-        conn.sock.settimeout(_STALL_SECONDS)
+        conn.sock.settimeout(STALL_SECONDS)
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
@@ -103,9 +104,9 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "timeout": self.settings.timeout,
             "graceful_timeout": min(10, self.settings.timeout),
             "preload_app": False,
-            "limit_request_line": _LINE_LIMIT,
-            "limit_request_field_size": _HEADER_LIMIT,
-            "limit_request_fields": 64,
+            "limit_request_line": LINE_LIMIT,
+            "limit_request_field_size": HEADER_LIMIT,
+            "limit_request_fields": HEADER_FIELDS,
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
             "post_worker_init": self.announce,
@@ -199,7 +200,7 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
     with lasting():
         loaded = knowledge.load(settings.knowledge, settings.site)
         prepare()
-        program = compiled(loaded)
+        program = compiled(settings, loaded)
     # What there is now is never garbage, and pages that no collection touches stay shared with the workers.
     gc.freeze()
     if settings.pages is not None:
