@@ -224,8 +224,7 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
         fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
-        max_age = definition.source.max_age
-        if max_age and definition.type != "boolean" and fact.as_of is not None:
+        if fact.as_of is not None and definition.type != "boolean" and (max_age := definition.source.max_age):
             moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
         if fact.until is not None:
             moments.append(fact.until)
