@@ -60,7 +60,7 @@ def order_in_hand(
 ) -> OrderInHand:
     """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed; `packs`
     are the units of each drug's own products; `medications` are those that drafts may refer to."""
-    wanted = None if selections is None else {_last_two(s) for s in selections}
+    wanted = None if selections is None else frozenset(selections)
     drafts = []
     for raw in resources:
         resource = Resource(raw, medications)
@@ -92,7 +92,3 @@ def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> s
 def _is_unwritten(draft: Resource) -> bool:
     reference = draft.raw.get("medicationReference")
     return draft.concept.empty and not (isinstance(reference, Mapping) and reference.get("reference"))
-
-
-def _last_two(reference: str) -> str:
-    return "/".join(reference.split("/")[-2:])

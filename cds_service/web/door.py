@@ -7,7 +7,8 @@ nothing that was sent, neither a value nor a name unknown to us, appears in a re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
 
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+_VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _UUID: Final = re.compile(r"(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 _YEARS: Final = range(1900, 2200)  # beyond, windows before and after a moment leave the calendar
@@ -160,19 +162,39 @@ def _orders(
         _parsed(context, name)
     if hook not in HOOKS_WITH_ORDERS:
         return (), (), ()
-    selections = _selections(_parsed(context, "selections")) if hook == "order-select" else ()
-    return selections, *_draft_orders(_parsed(context, "draftOrders"))
+    drafts, urls = _draft_orders(_parsed(context, "draftOrders"))
+    selections = _selections(_parsed(context, "selections"), drafts, urls) if hook == "order-select" else ()
+    return selections, drafts, urls
 
 
-def _selections(value: object) -> tuple[str, ...]:
+def _selections(value: object, drafts: Sequence[Mapping[str, Any]], urls: Sequence[str]) -> tuple[str, ...]:
+    """Each as `Type/id` of a draft. A bare id, a versioned or an absolute reference is taken where it names just one.
+    One that names none is refused: it would be answered with silence, which reads as "nothing to say"."""
     path = "context.selections"
-    expected = "a reference such as MedicationRequest/123, into context.draftOrders"
     if not isinstance(value, list):
         raise _wrong(path, "an array of references such as MedicationRequest/123", value is not None)
+    names = _names(drafts, urls)
+    found: list[str] = []
     for number, item in enumerate(value):
-        if not isinstance(item, str) or not _REFERENCE.fullmatch(item):
+        written = _VERSION.sub("", item) if isinstance(item, str) else ""
+        named = names.get(written) or names.get("/".join(written.split("/")[-2:]), frozenset())
+        if len(named) != 1:
+            expected = "a reference such as MedicationRequest/123 that names one of context.draftOrders"
             raise _wrong(f"{path}[{number}]", expected, True)
-    return tuple(value)
+        found += named
+    return tuple(found)
+
+
+def _names(drafts: Sequence[Mapping[str, Any]], urls: Sequence[str]) -> Mapping[str, Set[str]]:
+    """How a draft may be named (`Type/id`, id, fullUrl) -> the `Type/id` of those that are named so."""
+    names = defaultdict(set)
+    for draft, url in zip(drafts, urls, strict=True):
+        if draft.get("id"):
+            reference = f"{draft.get('resourceType')}/{draft['id']}"
+            for name in (reference, str(draft["id"]), url):
+                names[name].add(reference)
+    names.pop("", None)
+    return names
 
 
 def _draft_orders(value: object) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:

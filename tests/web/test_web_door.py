@@ -93,8 +93,8 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("context__patientId", "context.patientId", [f"Patient/{CANARY}", "", "a b", "x" * 65, 1, [], "a\n", "é", "a_b"]),
     ("context__encounterId", "context.encounterId", [f"Encounter/{CANARY}", 1, []]),
     ("context__selections", "context.selections", [CANARY, {}, 1]),
-    ("context__selections", "context.selections[1]", [["Ab/1", CANARY], ["AB/1", 5]]),
-    ("context__selections", "context.selections[0]", [["m1"], [""], [None], ["http://x/Am/1"]]),
+    ("context__selections", "context.selections[1]", [["MedicationRequest/m1", CANARY], ["m1", 5]]),
+    ("context__selections", "context.selections[0]", [["m2"], [""], [None], ["/"], ["http://x/ServiceRequest/m1"]]),
     ("context__draftOrders", "context.draftOrders", [[], CANARY, 1, {}, {"resourceType": CANARY}]),
     ("context__draftOrders__entry", "context.draftOrders.entry", [{}, CANARY, 1]),
     ("context__draftOrders__entry", "context.draftOrders.entry[0]", [[CANARY], [None], [[]]]),
@@ -123,12 +123,39 @@ def test_a_wrong_member_is_named_and_nothing_is_echoed(name: str, path: str, val
 def test_resources_are_never_a_reason_to_refuse() -> None:
     odd = [{"resourceType": 5, "status": {"a": []}}, {}, {"category": {"x": 1}, "id": None}]
     entries = [{"resource": each} for each in odd] + [{}, {"resource": None}, {"fullUrl": "x"}]
-    assert read(context__draftOrders__entry=entries).draft_orders == tuple(odd)
-    assert read(context__draftOrders__entry=None).draft_orders == ()
-    assert read(context__draftOrders__entry=...).draft_orders == ()
+    none = {"context__selections": []}
+    assert read(context__draftOrders__entry=entries, **none).draft_orders == tuple(odd)
+    assert read(context__draftOrders__entry=None, **none).draft_orders == ()
+    assert read(context__draftOrders__entry=..., **none).draft_orders == ()
     assert read(context__selections=[]).selections == ()
     raw = json.dumps(call_body(prefetch=5)).replace('"prefetch": 5', '"prefetch": {"a": {"b": 1, "b": 2}}')
     assert read_call("s", "order-select", raw.encode()).prefetch == {"a": b'{"b": 1, "b": 2}'}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "MedicationRequest/m1",
+        "m1",
+        "MedicationRequest/m1/_history/2",
+        "https://ehr.example.org/fhir/MedicationRequest/m1",
+        "https://ehr.example.org/fhir/MedicationRequest/m1/_history/2",
+        "urn:uuid:5f3c1b0e-8a4e-4c39-9d52-0d6a3c7e9a11",
+    ],
+)
+def test_a_selection_is_taken_however_it_names_one_draft(written: str) -> None:
+    other = {"resource": {"resourceType": "ServiceRequest", "id": "s1"}}
+    draft = {"resource": DRAFT, "fullUrl": "urn:uuid:5f3c1b0e-8a4e-4c39-9d52-0d6a3c7e9a11"}
+    call = read(context__draftOrders__entry=[other, draft], context__selections=[written])
+    assert call.selections == ("MedicationRequest/m1",)
+
+
+def test_a_selection_that_names_no_draft_or_one_of_two_is_refused() -> None:
+    of_two = [{"resource": DRAFT}, {"resource": {"resourceType": "ServiceRequest", "id": "m1"}}]
+    assert read(context__draftOrders__entry=of_two).selections == ("MedicationRequest/m1",)
+    for entries, selection in ((of_two, "m1"), ([], "MedicationRequest/m1"), ([{}], "MedicationRequest/m1")):
+        error = refusal(context__draftOrders__entry=entries, context__selections=[selection])
+        assert error.diagnostics.startswith("context.selections[0]: expected ")
 
 
 @pytest.mark.parametrize("text", ["{0}", "urn:uuid:{0}"])
