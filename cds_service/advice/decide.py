@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.advice import doses, orders
 from cds_service.advice.carrying import because, carrying, lacking
@@ -46,19 +48,23 @@ def decide(
     holding = [rule for rule in rules if findings.outcomes[rule.id].truth is True]
     case = _Case(occasion, knowledge, rules, findings, facts, reading, holding)
     flags, trouble = tuple(rule.id for rule in holding), _trouble(findings)
-    found = OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     if not _concerns_us(case):
-        return found
+        return OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     missing = tuple(_missing(case))
     answers, pathway = _answers(case, missing, trouble)
     stated = [name for m in missing for name in m.facts]
     # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
     quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
-    return replace(
-        found,
+    return OrderAssessment(
+        occasion,
+        tuple(rules),
+        facts,
+        findings,
         answers=_complete(case, answers),
         pathway=pathway,
+        flags=flags,
         missing=missing,
+        trouble=trouble,
         unknown=lacking(findings, facts, stated, findings.outcomes),
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
