@@ -60,10 +60,16 @@ def prepare() -> None:
     validation.warm()
 
 
-def compiled(loaded: Knowledge) -> Program:
+def compiled(settings: Settings, loaded: Knowledge) -> Program:
     """The program that all workers share. No engine is started: that is each worker's own."""
     from cds_service.program import compile_program
 
+    if settings.max_body_bytes < (needed := loaded.catalogue.call_bytes()):
+        log.warning(
+            "CDS_MAX_BODY_BYTES: %d is less than a call with a full prefetch may have (%d): it would be refused",
+            settings.max_body_bytes,
+            needed,
+        )
     return compile_program(loaded)
 
 
@@ -73,14 +79,8 @@ def start_service(settings: Settings, program: Program | None = None) -> Answers
     from cds_service.service import Service
 
     if program is None:
-        service = Service.start(knowledge.load(settings.knowledge, settings.site))
-    else:
-        service = Service(program)
-        service.warm()
-    if settings.max_body_bytes < (needed := service.knowledge.catalogue.call_bytes()):
-        log.warning(
-            "CDS_MAX_BODY_BYTES: %d is less than a call with a full prefetch may have (%d): it would be refused",
-            settings.max_body_bytes,
-            needed,
-        )
+        prepare()
+        program = compiled(settings, knowledge.load(settings.knowledge, settings.site))
+    service = Service(program)
+    service.warm()
     return service

@@ -46,9 +46,9 @@ class Program:
 
     `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed. `policies` are values as written,
     `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
-    `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` the
-    queries that this site's EHR holds nothing for.
-    `plans` are by hook and key of an occasion; `every_fact` gathers the whole catalogue.
+    `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
+    queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion; `every_fact` gathers the
+    whole catalogue.
     """
 
     id: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.advice import doses, orders
 from cds_service.advice.carrying import because, carrying, lacking
@@ -46,20 +48,24 @@ def decide(
     holding = [rule for rule in rules if findings.outcomes[rule.id].truth is True]
     case = _Case(occasion, knowledge, rules, findings, facts, reading, holding)
     flags, trouble = tuple(rule.id for rule in holding), _trouble(findings)
-    found = OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     if not _concerns_us(case):
-        return found
+        return OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     missing = tuple(_missing(case))
     answers, pathway = _answers(case, missing, trouble)
     stated = [name for m in missing for name in m.facts]
     # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
     quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
     not_read = _not_read(case)
-    return replace(
-        found,
+    return OrderAssessment(
+        occasion,
+        tuple(rules),
+        facts,
+        findings,
         answers=_complete(case, answers),
         pathway=pathway,
+        flags=flags,
         missing=missing,
+        trouble=trouble,
         unknown=lacking(findings, facts, stated, findings.outcomes),
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
@@ -226,8 +232,7 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
         fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
-        max_age = definition.source.max_age
-        if max_age and definition.type != "boolean" and fact.as_of is not None:
+        if fact.as_of is not None and definition.type != "boolean" and (max_age := definition.source.max_age):
             moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
         if fact.until is not None:
             moments.append(fact.until)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct
+
 from cds_service.contract import DecisionName, Indicator
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact
@@ -42,8 +44,7 @@ class Offer:
     removes: tuple[Draft, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One card to be, on an occasion.
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for

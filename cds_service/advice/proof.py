@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from cds_service.advice import context
 from cds_service.advice.doses import plan
 from cds_service.advice.model import Answer, Missing, OrderAssessment
@@ -95,7 +97,7 @@ def _full(knowledge: Knowledge) -> Json:
     filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
     regimen = next(iter(knowledge.regimens.values()), None)
     answer = _answer(rule, "suggest", order, regimen)
-    footer = context.of_footer(replace(answer, because=(one,)), filled, order)
+    footer = context.of_footer(structs.replace(answer, because=(one,)), filled, order)
     made = {**context.base(filled, order), **context.of_answer(answer, filled)}
     return {**made, "regimen_notes": [Trusted("a note")], "footer": footer}
 

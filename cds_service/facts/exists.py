@@ -46,7 +46,8 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
 
 def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    return tuple(dict.fromkeys([line for group in groups for line in group])) if groups else ()
+    said = [line for group in groups for line in group]
+    return tuple(dict.fromkeys(said)) if said else ()
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from cds_service.chart.chart import Chart
@@ -73,8 +72,7 @@ def bounded(fact: Fact) -> Fact:
     return replace(fact, value=None, why="its number is beyond any that can be meant")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, eq=False):
     """Everything that a fact may look at. Nothing here reads the clock, the environment or the network.
 
     `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `drug` is the one
@@ -95,7 +93,7 @@ class Reading:
     one_click: bool
     horizon: datetime
     select: Selections
-    _found: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[object, Any] = field(default_factory=dict)
 
     def once(self, key: object, find: Callable[[], T]) -> T:
         """What several facts ask for, found once a reading. The key names what is found."""

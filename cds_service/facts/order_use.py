@@ -80,11 +80,10 @@ def _toxicity(given: OrderUse, reading: Reading) -> bool:
     """A CAR-T toxicity is on record as active."""
 
     def find() -> bool:
-        sets = (reading.terms[name] for name in given.toxicities)
-        matched = reading.chart.matching((given.conditions,), *sets)
+        matched = reading.chart.found(given.conditions, tuple(reading.terms[name] for name in given.toxicities))
         return any(reading.is_(given.active, r) for r in matched)
 
-    return reading.once("a toxicity", find)
+    return reading.once("a toxicity on record", find)
 
 
 def _referred(given: OrderUse, request: Resource, reading: Reading) -> Sequence[Concept]:

@@ -200,7 +200,7 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
     with lasting():
         loaded = knowledge.load(settings.knowledge, settings.site)
         prepare()
-        program = compiled(loaded)
+        program = compiled(settings, loaded)
     # What there is now is never garbage, and pages that no collection touches stay shared with the workers.
     gc.freeze()
     if settings.pages is not None:
