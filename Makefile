@@ -12,10 +12,10 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench hostile soak metamorphic edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile soak metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.runtime ## replay the example patients and show their cards
 	@$(BIN)/anakinra-cds demo
@@ -47,6 +47,9 @@ soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
 	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \
 	  tests/facts/test_facts_relations.py tests/test_relations.py
+
+incomplete: $(VENV)/.dev ## lose each query of each chart in every way: no answer becomes calmer
+	@INCOMPLETE_READS=0 $(BIN)/python -m pytest --no-cov -q tests/test_incomplete_reads.py
 
 edits: $(VENV)/.dev ## 440 random slips in rules and cards: each is refused by file and line, or every example is answered
 	@RANDOM_EDITS=440 $(BIN)/python -m pytest --no-cov -q -s tests/knowledge/test_random_edits.py

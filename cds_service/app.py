@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -14,6 +15,9 @@ from cds_service.settings import Settings
 from cds_service.web import catalogue, cors, entry, fhir, health, outcome
 from cds_service.web.built import BuiltFolder
 from cds_service.web.hooks import Answers, HookPages
+
+if TYPE_CHECKING:
+    from cds_service.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -49,26 +53,34 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
 
 
 def prepare() -> None:
-    """Import what answers calls and build the FHIR models, once for all workers that are forked later.
-
-    No engine is started: that is each worker's own.
-    """
+    """Import what answers calls and build the FHIR models, once for all workers that are forked later."""
     from cds_service import service  # noqa: F401
     from cds_service.chart import validation
 
     validation.warm()
 
 
-def start_service(settings: Settings, loaded: Knowledge | None = None) -> Answers:
-    """Compile the knowledge that was loaded, else load that of the settings' site."""
-    from cds_service import knowledge
-    from cds_service.service import Service
+def compiled(settings: Settings, loaded: Knowledge) -> Program:
+    """The program that all workers share. No engine is started: that is each worker's own."""
+    from cds_service.program import compile_program
 
-    loaded = loaded or knowledge.load(settings.knowledge, settings.site)
     if settings.max_body_bytes < (needed := loaded.catalogue.call_bytes()):
         log.warning(
             "CDS_MAX_BODY_BYTES: %d is less than a call with a full prefetch may have (%d): it would be refused",
             settings.max_body_bytes,
             needed,
         )
-    return Service.start(loaded)
+    return compile_program(loaded)
+
+
+def start_service(settings: Settings, program: Program | None = None) -> Answers:
+    """One worker's service of a program; without one, of the settings' site."""
+    from cds_service import knowledge
+    from cds_service.service import Service
+
+    if program is None:
+        prepare()
+        program = compiled(settings, knowledge.load(settings.knowledge, settings.site))
+    service = Service(program)
+    service.warm()
+    return service

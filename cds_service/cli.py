@@ -10,6 +10,7 @@ import click
 from cds_service import __version__
 from cds_service.errors import CdsError
 from cds_service.tools.commands import SHORT
+from cds_service.tools.lasting import lasting
 
 _EXTRA: Final = frozenset({"requests", "rich"})
 """Packages of the extra `tools`, which serving does not need."""
@@ -29,7 +30,8 @@ class LazyGroup(click.Group):
         if cmd_name not in SHORT:
             return None
         try:
-            module = importlib.import_module(f"cds_service.tools.commands.{cmd_name.replace('-', '_')}")
+            with lasting():
+                module = importlib.import_module(f"cds_service.tools.commands.{cmd_name.replace('-', '_')}")
         except ImportError as error:
             raise _advised(error) from error
         command: click.Command = module.command

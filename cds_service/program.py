@@ -20,6 +20,7 @@ from cds_service.chart.vocabulary import Matcher, matchers
 from cds_service.contract import FOOTER, OWN_CARD, SERVICES
 from cds_service.engine import Engine
 from cds_service.errors import KnowledgeError
+from cds_service.facts.dosage import Amounts, amounts_by_drug
 from cds_service.facts.gather import Gatherer
 from cds_service.facts.model import Reading
 from cds_service.facts.order import OrderInHand
@@ -43,16 +44,18 @@ class Plan:
 class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
-    `id` is `<digest> <site>`. `policies` are values as written, `windows` the same in hours, for those whose unit is a
-    time; `select` is the selection language, compiled for them. `templates` are the prefetch templates by query,
-    `searches` the same as a FHIR server is asked; `not_kept` the queries that this site's EHR holds nothing for.
-    `plans` are by hook and key of an occasion; `every_fact` gathers the whole catalogue.
+    `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed. `policies` are values as written,
+    `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
+    `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
+    queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion; `every_fact` gathers the
+    whole catalogue.
     """
 
     id: str
     knowledge: Knowledge
     terms: Mapping[str, Matcher]
     units: Mapping[str, UnitTable]
+    amounts: Mapping[str, Amounts]
     policies: Mapping[str, float]
     windows: Mapping[str, float]
     select: Selections
@@ -68,11 +71,6 @@ class Program:
     def warm(self) -> None:
         """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
         self.engine.warm()
-
-    @property
-    def amounts(self) -> UnitTable:
-        """The units in which drugs are dosed."""
-        return self.units[AMOUNTS]
 
     @property
     def quiet_repeat(self) -> timedelta:
@@ -136,12 +134,14 @@ def compile_program(knowledge: Knowledge) -> Program:
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
     select = Selections(catalogue, terms, policies, windows)
+    units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
     rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
         terms=terms,
-        units={name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()},
+        units=units,
+        amounts=amounts_by_drug(units[AMOUNTS], {n: drug.products for n, drug in knowledge.orders.drugs.items()}),
         policies=policies,
         windows=windows,
         select=select,

@@ -138,7 +138,7 @@ def test_a_table_is_neither_framed_nor_cut() -> None:
 def test_explain_says_why_each_rule_fired_or_not() -> None:
     code, text = run("explain", str(REQUEST))
     assert code == 0
-    assert "fires crs-refractory 1.0.0 pathway" in text
+    assert "fires crs-refractory 1.1.0 pathway" in text
     assert "Tocilizumab doses in this CRS episode = 2 (asked: >= 2 [policy.tocilizumab-failure-doses])" in text
     assert "silent infection-severe" in text
     assert "kept silent by: Severe active infection = no (asked: = yes)" in text
@@ -200,7 +200,7 @@ def test_explain_of_one_rule_is_the_whole_rule() -> None:
     code, text = run("explain", str(REQUEST), "--rule", "crs-refractory")
     assert code == 0
     for words in (
-        "crs-refractory 1.0.0, draft: CRS is refractory to tocilizumab When CRS is at the treatment grade",
+        "crs-refractory 1.1.0, draft: CRS is refractory to tocilizumab When CRS is at the treatment grade",
         "when: CRS grade (ASTCT) >= 2 [policy.crs-treatment-grade]",
         "unless: Tocilizumab known only from statements = yes",
         "file: rules/toxicities/crs/crs-refractory.yaml",
@@ -243,3 +243,27 @@ def test_facts_as_json() -> None:
     last = chart["course"][-1]
     assert list(last) == ["at", "documented", "derived", "proven", "from", "event"]
     assert (last["documented"], last["derived"], last["proven"], last["event"]) == (3, 3, True, "now")
+
+
+def test_a_time_that_is_asked_about_knows_of_nothing_later(tmp_path: Path) -> None:
+    """`facts` and `explain` look at what was known then, as a call that chooses its time."""
+    allergy = {
+        "resourceType": "AllergyIntolerance",
+        "id": "later",
+        "patient": {"reference": "Patient/refractory-grade-2"},
+        "code": {"text": "anakinra"},
+        "recordedDate": "2026-03-05T12:00:00Z",
+    }
+    bundle = json.loads((EXAMPLES / "patients" / "refractory-grade-2.json").read_text(encoding="utf-8"))
+    bundle["entry"].append({"resource": allergy})
+    patient = tmp_path / "patient.json"
+    patient.write_text(json.dumps(bundle), encoding="utf-8")
+    request = json.loads(REQUEST.read_text(encoding="utf-8"))
+    request["prefetch"]["allergies"] = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": allergy}]}
+    call = tmp_path / "request.json"
+    call.write_text(json.dumps(request), encoding="utf-8")
+    for at, allergic in ((AT, True), ("2026-03-05T11:00:00Z", False)):
+        (chart,) = told("facts", str(patient), "--at", at)
+        assert {fact["name"]: fact["value"] for fact in chart["facts"]}["hypersensitivity"] is allergic
+        (order, *_) = told("explain", str(call), "--at", at, "--rule", "hypersensitivity-active")
+        assert order["rules"][0]["result"] == ("fires" if allergic else "silent")

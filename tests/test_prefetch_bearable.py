@@ -175,4 +175,5 @@ def test_discovery_names_the_essential_keys() -> None:
         assert "FHIR R4 resources only" in told
         assert "patient, conditions, allergies, administrations, requests, cultures, procedures (where " in told
         assert "vitals (where " in told
-        assert "labs" not in told
+        assert "labs (where " in told
+        assert "immunizations" not in told

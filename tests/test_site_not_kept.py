@@ -35,7 +35,18 @@ def test_elsewhere_it_is_missing_and_said() -> None:
     call = Case(given=REFRACTORY, missing=("statements",)).call()
     first = service().answer(call, NOW)["cards"][0]
     assert first["extension"][EXPLANATION]["decision"] == "suggest"
-    assert "Stated and home drugs (not sent by the EHR)" in first["detail"], first["detail"]
+    assert "Stated and home drugs were not read** (not sent by the EHR)" in first["detail"], first["detail"]
+
+
+def test_reports_of_cultures_need_not_be_kept(tmp_path: Path) -> None:
+    """Where a laboratory files its cultures as Observations alone, no report of them can be missing."""
+    path = tmp_path / "lab.yaml"
+    path.write_text("extend: us\nid: lab\nnotKept: [DiagnosticReport]\n", encoding="utf-8")
+    lab = Service.start(knowledge.load(site=str(path)))
+    assert "reports" not in lab.discovery()[0]["prefetch"]
+    first = lab.answer(Case(given=REFRACTORY, missing=("reports",)).call(), NOW)["cards"][0]
+    assert first["extension"][EXPLANATION]["decision"] == "suggest"
+    assert "Microbiology reports were not read" not in first["detail"]
 
 
 def test_what_is_sent_is_read(site: Path) -> None:

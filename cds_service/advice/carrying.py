@@ -9,15 +9,20 @@ from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts
 
 
-def carrying(rule_id: str, findings: Findings, facts: Facts) -> Iterator[str]:
-    """Names of the facts that made a rule hold, through the findings that it rests on, in the order of its conditions;
-    a name may come twice."""
+def carrying(rule_id: str, findings: Findings, facts: Facts) -> tuple[str, ...]:
+    """Names of the facts that made a rule hold, through the findings that it rests on, in the order of its conditions,
+    each once."""
+    return tuple(dict.fromkeys(_carrying(rule_id, findings, facts, set())))
+
+
+def _carrying(rule_id: str, findings: Findings, facts: Facts, seen: set[str]) -> Iterator[str]:
     outcome = findings.outcomes.get(rule_id)
     for name in outcome.holds if outcome else ():
         if name in facts:
             yield name
-        else:
-            yield from carrying(name, findings, facts)
+        elif name not in seen:  # several findings may rest on one
+            seen.add(name)
+            yield from _carrying(name, findings, facts, seen)
 
 
 def because(answer: Answer, findings: Findings, facts: Facts) -> tuple[Fact, ...]:
@@ -32,5 +37,6 @@ def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Itera
     """The unknown facts among `names`, and those that could change the result of one of the rules, each once."""
     wanted = dict.fromkeys(names)
     for rule in rules:
-        wanted.update(dict.fromkeys(findings.outcomes[rule].missing))
+        if missing := findings.outcomes[rule].missing:
+            wanted.update(dict.fromkeys(missing))
     return tuple(facts[n] for n in wanted if n in facts and facts[n].value is None)

@@ -100,6 +100,8 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
 def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
     """Safety rules that this site has switched off, with its reasons."""
     reasons = knowledge.site.rules_off
+    if not reasons:
+        return []
     off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
     return [{"title": Trusted(rule.title), "reason": reasons[rule.id]} for rule in off]
 
@@ -193,7 +195,10 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
     """
     queries = knowledge.catalogue.queries
     return {
-        "not_read": [{"title": Trusted(queries[q].title), "why": why} for q, why in order.not_read.items()],
+        "not_read": [
+            {"title": Trusted(queries[q].title), "why": why, "weak": q in order.forgone}
+            for q, why in order.not_read.items()
+        ],
         "because": [_because(f, knowledge, order.drug) for f in answer.because],
         "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
         "left_out": [
@@ -224,7 +229,7 @@ def _first(lines: Collection[str]) -> list[str]:
 
 def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:
     """The facts behind an answer, or unknown beside it, that left records out."""
-    return [f for f in dict.fromkeys((*answer.because, *order.unknown)) if f.left_out]
+    return list(dict.fromkeys(f for f in (*answer.because, *order.unknown) if f.left_out))
 
 
 def _grouped(fact: Fact) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.advice import doses, orders
 from cds_service.advice.carrying import because, carrying, lacking
@@ -13,7 +15,7 @@ from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
-from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
@@ -23,7 +25,7 @@ from cds_service.knowledge.occasions import Occasion
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Everything that the steps of one decision look at."""
+    """Everything that the steps of one decision look at; `holding` are those of the rules that hold, in order."""
 
     occasion: Occasion
     knowledge: Knowledge
@@ -31,9 +33,7 @@ class _Case:
     findings: Findings
     facts: Facts
     reading: Reading
-
-    def holds(self, rule: RuleDefinition) -> bool:
-        return self.findings.outcomes[rule.id].truth is True
+    holding: Sequence[RuleDefinition]
 
 
 def decide(
@@ -45,26 +45,33 @@ def decide(
     facts: Facts,
 ) -> OrderAssessment:
     """The answers on one occasion, ranked. `rules` are those that were evaluated, in order."""
-    case = _Case(occasion, knowledge, rules, findings, facts, reading)
-    flags, trouble = tuple(r.id for r in rules if case.holds(r)), _trouble(findings)
-    found = OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
+    holding = [rule for rule in rules if findings.outcomes[rule.id].truth is True]
+    case = _Case(occasion, knowledge, rules, findings, facts, reading, holding)
+    flags, trouble = tuple(rule.id for rule in holding), _trouble(findings)
     if not _concerns_us(case):
-        return found
+        return OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
     missing = tuple(_missing(case))
     answers, pathway = _answers(case, missing, trouble)
     stated = [name for m in missing for name in m.facts]
     # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
     quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
-    return replace(
-        found,
+    not_read = _not_read(case)
+    return OrderAssessment(
+        occasion,
+        tuple(rules),
+        facts,
+        findings,
         answers=_complete(case, answers),
         pathway=pathway,
+        flags=flags,
         missing=missing,
+        trouble=trouble,
         unknown=lacking(findings, facts, stated, findings.outcomes),
         printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
         orders_unread=reading.chart.gaps(("service-requests",)),
-        not_read=_not_read(case),
+        not_read=not_read,
+        forgone=tuple(query for query in not_read if not reading.chart.gaps((query,))),
     )
 
 
@@ -141,7 +148,7 @@ def _missing(case: _Case) -> Iterator[Missing]:
     """Rules that say what is missing, and rules that are unknown and must not be."""
     for rule in case.rules:
         outcome = case.findings.outcomes[rule.id]
-        if case.holds(rule) and rule.finding.decision == INSUFFICIENT:
+        if outcome.truth and rule.finding.decision == INSUFFICIENT:
             unknown = tuple(_fact_names(case, outcome.holds))
             # What is missing may itself be a known fact: "cannot be computed" is an answer, with its reason as text.
             yield Missing(rule, unknown or tuple(n for n in outcome.holds if n in case.facts and case.facts[n].text))
@@ -167,23 +174,29 @@ def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Ans
         # One card says all that is missing; it comes from the rule that says so itself, where there is one.
         stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
         yield Answer(INSUFFICIENT, "warning", stated, case.occasion)
-    for rule in case.rules:
+    for rule in _found_by_either(case):
         decision, indicator = rule.finding.decision, rule.finding.indicator
         if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:
             continue
-        if rule.pathway and decision == "review":
-            continue
-        either = case.holds(rule) or (decision == "block" and rule.id in case.findings.fired)
-        if either:
+        if not (rule.pathway and decision == "review"):
             yield Answer(decision, indicator, rule, case.occasion)
+
+
+def _found_by_either(case: _Case) -> Sequence[RuleDefinition]:
+    """The rules that hold, and the blocks that only the other evaluator found."""
+    fired = case.findings.fired
+    if fired.issubset([rule.id for rule in case.holding]):
+        return case.holding
+    held = {rule.id for rule in case.holding}
+    return [r for r in case.rules if r.id in held or (r.id in fired and r.finding.decision == "block")]
 
 
 def _pathway(case: _Case) -> tuple[Answer | None, str]:
     """The answer of the first pathway that has one, with its dose plan; and that pathway's name."""
     for name in case.knowledge.orders.pathways:
-        for rule in case.rules:
+        for rule in case.holding:
             decision, indicator = rule.finding.decision, rule.finding.indicator
-            if rule.pathway != name or decision is None or indicator is None or not case.holds(rule):
+            if rule.pathway != name or decision is None or indicator is None:
                 continue
             if decision in PATHWAY or decision == "review":
                 return _planned(case, Answer(decision, indicator, rule, case.occasion)), name
@@ -219,8 +232,7 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
     moments = []
     for name in carrying(rule.id, case.findings, case.facts):
         fact, definition = case.facts[name], case.knowledge.catalogue.facts[name]
-        max_age = definition.source.max_age
-        if max_age and definition.type != "boolean" and fact.as_of is not None:
+        if fact.as_of is not None and definition.type != "boolean" and (max_age := definition.source.max_age):
             moments.append(fact.as_of + timedelta(hours=case.reading.windows[max_age]))
         if fact.until is not None:
             moments.append(fact.until)
@@ -229,8 +241,7 @@ def _stale_at(case: _Case, rule: RuleDefinition) -> datetime | None:
 
 def _with_offers(case: _Case, answer: Answer) -> Answer:
     """A suggestion with its one-click orders; `order-ok` where the draft is already right; restricted by region."""
-    withheld = any(case.holds(r) and r.finding.withholds_order for r in case.rules)
-    if withheld:
+    if any(rule.finding.withholds_order for rule in case.holding):
         return replace(answer, decision="suggest-restricted", indicator="warning")
     if answer.regimen is None or answer.plan is None:
         return answer
@@ -251,8 +262,9 @@ def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -
         return ()
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
     drafts = case.reading.order.of_kind(regimen.order_kind)
+    weight = kilograms(case.facts["weight"])
     # The first draft is the one that would change; the others stay in the session whatever is offered for it.
-    beside = [draft.dosage.daily_mg for draft in drafts[1:]]
+    beside = [draft.dosage(weight).daily_mg for draft in drafts[1:]]
     # A draft whose drug is not known may be the same drug.
     unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
     # A draft for another use is not ours to change.
@@ -277,9 +289,9 @@ def _offer_lower(case: _Case, hard: Answer, answer: Answer | None) -> Answer:
 
 
 def _advice(case: _Case, suggested: bool) -> Iterator[Answer]:
-    for rule in case.rules:
+    for rule in case.holding:
         decision, indicator = rule.finding.decision, rule.finding.indicator
-        if decision not in ("caution", "monitoring") or indicator is None or not case.holds(rule):
+        if decision not in ("caution", "monitoring") or indicator is None:
             continue
         if decision == "monitoring" and not suggested:
             continue

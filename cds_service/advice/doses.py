@@ -6,7 +6,7 @@ import math
 
 from cds_service.advice.model import DosePlan
 from cds_service.chart.vocabulary import concept
-from cds_service.facts.draft_dose import TOLERANCE_MG
+from cds_service.facts.draft_dose import TOLERANCE_MG, kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Pack, Regimen
@@ -41,17 +41,25 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) ->
 
     A route that it names must be one of ours; which of them fits better is said on the card.
     """
-    if draft.dosage.route and drafted_route(draft, reading) is None:
+    dosage = draft.dosage(kilograms(facts["weight"]))
+    if dosage.route and drafted_route(draft, reading) is None:
         return False
-    dose, interval = draft.dosage.dose_mg, draft.dosage.interval_h
-    if dose is None or interval is None or draft.dosage.daily_mg is None:
+    dose, interval = dosage.dose_mg, dosage.interval_h
+    if dose is None or interval is None or dosage.daily_mg is None:
         return False
     made = [p for p in (plan(d, regimen, facts) for d in regimen.permitted) if p is not None]
     if regimen.permitted_up_to and made:
-        # Its dose or less, at any interval between the shortest and the longest of the pairs.
+        # Its dose or less, at any interval between the shortest and the longest of the pairs. What is offered is
+        # rounded down; an order of the same dose per kilogram is not more.
         intervals = [p.interval_h for p in made]
-        return 0 < dose <= max(p.dose_mg for p in made) and min(intervals) <= interval <= max(intervals)
+        most = min(max(map(_unrounded, made)), max(d.cap_mg or math.inf for d in regimen.permitted))
+        return 0 < dose <= most + TOLERANCE_MG and min(intervals) <= interval <= max(intervals)
     return any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
+
+
+def _unrounded(plan: DosePlan) -> float:
+    """The milligrams of a plan before they are rounded down, and before any cap."""
+    return plan.dose_mg if plan.mg_per_kg is None else plan.mg_per_kg * (plan.weight_kg or 0.0)
 
 
 def packs(plan: DosePlan, pack: Pack) -> int:
@@ -62,5 +70,5 @@ def packs(plan: DosePlan, pack: Pack) -> int:
 
 def drafted_route(draft: Draft, reading: Reading) -> str | None:
     """The id of the route that a draft names; None where it names none of ours."""
-    said = concept(draft.dosage.route)
+    said = concept(draft.dosage(None).route)
     return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)

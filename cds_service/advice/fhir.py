@@ -61,8 +61,23 @@ def updated_order(
         rest["category"] = [rest["category"]]
     if not any(key in rest for key in _MEDICATION[:2]):
         rest["medicationCodeableConcept"] = coding(medication)
+    rest |= _named(rest, medication)
     whole = {**core, **rest}
     return whole if not problem_of(whole) else _valid_parts(core, rest, medication)
+
+
+def _named(rest: Json, medication: Medication) -> Json:
+    """The drug with its name where the draft has it in codes or by reference only: nobody signs a bare code."""
+    named = {}
+    concept, reference = rest.get(_MEDICATION[0]), rest.get(_MEDICATION[1])
+    if isinstance(concept, Mapping):
+        written = concept.get("coding")
+        codings = [c for c in written if isinstance(c, Mapping)] if isinstance(written, list) else []
+        if not any(said.get(key) for said, key in ((concept, "text"), *((c, "display") for c in codings))):
+            named[_MEDICATION[0]] = {**concept, "text": medication.display}
+    if isinstance(reference, Mapping) and not reference.get("display"):
+        named[_MEDICATION[1]] = {**reference, "display": medication.display}
+    return named
 
 
 def _valid_parts(core: Json, rest: Json, medication: Medication) -> Json:

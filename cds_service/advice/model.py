@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct
+
 from cds_service.contract import DecisionName, Indicator
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact
@@ -42,8 +44,7 @@ class Offer:
     removes: tuple[Draft, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One card to be, on an occasion.
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
@@ -83,7 +84,7 @@ class OrderAssessment:
     `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
-    were not read whole, by name.
+    were not read whole, by name; `forgone` are those of them that facts do without.
     """
 
     occasion: Occasion
@@ -100,6 +101,7 @@ class OrderAssessment:
     maximum: float | None = None
     orders_unread: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict)
+    forgone: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

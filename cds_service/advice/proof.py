@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from cds_service.advice import context
 from cds_service.advice.doses import plan
 from cds_service.advice.model import Answer, Missing, OrderAssessment
@@ -89,12 +91,13 @@ def _full(knowledge: Knowledge) -> Json:
     missing = (Missing(stated, (one.name,)), Missing(rule, tuple(facts)[1:2]))
     first = next(occasion for each in knowledge.occasions.of_kind.values() for occasion in each)
     order = _order(first, facts, missing=missing, printed=(one,))
-    order = replace(order, not_read=dict.fromkeys(tuple(knowledge.catalogue.queries)[:1], "not sent"))
+    queries = tuple(knowledge.catalogue.queries)[:2]
+    order = replace(order, not_read=dict.fromkeys(queries, "not sent"), forgone=queries[1:])
     site = knowledge.site.model_copy(update={"not_kept": ("Immunization",)})
     filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
     regimen = next(iter(knowledge.regimens.values()), None)
     answer = _answer(rule, "suggest", order, regimen)
-    footer = context.of_footer(replace(answer, because=(one,)), filled, order)
+    footer = context.of_footer(structs.replace(answer, because=(one,)), filled, order)
     made = {**context.base(filled, order), **context.of_answer(answer, filled)}
     return {**made, "regimen_notes": [Trusted("a note")], "footer": footer}
 

@@ -12,6 +12,7 @@ from cds_service.advice.words import escape, plain
 from cds_service.contract import SUMMARY_LIMIT
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import Card
+from cds_service.knowledge.placeholders import parsed
 
 # One line `file:line: key: what was expected` about a card.
 Problem = Callable[[str, str, str], str]
@@ -47,7 +48,7 @@ def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, Card
         compiled = []
         for key, environment, written in (("summary", text, card.summary), ("detail", markdown, card.detail)):
             try:
-                compiled.append(environment.from_string(written))
+                compiled.append(environment.from_string(parsed(written)))
             except TemplateError as error:
                 line = getattr(error, "lineno", 1)
                 problems.append(problem(name, key, f"expected a Jinja2 template, line {line} of it: {error.message}"))

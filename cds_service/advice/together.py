@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS

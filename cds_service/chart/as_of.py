@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from cds_service.chart.resource import Resource
-from cds_service.chart.times import When
+from cds_service.chart.resource import Resource, recorded
+from cds_service.chart.times import When, parse_when
 
 Raw = Mapping[str, Any]
 # Of a type: since when a resource is as it is, and what it was before.
@@ -35,6 +35,7 @@ _KNOWN: Final = {
     "Immunization": ("recorded", "occurrenceDateTime"),
     "ServiceRequest": ("authoredOn",),
 }
+_MOMENTS: Final = _KNOWN | {"Condition": (*_KNOWN["Condition"], "abatementDateTime", "abatementPeriod")}
 _ENDED: Final = {"completed", "stopped", "cancelled"}
 # FHIR R5's MedicationRequest.statusChanged, as R4 carries it.
 _STATUS_CHANGED: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
@@ -44,6 +45,30 @@ _REGISTERED: Final = {
     "resourceType", "id", "meta", "subject", "encounter", "code", "category", "specimen", "basedOn",
     "effectiveDateTime", "effectivePeriod", "effectiveInstant",
 }  # fmt: skip
+
+
+def latest(resources: Iterable[Resource]) -> datetime | None:
+    """A moment since which nothing has become of any of these: the last that they write; None where they write none."""
+    last: datetime | None = None
+    for resource in resources:
+        for text in _written(resource):
+            when = parse_when(text)
+            if when is not None and (last is None or when.start > last):
+                last = when.start
+    return last
+
+
+def _written(resource: Resource) -> Iterator[str]:
+    """Every time that may say since when the resource is known, or as it is."""
+    raw = resource.raw
+    for element in _MOMENTS.get(resource.type, ()):
+        value = raw.get(element)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from (text for text in (value.get("start"), value.get("end")) if isinstance(text, str))
+    if resource.type == "MedicationRequest" and "extension" in raw:
+        yield from (e["valueDateTime"] for e in _status_changes(raw) if isinstance(e.get("valueDateTime"), str))
 
 
 def resource_at(resource: Resource, now: datetime) -> Resource | None:
@@ -66,8 +91,8 @@ def _before(resource: Resource) -> Resource:
 
 
 def _known(resource: Resource) -> datetime | None:
-    times = (_began(resource, element) for element in _KNOWN.get(resource.type, ()))
-    found = [when.start for when in times if when is not None]
+    elements = [element for element in _KNOWN.get(resource.type, ()) if element in resource.raw]
+    found = [when.start for element in elements if (when := _began(resource, element)) is not None]
     if not found:
         return None
     # A sample is known of when it is taken, or at the latest with its result.
@@ -76,7 +101,7 @@ def _known(resource: Resource) -> datetime | None:
 
 def _began(resource: Resource, element: str) -> When | None:
     value = resource.raw.get(element)
-    return Resource({element: value.get("start")} if isinstance(value, Mapping) else resource.raw).time(element)
+    return recorded(value.get("start") if isinstance(value, dict) else value)
 
 
 def _start(when: When | None) -> datetime | None:
@@ -126,11 +151,16 @@ def _ordered(order: Resource) -> Raw:
 
 
 def _status_changed(resource: Resource) -> datetime | None:
-    extensions = resource.raw.get("extension")
+    for extension in _status_changes(resource.raw):
+        return _start(recorded(extension.get("valueDateTime")))
+    return None
+
+
+def _status_changes(raw: Raw) -> Iterator[Raw]:
+    extensions = raw.get("extension")
     for extension in extensions if isinstance(extensions, list) else []:
         if isinstance(extension, Mapping) and extension.get("url") == _STATUS_CHANGED:
-            return _start(Resource(extension).time("valueDateTime"))
-    return None
+            yield extension
 
 
 _STATES: Final[Mapping[str, States]] = {

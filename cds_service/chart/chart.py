@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
-from cds_service.chart.as_of import resource_at
+from cds_service.chart.as_of import latest, resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
 from cds_service.chart.vocabulary import Matcher
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Chart:
     def of(self, query: str) -> tuple[Resource, ...]:
         """Every own resource of one query."""
         return self.reads.get(query, NOT_SENT).resources
+
+    def remember(self, query: str, key: object, derive: Callable[[tuple[Resource, ...]], T]) -> T:
+        """What `derive` makes of the own resources of one query, made once for all calls that bring the same ones: it
+        may look at nothing else, and not at the clock. The key names what is derived."""
+        return self.reads.get(query, NOT_SENT).remember(key, derive)
 
     def matching(self, queries: Iterable[str], *matchers: Matcher) -> Iterator[Resource]:
         """Own resources of some queries whose concept is in one of the value sets, in the order of the chart."""
@@ -57,17 +64,34 @@ class Chart:
         same = all(read is reads[name] for name, read in self.reads.items())
         return self if same else replace(self, reads=reads)
 
-    def gaps(self, queries: Iterable[str]) -> tuple[str, ...]:
-        """Why absence cannot be concluded from these queries; empty where it can."""
-        return tuple(f"{q}: {gap}" for q in queries for gap in self.reads.get(q, NOT_SENT).gaps)
+    def gaps(self, queries: Iterable[str], since: datetime | None = None) -> tuple[str, ...]:
+        """Why absence (`since` then) cannot be concluded from these queries; empty where it can."""
+        lines: list[str] = []
+        for query in queries:
+            if gaps := _gaps(self.reads.get(query, NOT_SENT), since):
+                lines += [f"{query}: {gap}" for gap in gaps]
+        return tuple(lines)
 
     def unread(self, queries: Iterable[str]) -> dict[str, str]:
         """Which of these queries were not read whole, and why: also those that facts do without."""
         reads = ((q, self.reads.get(q, NOT_SENT)) for q in queries)
-        return {q: "; ".join(read.gaps + read.forgone) for q, read in reads if read.gaps or read.forgone}
+        told = {q: (*_gaps(read, None), *read.forgone) for q, read in reads}
+        return {q: "; ".join(why) for q, why in told.items() if why}
+
+
+def _gaps(read: Read, since: datetime | None) -> tuple[str, ...]:
+    """The gaps of a read, but for the end of a list that is complete `since` then."""
+    if read.empty_is_unknown and not read.resources:
+        return (EMPTY_IS_UNKNOWN,)
+    if since is not None and read.reaches is not None and read.reaches < since:
+        return tuple(gap for gap in read.gaps if gap != read.cut)
+    return read.gaps
 
 
 def _read_at(read: Read, now: datetime) -> Read:
+    last = read.remember("latest", latest)
+    if last is None or last <= now:
+        return read
     then = [resource_at(resource, now) for resource in read.resources]
     if all(was is resource for was, resource in zip(then, read.resources, strict=True)):
         return read
@@ -158,17 +182,26 @@ def _covered(read: Read, query: QueryKind, now: datetime) -> Read:
     """A list that was cut is still complete where it is sorted, newest first, and reaches back beyond the window."""
     if not read.cut:
         return read
-    times = [r.when.start for r in read.resources if r.when is not None]
-    in_order = len(times) == len(read.resources) and all(a >= b for a, b in pairwise(times))
-    if query.window_hours is not None and times and in_order and times[-1] < now - timedelta(hours=query.window_hours):
+    reaches = _reaches(read)
+    if query.window_hours is not None and reaches and reaches < now - timedelta(hours=query.window_hours):
         return read
-    return replace(read, gaps=(*read.gaps, read.cut))
+    return replace(read, gaps=(*read.gaps, read.cut), reaches=reaches)
+
+
+def _reaches(read: Read) -> datetime | None:
+    """The oldest time of a list that is sorted, newest first. One time alone shows no order: a server that sorts the
+    other way round, or not at all, may have sent the oldest."""
+    times = [r.when.start for r in read.resources if r.when is not None]
+    if len(times) < len(read.resources) or len(set(times)) < 2 or any(a < b for a, b in pairwise(times)):
+        return None
+    return times[-1]
 
 
 def _asked(read: Read, query: QueryKind) -> Read:
-    """An empty list is a gap where the site says that nobody may have asked; what a weak query lacks is none."""
-    if query.empty_is_unknown and not read.resources and not read.gaps:
-        return replace(read, gaps=(EMPTY_IS_UNKNOWN,))
+    """Marked where an empty list is a gap, since the site says that nobody may have asked; what a weak query lacks is
+    none."""
+    if query.empty_is_unknown and not read.gaps:
+        return replace(read, empty_is_unknown=True)
     if read.gaps and (query.weak == "lost" or (query.weak and read.gaps == NOT_SENT.gaps)):
         return replace(read, gaps=(), forgone=read.gaps)
     return read

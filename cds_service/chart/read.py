@@ -12,7 +12,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,12 +22,9 @@ from cds_service.chart.resource import ANYWHERE, Resource
 from cds_service.chart.validation import MOST_PARTS
 from cds_service.chart.vocabulary import Matcher
 
+T = TypeVar("T")
 # By the reference that names them.
 Medications = Mapping[str, Mapping[str, Any]]
-
-
-# Looking through a list of this length costs less than remembering what was found in it.
-_SHORT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,9 @@ class Read:
     `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
     `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
     all; `lost` says why some of these stayed unresolved. `forgone`
-    are the gaps of a weak query: they are said, and facts do without what they left out.
+    are the gaps of a weak query: they are said, and facts do without what they left out. `reaches` is how far back a
+    list that was cut is complete (None: nobody can tell); `empty_is_unknown` where it holds nothing and that does not
+    mean that there is nothing.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -53,35 +53,63 @@ class Read:
     referring: bool = False
     lost: str = ""
     forgone: tuple[str, ...] = ()
-    _matching: dict[tuple[Matcher, ...], tuple[Resource, ...]] = field(
-        init=False, default_factory=dict, compare=False, repr=False
-    )
+    reaches: datetime | None = None
+    empty_is_unknown: bool = False
+    _remembered: dict[object, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
-    _puzzles: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict, compare=False, repr=False)
+    def remember(self, key: object, derive: Callable[[tuple[Resource, ...]], T]) -> T:
+        """What `derive` makes of the resources, made once. The key names what is derived."""
+        if not self.resources:
+            return derive(())
+        if key not in self._remembered:
+            self._remembered[key] = derive(self.resources)
+        made: T = self._remembered[key]
+        return made
 
     def matching(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
-        """The resources whose concept is in one of the value sets; of a long list found once."""
-        if len(self.resources) < _SHORT:
-            return self._found(matchers)
-        known = self._matching.get(matchers)
-        if known is None:
-            known = self._matching[matchers] = self._found(matchers)
-        return known
+        """The resources whose concept is in one of the value sets, in their order."""
+        if not self.resources or not matchers:
+            return ()
+        known = self._recognised(matchers[0])
+        if len(matchers) == 1:
+            return known.by_set.get(matchers[0].id, ())
+        return self.remember(matchers, lambda resources: _in_any(resources, known, matchers))
 
     def not_understood(self, matcher: Matcher) -> tuple[str, ...]:
-        """References of the resources whose concept was not understood; found once."""
-        known = self._puzzles.get("")
+        """References of the resources whose concept was not understood."""
+        return self._recognised(matcher).puzzles
+
+    def _recognised(self, matcher: Matcher) -> _Recognised:
+        known: _Recognised | None = self._remembered.get(matcher.recogniser)
         if known is None:
-            known = self._puzzles[""] = tuple(r.ref for r in self.resources if matcher.recognised(r.concept).puzzle)
+            known = self.remember(matcher.recogniser, lambda resources: _recognised(resources, matcher))
         return known
 
-    def _found(self, matchers: tuple[Matcher, ...]) -> tuple[Resource, ...]:
-        if not self.resources:
-            return ()
-        if len(matchers) == 1:
-            matches = matchers[0].matches
-            return tuple([r for r in self.resources if matches(r.concept)])
-        return tuple([r for r in self.resources if any(m.matches(r.concept) for m in matchers)])
+
+@dataclass(frozen=True, slots=True)
+class _Recognised:
+    """A list of resources, looked through once for all value sets: those whose concept is in each, and the references
+    of those that were not understood."""
+
+    by_set: Mapping[str, tuple[Resource, ...]]
+    puzzles: tuple[str, ...]
+
+
+def _recognised(resources: Iterable[Resource], matcher: Matcher) -> _Recognised:
+    by_set: dict[str, list[Resource]] = {}
+    puzzles = []
+    for resource in resources:
+        known = matcher.recognised(resource.concept)
+        for name in known.held:
+            by_set.setdefault(name, []).append(resource)
+        if known.puzzle:
+            puzzles.append(resource.ref)
+    return _Recognised({name: tuple(found) for name, found in by_set.items()}, tuple(puzzles))
+
+
+def _in_any(resources: Iterable[Resource], known: _Recognised, matchers: Iterable[Matcher]) -> tuple[Resource, ...]:
+    found = {id(r) for matcher in matchers for r in known.by_set.get(matcher.id, ())}
+    return tuple([r for r in resources if id(r) in found]) if found else ()
 
 
 MORE = "more pages exist that were not sent"

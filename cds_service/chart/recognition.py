@@ -42,15 +42,21 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Every value set that a concept belongs to; `puzzle` says why it was not understood ("" where it was)."""
+    """Every value set that a concept belongs to; `puzzle` says why it was not understood ("" where it was).
+
+    `held` are the value sets of which it says that they are so now, for certain or in doubt; `mentioned` those too that
+    are past.
+    """
 
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     puzzle: str = ""
+    held: frozenset[str] = field(init=False)
+    mentioned: frozenset[str] = field(init=False)
 
-    def holds(self, set_id: str) -> bool:
-        """Whether the concept says this of the patient as of now, for certain or in doubt."""
-        meaning = self.meanings.get(set_id)
-        return meaning is not None and meaning.sense in ("said", "doubted")
+    def __post_init__(self) -> None:
+        senses = {name: meaning.sense for name, meaning in self.meanings.items() if meaning.sense != "denied"}
+        object.__setattr__(self, "mentioned", frozenset(senses))
+        object.__setattr__(self, "held", frozenset(name for name, sense in senses.items() if sense != "past"))
 
     def says(self, set_id: str) -> bool:
         """Whether the concept says this for certain."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cds_service.chart.server import unversioned
 from cds_service.chart.times import YEARS, When, parse_when
@@ -17,6 +16,22 @@ from cds_service.chart.validation import problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
 
 T = TypeVar("T")
+
+
+class derived(Generic[T]):  # reads as what it does, like `property`
+    """A property that is derived once and then an attribute: `functools.cached_property` without the lock that it takes
+    before Python 3.12. Two threads may both derive it, and derive the same."""
+
+    def __init__(self, derive: Callable[[Any], T]) -> None:
+        self._derive = derive
+        self._name = derive.__name__
+        self.__doc__ = derive.__doc__
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> T:
+        made: T
+        made = instance.__dict__[self._name] = self._derive(instance)
+        return made
+
 
 # FHIR R4: where each resource type says what it is about, and which element says when it was true.
 _CONCEPT = {
@@ -62,18 +77,18 @@ class Resource:
     def __repr__(self) -> str:
         return f"Resource({self.ref})"
 
-    @cached_property
+    @derived
     def patient_id(self) -> str:
         """The bare id of the patient that this resource is about; "" where it names none."""
         if self.type == "Patient":
             return self.id
         subject = self.raw.get("subject") or self.raw.get("patient")
-        reference = subject.get("reference") if isinstance(subject, Mapping) else None
+        reference = subject.get("reference") if isinstance(subject, dict) else None
         if not isinstance(reference, str) or "Patient/" not in reference:
             return ""
         return reference.split("Patient/", 1)[1].split("/", 1)[0]
 
-    @cached_property
+    @derived
     def concept(self) -> Concept:
         """What the resource is about (code, medication, vaccine), normalised."""
         element = _CONCEPT.get(self.type, "code")
@@ -100,7 +115,7 @@ class Resource:
         parts = held if isinstance(held, list) else []
         return next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
 
-    @cached_property
+    @derived
     def ingredients(self) -> tuple[Concept, ...]:
         """What the Medication that the resource refers to is mixed of; empty where it names no ingredients."""
         found = self._named_medication()
@@ -109,7 +124,7 @@ class Resource:
         told = (concept(i.get("itemCodeableConcept")) for i in items if isinstance(i, Mapping))
         return tuple(c for c in told if not c.empty)
 
-    @cached_property
+    @derived
     def unresolved(self) -> str:
         """The reference that alone names the drug, where nothing here says which drug that is; else ""."""
         reference = self.raw.get("medicationReference")
@@ -122,17 +137,17 @@ class Resource:
         """Whether the resource's concept is in a value set."""
         return matcher.matches(self.concept)
 
-    @cached_property
+    @derived
     def problem(self) -> str:
         """Why the resource is no valid FHIR R4 ("" where it is)."""
         return problem_of(self.raw)
 
-    @cached_property
+    @derived
     def status(self) -> str:
         """`status` as written; "" where it is missing or no string."""
         return self.text("status")
 
-    @cached_property
+    @derived
     def when(self) -> When | None:
         """When the resource was true: the first of its type's time elements that can be read."""
         for element in _TIMES.get(self.type, ()):
@@ -154,11 +169,11 @@ class Resource:
         None for a time that nothing can have been recorded at, such as the year 9999; a Period may end then.
         """
         value = self.raw.get(element)
-        if not isinstance(value, Mapping):
-            return _recorded(value)
-        start, end = _recorded(value.get("start")), self.end(element)
+        if not isinstance(value, dict):
+            return recorded(value)
+        start, end = recorded(value.get("start")), self.end(element)
         if start is None:
-            return _recorded(value.get("end"))
+            return recorded(value.get("end"))
         last = end or start
         return When(start.start, last.end) if start.start <= last.end else None
 
@@ -178,7 +193,8 @@ class Resource:
         return self.remember(("code", element), lambda r: _first_code(r.raw.get(element)))
 
 
-def _recorded(value: object) -> When | None:
+def recorded(value: object) -> When | None:
+    """A written time at which something may have been recorded of a patient; None for anything else."""
     when = parse_when(value) if isinstance(value, str) else None
     return when if when is not None and when.start.year in YEARS else None
 

@@ -87,6 +87,8 @@ class Asked:
         with the call, on the server; by reference."""
         entries = [{"resource": r, "fullUrl": url} for r, url in zip_longest(drafts, urls, fillvalue="")]
         among = medications_of(entries)
+        if not any("medicationReference" in draft for draft in drafts):
+            return among
         references = open_references(Read(tuple(Resource(d, among) for d in drafts), referring=True))
         if not references:
             return among

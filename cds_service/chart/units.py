@@ -10,12 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
 from cds_service.knowledge.model import Analyte, Pack, Unit
 from cds_service.knowledge.model.spelling import spelled
 
 UCUM = "http://unitsofmeasure.org"
+_PER_KILOGRAM = ("/kg", "/kg/dose", "/kg/{dose}", " per kg", "/kilogram")
 _VOLUME = ("mL", "cc", "milliliter", "milliliters", "millilitre", "millilitres")
 
 
@@ -98,6 +100,16 @@ class UnitTable:
             units.clear()
         if len(volumes) == 1:
             units.append(Unit(code=_VOLUME[0], aliases=_VOLUME[1:], factor=str(*volumes)))
+        return UnitTable(self.analyte.model_copy(update={"units": tuple(units)}))
+
+    @cached_property
+    def per_kilogram(self) -> UnitTable:
+        """The same units per kilogram of body weight: amounts in the canonical unit for one kilogram."""
+        units = []
+        for unit in self.analyte.units:
+            names = (unit.code, *unit.aliases)
+            written = (f"{name}{said}" for name in names for said in _PER_KILOGRAM)
+            units.append(Unit(code=f"{unit.code}/kg", aliases=tuple(written), factor=unit.factor))
         return UnitTable(self.analyte.model_copy(update={"units": tuple(units)}))
 
     def _scale(self, quantity: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import chain
-from typing import Any
+from functools import cached_property, lru_cache
 
 from cds_service.chart.recognition import Meaning, Recogniser, Recognition, Written
 from cds_service.chart.words import fold, words_of
@@ -19,8 +17,8 @@ from cds_service.knowledge.model import ValueSet
 class Concept:
     """A CodeableConcept, normalised: codes as (system, code), words lower-case.
 
-    `written` is the concept as it came; `known` remembers what it was recognised as: equal concepts of a process are
-    one object (see `concept`).
+    `written` is the concept as it came; `known` remembers what it was recognised as, and `named` which value sets it
+    names: equal concepts of a process are one object (see `concept`).
     """
 
     codes: tuple[tuple[str, str], ...]
@@ -29,6 +27,7 @@ class Concept:
     label: str
     written: Written
     known: dict[Recogniser, Recognition] = field(default_factory=dict, compare=False, repr=False)
+    named: dict[Matcher, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -44,13 +43,7 @@ NOTHING = Concept((), (), "", "", Written((), ""))
 # characters a concept times the number remembered is the bound.
 _LONGEST = 256
 _CODING = 32  # characters that each further coding counts for, however short it is
-
-
-@lru_cache(maxsize=4096)
-def _one(
-    codes: tuple[tuple[str, str], ...], displays: tuple[str, ...], text: str, label: str, written: Written
-) -> Concept:
-    return Concept(codes, displays, text, label, written)
+Codings = tuple[tuple[str, str, str], ...]
 
 
 def normalise(text: str) -> str:
@@ -70,25 +63,32 @@ def _normalised(text: str) -> str:
 
 def concept(value: object) -> Concept:
     """A Concept from a CodeableConcept as it came; anything else gives an empty one."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return NOTHING
-    listed = (c for c in _list(value.get("coding")) if isinstance(c, Mapping))
-    codings = [c for c in listed if c.get("code") or c.get("display")]
-    codes = tuple((str(c.get("system", "")), str(c["code"])) for c in codings if c.get("code"))
-    # Aligned with `codings`, so that an excluded code can silence its own display only.
-    displays = tuple(normalise(str(c.get("display") or "")) for c in codings)
     text = str(value.get("text") or "")
-    label = text or next((str(c["display"]) for c in codings if c.get("display")), "")
-    label = label or (codes[0][1] if codes else "")
-    told = ((str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in codings)
-    written = Written(tuple(told), text)
-    length = len(text) + sum(map(len, chain(*written.codings))) + _CODING * (len(codings) - 1)
-    made = _one if length <= _LONGEST else Concept
-    return made(codes, tuple(d for d in displays if d), normalise(text), label[:120], written)
+    coded = value.get("coding")
+    codings: Codings = ()
+    if isinstance(coded, list):
+        items = [c for c in coded if isinstance(c, dict)]
+        told = [(str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in items]
+        codings = tuple(told)
+    if not text and not codings:
+        return NOTHING
+    length = len(text) + sum([len(system) + len(code) + len(display) for system, code, display in codings])
+    length += _CODING * max(0, len(codings) - 1)
+    return _remembered(codings, text) if length <= _LONGEST else _concept(codings, text)
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+@lru_cache(maxsize=4096)
+def _remembered(codings: Codings, text: str) -> Concept:
+    return _concept(codings, text)
+
+
+def _concept(codings: Codings, text: str) -> Concept:
+    codes = tuple((system, code) for system, code, _ in codings if code)
+    displays = tuple(normal for *_, display in codings if display and (normal := normalise(display)))
+    label = text or next((display for *_, display in codings if display), "") or (codes[0][1] if codes else "")
+    return Concept(codes, displays, normalise(text), label[:120], Written(codings, text))
 
 
 class Matcher:
@@ -96,18 +96,16 @@ class Matcher:
 
     def __init__(self, value_set: ValueSet, recogniser: Recogniser) -> None:
         self.id = value_set.id
-        self._recogniser = recogniser
-        phrases = (*value_set.text, *(c.display for c in value_set.codes))
-        self._exact = frozenset(words_of(fold(text)) for text in phrases)
+        self.recogniser = recogniser
+        self._phrases = (*value_set.text, *(c.display for c in value_set.codes))
 
     def matches(self, found: Concept) -> bool:
         """True where the concept says this of the patient as of now, for certain or in doubt."""
-        return self.recognised(found).holds(self.id)
+        return self.id in self.recognised(found).held
 
     def mentions(self, found: Concept) -> bool:
         """The same, also where it says that this is past: for what is never over, such as an allergy."""
-        meaning = self.meaning(found)
-        return meaning is not None and meaning.sense != "denied"
+        return self.id in self.recognised(found).mentioned
 
     def meaning(self, found: Concept) -> Meaning | None:
         """How the concept says this; None where it does not."""
@@ -115,9 +113,9 @@ class Matcher:
 
     def recognised(self, found: Concept) -> Recognition:
         """Everything that the concept is, looked up once a process."""
-        known = found.known.get(self._recogniser)
+        known = found.known.get(self.recogniser)
         if known is None:
-            known = found.known[self._recogniser] = self._recogniser.recognise(found.written)
+            known = found.known[self.recogniser] = self.recogniser.recognise(found.written)
         return known
 
     def names(self, found: Concept) -> bool:
@@ -126,20 +124,39 @@ class Matcher:
 
         Stricter than `matches`: "CRS in a patient with gout" matches gout and does not name it.
         """
+        named = found.named.get(self)
+        if named is None:
+            named = found.named[self] = self._names(found)
+        return named
+
+    def _names(self, found: Concept) -> bool:
         told = [text for text in (found.text, *found.displays) if text]
-        if found.codes and all(self._recogniser.has(self.id, *code) for code in found.codes):
+        if found.codes and all(self.recogniser.has(self.id, *code) for code in found.codes):
             return all(self._is_exact(text) or text in found.displays for text in told)
-        if any(self._recogniser.bars(self.id, *code) for code in found.codes):
+        if any(self.recogniser.bars(self.id, *code) for code in found.codes):
             return False
         return bool(told) and all(self._is_exact(text) for text in told)
 
     def _is_exact(self, text: str) -> bool:
         return words_of(fold(_bare(text))) in self._exact
 
+    @cached_property
+    def _exact(self) -> frozenset[tuple[str, ...]]:
+        """Few value sets are ever asked what a concept names."""
+        return frozenset(words_of(fold(text)) for text in self._phrases)
+
 
 def _bare(text: str) -> str:
     """Without what terminologies append to a display: SNOMED CT's semantic tag, ICD-10's "unspecified"."""
     return _APPENDED.sub("", text)
+
+
+def one_of(sets: Sequence[Matcher], past: bool = False) -> Callable[[Concept], bool]:
+    """Whether a concept says one of some value sets of the patient as of now; with `past` also that it is over."""
+    names, any_set = frozenset(matcher.id for matcher in sets), sets[0]
+    if past:
+        return lambda found: not names.isdisjoint(any_set.recognised(found).mentioned)
+    return lambda found: not names.isdisjoint(any_set.recognised(found).held)
 
 
 def matchers(value_sets: Mapping[str, ValueSet], recogniser: Recogniser) -> dict[str, Matcher]:

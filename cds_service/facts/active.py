@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.facts.dosage import dosage_of
+from cds_service.facts.dosage import Amounts, dosage_of
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import Selections
@@ -21,8 +21,9 @@ def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections)
         orders = [r for r in matched if r.ref not in reading.draft_refs and reading.is_(dose.ordered, r)]
         if gaps := chart.gaps(queries):
             return unknown(name, "; ".join(gaps))
-        table = reading.units[dose.analyte]
-        ordered = [dosage_of({"dosageInstruction": running_instructions(r, reading.now)}, table) for r in orders]
+        amounts = Amounts(reading.units[dose.analyte])
+        running = [{"dosageInstruction": running_instructions(r, reading.now)} for r in orders]
+        ordered = [dosage_of(instructions, amounts, None) for instructions in running]
         for order, said in zip(orders, ordered, strict=True):
             if said.daily_mg is None:
                 return unknown(name, f"{order.ref}: {said.why}", sources=refs(orders))

@@ -16,6 +16,8 @@ from cds_service.facts.since import last_at
 from cds_service.facts.support import Support, support_at
 from cds_service.knowledge.model import CrsGrade
 
+_AGREE = "no"
+
 
 @dataclass(frozen=True, slots=True)
 class Derived:
@@ -66,14 +68,14 @@ def derive(given: CrsGrade, moment: datetime, reading: Reading, since: datetime 
     low = max(low, 1 if fever else 0)
     pressure_seen = seen.pressors or (not child and seen.systolic is not None)
     # Where drugs or support are not all known, a vasopressor may run beside the best of vital signs.
-    complete = not reading.chart.gaps(_bounding(given, reading))
+    complete = not reading.chart.gaps(_bounding(given))
     since_when, why = _open(given, seen, moment, reading)
     exact = pressure_seen and seen.oxygen_observed and seen.temperature is not None and complete and not why
     words = _evidence(given, seen, fever, hypotensive)
     return Derived(low, exact, exact and not seen.fever_masked, words, seen, since_when, why)
 
 
-def _bounding(given: CrsGrade, reading: Reading) -> tuple[str, ...]:
+def _bounding(given: CrsGrade) -> tuple[str, ...]:
     """The queries whose absence leaves a grade without an upper bound."""
     return (given.administrations, given.oxygen.procedures)
 
@@ -124,7 +126,7 @@ def _derived_fact(given: CrsGrade, derived: Derived, reading: Reading, child: bo
     if is_proven(given, derived, child):
         more = {"text": derived.evidence, "unusable": seen.unusable}
         return Fact(name, derived.low, "{grade}", reading.now, seen.sources, **more)  # type: ignore[arg-type]
-    gaps = "; ".join(reading.chart.gaps((given.vitals, *_bounding(given, reading))))
+    gaps = "; ".join(reading.chart.gaps((given.vitals, *_bounding(given))))
     why = gaps or "; ".join(derived.open_why) or "pressure and oxygenation were not both observed in the window"
     if child:
         why = "in a child only a documented grade or a running vasopressor counts"
@@ -139,21 +141,33 @@ def _strange(derived: Derived) -> tuple[str, ...]:
 
 
 def _differ(given: CrsGrade, told: Fact, derived: Derived, reading: Reading) -> Fact:
-    """True only where the difference is proven; with nothing documented there is nothing to differ from."""
+    """What the derived grade is against the documented one, where that is proven; with nothing documented there is
+    nothing to differ from."""
     name = "differ"
-    gaps = "; ".join(reading.chart.gaps((given.conditions, given.vitals, given.administrations)))
+    gaps = "; ".join(reading.chart.gaps((given.conditions, given.vitals, *_bounding(given))))
     if told.value is None:
-        return unknown(name, gaps) if gaps else Fact(name, False)
-    grade, low = int(told.value), derived.low
-    more = low >= 2 and low > grade
+        return unknown(name, gaps) if gaps else Fact(name, _AGREE)
+    # Normal pressure and oxygen under a fever that is masked are grade 1.
+    low = max(derived.low, 1) if derived.exact and not derived.certain_zero else derived.low
+    grade = int(told.value)
+    # What ended is no grade to differ from, unless it has come back for sure.
+    ended = grade_at(reading.now, documented(given.scale, given.conditions, reading).grades) is None
+    more = low > grade and (low >= 2 or (derived.exact and not ended))
     # Breathing support that is not for lack of oxygen hides what the oxygen need would be.
     bounded = derived.exact and not derived.support.oxygen.airway
-    less = bounded and low < grade and (grade >= 2 or derived.certain_zero)
-    raised = derived.exact and low > grade
+    less = bounded and low < grade
     text = f"documented {grade}, derived {low} ({derived.evidence})"
-    if gaps and not (more or less or raised):
+    if gaps and not (more or less):
         return unknown(name, gaps, sources=told.sources)
-    return Fact(name, more or less or raised, sources=told.sources + derived.support.sources, text=text)
+    value = "higher" if more else _how_much_lower(given, told, low, reading) if less else _AGREE
+    return Fact(name, value, sources=told.sources + derived.support.sources, text=text)
+
+
+def _how_much_lower(given: CrsGrade, told: Fact, low: int, reading: Reading) -> str:
+    """Vital signs that say one less soon after a grade was written are no disagreement."""
+    eased = given.eased
+    fresh = told.as_of is not None and reading.hours_since(told.as_of) <= reading.windows[eased.within]
+    return "eased" if fresh and (told.value, low) == (eased.documented, eased.derived) else "lower"
 
 
 def _grade(given: CrsGrade, told: Fact, derived: Derived, child: bool) -> Fact:

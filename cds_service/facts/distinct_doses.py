@@ -7,8 +7,10 @@ close together are one. Statements count only where no administration is visible
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import hours_after
@@ -17,6 +19,7 @@ from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
 from cds_service.facts.graded import Dose, Graded, change_since, documented
 from cds_service.facts.model import Fact, Facts, LeftOut, Reading, refs, unknown, usable
+from cds_service.facts.puzzles import not_understood
 from cds_service.facts.since import last_at
 from cds_service.knowledge.model import DistinctDoses
 
@@ -35,7 +38,8 @@ class Doses:
 
 
 def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`doses`, `stated-only`, `hours-since`, `cap-reached`, `hours-until` and `change`."""
+    """`doses`, `recent`, `stated-only`, `hours-since`, `cap-reached`, `hours-until`, `change` and
+    `receding`."""
     doses = count(given, reading, known)
     sources = refs(doses.records)
     text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
@@ -46,11 +50,13 @@ def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact
         more = {"text": text, "notes": doses.notes, "unusable": doses.unusable}
         counted = Fact("doses", len(doses.times), "{dose}", _last(doses), sources, **more)  # type: ignore[arg-type]
     yield replace(counted, left_out=doses.left_out)
+    yield _recent(given, reading, known)
     yield _stated_only(given, doses, reading, sources)
     yield _hours(doses, reading, sources)
     yield _cap(given, doses, reading, sources)
     yield _next(given, doses, reading, sources)
     yield _change(given, doses, reading, known, sources)
+    yield _receding(given, doses, reading, known)
 
 
 def _last(doses: Doses) -> datetime | None:
@@ -71,7 +77,9 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     doubts += [f"{r.ref} has no usable time" for r in good if r.when is None]
     doubts += [f"{line} (unusable)" for line in bad]
     doubts += [f"{r.ref} has the status {r.status}" for r in good if reading.is_(given.unsure, r)]
-    doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,)))
+    # A drug that nobody can name is no dose of this episode where it was given before it.
+    reach = ((query, reading.hours_since(start)),) if start is not None else ()
+    doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,), reach=reach))
     counted, notes = _counted(given, good, reading, start)
     stated: list[Resource] = []
     if not counted:
@@ -79,6 +87,8 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
         doubts += undated + _unseen(given, reading, known, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
     times, joined = _merge(given, records, reading)
+    if len(times) < reading.policies[given.enough]:
+        doubts += _strange(given, reading, start)
     kept = {id(r) for r in counted}
     outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
     left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined]
@@ -142,12 +152,27 @@ def _unseen(given: DistinctDoses, reading: Reading, known: Facts, start: datetim
     """Why "no dose" cannot be concluded although no administration is visible."""
     if stated:
         return []
-    doubts = list(reading.chart.gaps((given.statements,)))
+    doubts = list(reading.chart.gaps((given.statements, given.requests)))
     ordered = [r for r in by_route(given, reading, known, given.requests)[0] if reading.is_(given.ordered, r)]
     ordered = [r for r in ordered if r.when is None or start is None or r.when.end >= start]
     if ordered:
         doubts.append(f"{given.in_} was ordered ({', '.join(refs(ordered))}) and no administration is visible")
     return doubts
+
+
+def _strange(given: DistinctDoses, reading: Reading, start: datetime | None) -> list[str]:
+    """Drugs given in the episode that nobody understood: each may be a dose."""
+    found = not_understood(given.administrations, reading, reading.terms[given.in_])
+    return [line for record, line in found if _may_be_one(given, record, reading, start)]
+
+
+def _may_be_one(given: DistinctDoses, record: Resource, reading: Reading, start: datetime | None) -> bool:
+    if not_given(given, record, reading) or not (
+        reading.is_(given.counted, record) or reading.is_(given.unsure, record)
+    ):
+        return False
+    when = record.when
+    return when is None or (when.start <= reading.horizon and (start is None or when.end >= start))
 
 
 def _merge(
@@ -187,6 +212,19 @@ def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
 def _later(reached: datetime | None, grade: Graded, now: datetime) -> datetime:
     end = min(grade.end or (grade.recorded if grade.once else now), now)
     return end if reached is None else max(reached, end)
+
+
+def _recent(given: DistinctDoses, reading: Reading, known: Facts) -> Fact:
+    """Whether a dose was given lately, whatever the episode; what stands in its way makes a "no" unknown."""
+    name, query = "recent", given.administrations
+    ours, _, doubts = by_route(given, reading, known, query)
+    good, bad = usable(r for r in ours if not not_given(given, r, reading))
+    found = [r for r in good if reading.is_(given.counted, r) and reading.within(r, reading.windows[given.recent])]
+    if found:
+        dates = [r.when.start for r in found if r.when]
+        return Fact(name, True, as_of=max(dates), sources=refs(found), text=f"{len(found)} records")
+    doubts += [*bad, *reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,))]
+    return unknown(name, "; ".join(doubts), unusable=bad) if doubts else Fact(name, False)
 
 
 def _stated_only(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
@@ -244,3 +282,13 @@ def _change(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts, 
     last = Dose(doses.times[-1][0], "last", sources, lost)
     grades, child = grades_of(given.grades, reading), known[given.child]
     return change_since("change", last, known[given.grade], lambda at: grade_then(grades, at, reading, child))
+
+
+def _receding(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts) -> Fact:
+    """Whether both grades are proven to be below that at the last dose; false where that cannot be shown."""
+    told, derived = known[given.documented].value, known[given.derived].value
+    if not doses.times or told is None or derived is None:
+        return Fact("receding", False)
+    then = grade_then(grades_of(given.grades, reading), doses.times[-1][0], reading, known[given.child])
+    below = then is not None and int(told) < then and int(derived) < then
+    return Fact("receding", below and float(derived) <= reading.policies[given.mild], sources=refs(doses.records))

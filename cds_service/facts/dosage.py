@@ -8,11 +8,12 @@ is no dosage is never left aside: what stands beside it says less than the whole
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cds_service.chart.units import Converted, UnitTable, number_of
+from cds_service.knowledge.model import Pack
 
 # UCUM units of Timing.repeat.periodUnit, in hours.
 _PERIOD_HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 720.0, "a": 8760.0}
@@ -47,16 +48,36 @@ class Dosage:
 _UNREADABLE = "an instruction that cannot be read"
 
 
-# The units of mass, then those of the drug's own products where it has any.
-Tables = Sequence[UnitTable]
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """In which units amounts of a drug are read: those of mass, and those of its own products where it has any."""
+
+    mass: UnitTable
+    products: UnitTable | None = None
+
+    def readings(self, weight: float | None) -> Iterator[tuple[UnitTable, float | None]]:
+        """Tables in the order in which they count, and by what a value is multiplied: units per kilogram by the body
+        weight, which may be unknown."""
+        yield self.mass, 1.0
+        if self.products:
+            yield self.products, 1.0
+        yield self.mass.per_kilogram, weight
 
 
-def dosage_of(request: Mapping[str, Any], *tables: UnitTable) -> Dosage:
-    """The dosage of a raw MedicationRequest; never raises on odd input."""
+def amounts_by_drug(mass: UnitTable, products: Mapping[str, Sequence[Pack]]) -> Mapping[str, Amounts]:
+    """For each drug, by its products; those of "" are for what is none of these."""
+    own = {name: Amounts(mass, mass.in_products(packs) if packs else None) for name, packs in products.items()}
+    return {**own, "": Amounts(mass)}
+
+
+def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None) -> Dosage:
+    """The dosage of a raw MedicationRequest for a patient of this weight; never raises on odd input."""
     written = request.get("dosageInstruction")
     if not isinstance(written, list) or not any(isinstance(i, Mapping) for i in written):
         return Dosage(None, 0.0, why="no dose and no frequency given")
-    parts = [_one(i, tables) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written]
+    parts = [
+        _one(i, amounts, weight) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written
+    ]
     bound = sum(p.bound_mg for p in parts)
     if any(p.daily_mg is None for p in parts):
         return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
@@ -65,18 +86,18 @@ def dosage_of(request: Mapping[str, Any], *tables: UnitTable) -> Dosage:
     return Dosage(bound, bound, why="")
 
 
-def doses_at_once(request: Mapping[str, Any], table: UnitTable) -> tuple[float | None, ...]:
+def doses_at_once(request: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float | None, ...]:
     """Milligrams at once of each dosage instruction; None where one does not say."""
     written = request.get("dosageInstruction")
     instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
-    found = [_dose_mg(instruction, (table,)) for instruction in instructions]
+    found = [_dose_mg(instruction, amounts, weight) for instruction in instructions]
     return tuple(None if isinstance(doses, str) else max(doses) for doses in found)
 
 
-def _one(instruction: Mapping[str, Any], tables: Tables) -> Dosage:
+def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> Dosage:
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None
-    doses = _dose_mg(instruction, tables)
+    doses = _dose_mg(instruction, amounts, weight)
     per_day = _per_day(instruction.get("timing"))
     if isinstance(doses, str):
         return Dosage(None, 0.0, route=route, why=doses)
@@ -95,11 +116,11 @@ def _one(instruction: Mapping[str, Any], tables: Tables) -> Dosage:
     return Dosage(daily, daily, dose, 24.0 / per_day, route)
 
 
-def _dose_mg(instruction: Mapping[str, Any], tables: Tables) -> tuple[float, ...] | str:
+def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float, ...] | str:
     """Milligrams per dose as each row says them, or why not.
 
     Charts write one dose in several rows: as ordered, as calculated, as volume. A row in mg counts beside rows in other
-    units; without any, a row in a unit of the drug's own products does.
+    units; without any, a row in a unit of the drug's own products does, then one per kilogram of body weight.
     """
     rates = instruction.get("doseAndRate")
     rows: list[Mapping[str, Any]] = []
@@ -111,18 +132,20 @@ def _dose_mg(instruction: Mapping[str, Any], tables: Tables) -> tuple[float, ...
         if not isinstance(quantity, Mapping):
             return "the dose is a rate, not an amount"
         rows.append(quantity)
-    why = "no dose given"
-    for table in tables:
+    why = ""
+    for table, times in amounts.readings(weight):
         known = [row for row in rows if table.has_unit(row)]
-        amounts = [table.convert(row) for row in known]
-        if bad := next((a.why for a in amounts if not isinstance(a, Converted)), ""):
+        said = [table.convert(row) for row in known]
+        if bad := next((a.why for a in said if not isinstance(a, Converted)), ""):
             return f"dose: {bad}"
-        if any(a.value <= 0 for a in amounts if isinstance(a, Converted)):
+        if any(a.value <= 0 for a in said if isinstance(a, Converted)):
             return "the dose is nothing"
         if known and all(number_of(row.get("value")) is not None for row in rows):
-            return tuple(a.value for a in amounts if isinstance(a, Converted))
-        why = next((f"dose: {a.why}" for a in map(table.convert, rows) if not isinstance(a, Converted)), why)
-    return why
+            if times is None:
+                return "a dose by weight needs a current weight"
+            return tuple(a.value * times for a in said if isinstance(a, Converted))
+        why = why or next((f"dose: {a.why}" for a in map(table.convert, rows) if not isinstance(a, Converted)), "")
+    return why or "no dose given"
 
 
 def _per_day(timing: object) -> float | None:

@@ -10,9 +10,15 @@ from cds_service.facts.dosage import doses_at_once
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
-from cds_service.knowledge.model import DoseMaximum
+from cds_service.knowledge.model import DosedDrafts, DoseMaximum
 
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
+_ANY_WEIGHT = 1.0  # to see whether an order states a dose at all
+
+
+def kilograms(weight: Fact) -> float | None:
+    """A body weight; None where it is not known."""
+    return None if weight.value is None else float(weight.value)
 
 
 def judged(name: str, drug: str) -> Find:
@@ -38,15 +44,19 @@ def route_permitted(name: str, drug: str) -> Find:
     return find
 
 
-def computable(name: str, drug: str) -> Find:
+def computable(name: str, dosed: DosedDrafts) -> Find:
     """Whether every draft that is judged says the dose that the drug goes by: in a day, or at once."""
 
+    drug = dosed.orders
+
     def find(reading: Reading, known: Facts) -> Fact:
+        weight = kilograms(known[dosed.weight])
         drafts = _judged(drug, reading) if reading.orders.drugs[drug].judged else reading.order.of_kind(drug)
         if reading.orders.drugs[drug].maximum.daily:
-            lacking = [f"{d.resource.ref}: {d.dosage.why}" for d in drafts if d.dosage.daily_mg is None]
+            says = [(d, d.dosage(weight)) for d in drafts]
+            lacking = [f"{d.resource.ref}: {dosage.why}" for d, dosage in says if dosage.daily_mg is None]
         else:
-            at_once = [(d, doses_at_once(d.resource.raw, reading.units["drug-amount"])) for d in drafts]
+            at_once = [(d, doses_at_once(d.resource.raw, d.amounts, weight)) for d in drafts]
             lacking = [f"{d.resource.ref}: no dose given" for d, doses in at_once if not doses or None in doses]
         sources = tuple(d.resource.ref for d in drafts)
         return Fact(name, not lacking, sources=sources, text="; ".join(lacking))
@@ -54,15 +64,16 @@ def computable(name: str, drug: str) -> Find:
     return find
 
 
-def daily_dose(name: str, drug: str, unit: str) -> Find:
+def daily_dose(name: str, dosed: DosedDrafts, unit: str) -> Find:
     """mg a day over the drafts of the drug, as far as they say; unknown where none says."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        drafts = reading.order.of_kind(drug)
+        drafts = reading.order.of_kind(dosed.orders)
         sources = tuple(d.resource.ref for d in drafts)
-        says = [d.dosage.bound_mg for d in drafts if d.dosage.bound_mg > 0]
+        dosages = [d.dosage(kilograms(known[dosed.weight])) for d in drafts]
+        says = [dosage.bound_mg for dosage in dosages if dosage.bound_mg > 0]
         if not says or not math.isfinite(sum(says)):
-            why = next((d.dosage.why for d in drafts if d.dosage.daily_mg is None), "no such draft")
+            why = next((dosage.why for dosage in dosages if dosage.daily_mg is None), "no such draft")
             return unknown(name, why, sources=sources)
         return Fact(name, sum(says), unit, sources=sources)
 
@@ -106,7 +117,8 @@ def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
 
 def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
     """What is too much a day, in words; without age or weight only the fixed maximum is known."""
-    daily, bound = reading.orders.drugs[drug].maximum.daily, sum(d.dosage.bound_mg for d in drafts)
+    daily = reading.orders.drugs[drug].maximum.daily
+    bound = sum(d.dosage(kilograms(known["weight"])).bound_mg for d in drafts)
     maximum = daily_maximum(drug, reading, known)
     if maximum is None and daily is not None:
         maximum = reading.policies[daily.adult]
@@ -117,15 +129,15 @@ def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Fac
 
 def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
     """What is too much at once, in words."""
-    dose, whatever = _highest(drafts, reading), reading.policies[most.whatever_weight]
+    weight = kilograms(known["weight"])
+    dose, whatever = _highest(drafts, weight), reading.policies[most.whatever_weight]
     if dose > whatever + TOLERANCE_MG:
         return f"{dose:g} mg > {whatever:g} mg"
-    weight = known["weight"].value
     if weight is None:
         return ""
-    light = float(weight) < reading.policies[most.light_below]
+    light = weight < reading.policies[most.light_below]
     per_kg = reading.policies[most.per_kg_light if light else most.per_kg]
-    limit = per_kg * float(weight)
+    limit = per_kg * weight
     allowed = limit * (1 + reading.policies[most.tolerance] / 100)
     too_much = dose > allowed + TOLERANCE_MG
     return f"{dose:g} mg > {limit:g} mg ({per_kg:g} mg/kg for {weight:.1f} kg)" if too_much else ""
@@ -136,16 +148,15 @@ def _undecided(
 ) -> str:
     """Why it cannot be said that a stated dose is within the maximum."""
     if at_once:
-        lacks = known["weight"].value is None and _highest(drafts, reading) > 0
+        lacks = known["weight"].value is None and _highest(drafts, _ANY_WEIGHT) > 0
         return "the dose by weight needs a current weight" if lacks else ""
-    stated = any(d.dosage.bound_mg > 0 for d in drafts)
+    stated = any(d.dosage(_ANY_WEIGHT).bound_mg > 0 for d in drafts)
     lacks = stated and daily_maximum(drug, reading, known) is None
     return "the daily maximum needs the patient's age and, under 18, a current weight" if lacks else ""
 
 
-def _highest(drafts: tuple[Draft, ...], reading: Reading) -> float:
-    table = reading.units["drug-amount"]
-    doses = (dose for draft in drafts for dose in doses_at_once(draft.resource.raw, table))
+def _highest(drafts: tuple[Draft, ...], weight: float | None) -> float:
+    doses = (dose for draft in drafts for dose in doses_at_once(draft.resource.raw, draft.amounts, weight))
     return max((dose for dose in doses if dose is not None), default=0.0)
 
 

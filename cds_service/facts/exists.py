@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from cds_service.chart.resource import Resource
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.select import Drawn, Selections
+from cds_service.facts.select import NOTHING, Drawn, Selections
 from cds_service.knowledge.model import Exists, Selection
 
 Find = Callable[[Reading, Facts], Fact]
@@ -21,29 +22,32 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
     told = tuple(selection.tell == "result" for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
+    reach = _reach(source.exists, select)
     certain = select.records[source.certain_beside] if source.certain_beside else None
 
     def find(reading: Reading, known: Facts) -> Fact:
         drawn = [draw(reading, known) for draw in draws]
         if any(each.found for each in drawn):
             return _yes(name, drawn, told, reading)
-        unclear = _lines(each.not_understood for each in drawn)
+        drawn = [each for each in drawn if each is not NOTHING]
+        unclear = _lines([each.not_understood for each in drawn])
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)
-        if bad := _lines(each.unusable for each in drawn):
+        if bad := _lines([each.unusable for each in drawn]):
             return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
         gaps = reading.chart.gaps(queries)
-        lost = unresolved_drugs(reading, drugs, live) if drugs else ()
-        if doubts := (*gaps, *lost, *_lines(each.doubts for each in drawn)):
+        lost = unresolved_drugs(reading, drugs, live, reach) if drugs else ()
+        if doubts := (*gaps, *lost, *_lines([each.doubts for each in drawn])):
             return unknown(name, "; ".join(doubts), not_understood=unclear)
         return Fact(name, False, not_understood=unclear)
 
     return find
 
 
-def _lines(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    return tuple(dict.fromkeys(line for group in groups for line in group))
+    said = [line for group in groups for line in group]
+    return tuple(dict.fromkeys(said)) if said else ()
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
@@ -52,7 +56,7 @@ def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Readi
     words = (
         named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
     )
-    text, bad = "; ".join(dict.fromkeys(words)), _lines(each.unusable for each in drawn)
+    text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
@@ -76,13 +80,39 @@ def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]
     return _LIVE if not wanted or wanted & _LIVE else wanted
 
 
-def unresolved_drugs(reading: Reading, queries: Sequence[str], live: frozenset[str] = _LIVE) -> tuple[str, ...]:
-    """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything."""
+def _reach(selections: Sequence[Selection], select: Selections) -> tuple[tuple[str, float], ...]:
+    """How many hours back the records of a query matter, for those queries of which not all records do."""
+    found: dict[str, list[float | None]] = {}
+    for selection in selections:
+        drawn = select.catalogue.records.get(selection.from_, (selection,))
+        for inner in drawn:
+            name = selection.within or inner.within or (inner.puzzled.within if inner.puzzled else None)
+            for query in _queries(inner.from_, select):
+                found.setdefault(query, []).append(select.windows[name] if name else None)
+    return tuple((query, max(h for h in hours if h is not None)) for query, hours in found.items() if None not in hours)
+
+
+def unresolved_drugs(
+    reading: Reading,
+    queries: Sequence[str],
+    live: frozenset[str] = _LIVE,
+    reach: tuple[tuple[str, float], ...] = (),
+) -> tuple[str, ...]:
+    """Drugs that are named only by a reference which nothing in the chart resolves: they may be anything, as far back
+    as `reach` says for their query (in hours; any time where it says nothing)."""
+    hours = dict(reach)
+
+    def matters(query: str, record: Resource) -> bool:
+        return query not in hours or record.when is None or reading.within(record, hours[query])
+
+    def nameless(records: Iterable[Resource]) -> list[Resource]:
+        return [record for record in records if record.concept.empty]
 
     def find() -> tuple[str, ...]:
-        lost = [r.ref for q in queries for r in reading.chart.of(q) if r.concept.empty and r.status in live]
+        unnamed = ((q, r) for q in queries for r in reading.chart.remember(q, "nameless", nameless))
+        lost = [r.ref for q, r in unnamed if r.status in live and matters(q, r)]
         if not lost:
             return ()
         return (f"drug not resolved in {', '.join(lost[:5])}", *reading.chart.lost_drugs(queries))
 
-    return reading.once(("unresolved", tuple(queries), live), find)
+    return reading.once(("unresolved", tuple(queries), live, reach), find)

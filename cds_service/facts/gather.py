@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from cds_service.facts import (
     active,
@@ -25,7 +26,7 @@ from cds_service.facts import (
 )
 from cds_service.facts import crs as crs_grade
 from cds_service.facts.exists import Find, exists
-from cds_service.facts.model import Fact, Facts, Reading, bounded, renamed
+from cds_service.facts.model import Fact, Facts, Reading, bounded
 from cds_service.facts.select import Selections
 from cds_service.facts.since import days_since, happened
 from cds_service.knowledge import model
@@ -36,6 +37,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Exists: lambda name, s, unit, select: exists(name, s, select),
     model.Newest: lambda name, s, unit, select: measured.newest(name, s.newest, unit, select),
     model.Rise: lambda name, s, unit, select: measured.rise(name, s.rise, unit, select),
+    model.Increase: lambda name, s, unit, select: measured.increase(name, s.increase, unit, select),
     model.TimesUpperLimit: lambda name, s, unit, select: measured.times_upper_limit(
         name, s.times_upper_limit, unit, select
     ),
@@ -57,6 +59,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
         name, s.active_daily_dose, unit, select
     ),
     model.PatientAge: lambda name, s, unit, select: patient.age(name),
+    model.Deceased: lambda name, s, unit, select: patient.deceased(name),
     model.YoungerThan: lambda name, s, unit, select: patient.younger_than(name, s.younger_than),
     model.SmallerThan: lambda name, s, unit, select: patient.smaller_than(name, s.smaller_than),
     model.InScope: lambda name, s, unit, select: order_use.in_scope(name, s.in_scope),
@@ -91,7 +94,7 @@ class Gatherer:
         needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
         read = {query for name in needed for query in catalogue.reads(name)}
         self.queries = tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
-        self._steps = tuple(_steps(select, [name for name in catalogue.order() if name in needed]))
+        self._steps = tuple(_steps(select, [name for name in select.order if name in needed]))
 
     def gather(self, reading: Reading) -> dict[str, Fact]:
         """Every fact by name."""
@@ -124,10 +127,10 @@ def _steps(select: Selections, ordered: Iterable[str]) -> Iterator[Step]:
     for name in ordered:
         source = facts[name].source
         if not isinstance(source, Computed):
-            yield _declared(name, facts[name], select)
+            yield select.once(name, partial(_declared, name, facts[name], select))
         elif source.computed not in seen:
             seen.add(source.computed)
-            yield _computed(source.computed, select)
+            yield select.once(("computed", source.computed), partial(_computed, source.computed, select))
 
 
 def _declared(name: str, definition: FactDefinition, select: Selections) -> Step:
@@ -146,6 +149,6 @@ def _computed(computation: str, select: Selections) -> Step:
     def step(reading: Reading, known: Facts) -> Iterator[Fact]:
         for fact in compute(reading, known):
             if fact.name in names:
-                yield renamed(fact, names[fact.name])
+                yield replace(fact, name=names[fact.name])
 
     return step

@@ -65,11 +65,13 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
     others: list[Resource] = []
     sets = (*(reading.terms[g.in_] for g in scale.grades), reading.terms[scale.ungraded])
     for resource in reading.chart.found(query, sets):
-        grade = _grade_of(scale, resource, reading)
-        if grade is None or reading.is_(scale.disproven, resource):
+        if reading.is_(scale.disproven, resource):
             continue
         if _is_other(scale, (resource.concept, *_stages(resource)), reading):
             others += [resource] if reading.is_(scale.active, resource) else []
+            continue
+        grade = _grade_of(scale, resource, reading)
+        if grade is None:
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")

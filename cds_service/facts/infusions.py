@@ -114,9 +114,13 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
     """The records that may speak of one of these drugs, and a line for each of them that cannot be used."""
     rows: list[_Row] = []
     spoiled: list[tuple[Resource, str]] = []
-    for record in reading.chart.of(given.administrations):
-        drugs = list(_drugs_of(given.vasopressors, record, reading))
-        if not drugs or _elsewhere(given.vasopressors, record, _dosages(record), reading):
+
+    def of_them(records: Iterable[Resource]) -> list[tuple[Resource, list[tuple[str, str]]]]:
+        told = ((record, list(_drugs_of(given.vasopressors, record, reading))) for record in records)
+        return [(record, drugs) for record, drugs in told if drugs]
+
+    for record, drugs in reading.chart.remember(given.administrations, ("infused", reading.select), of_them):
+        if _elsewhere(given.vasopressors, record, _dosages(record), reading):
             continue
         if record.problem or (record.when is None and reading.is_(given.given, record)):
             if any(kind != INOTROPE for kind, _ in drugs):
@@ -233,12 +237,13 @@ def _state(drugs: Vasopressors, row: _Row, stopped: datetime | None, moment: dat
 
 
 def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Reading) -> tuple[str, ...]:
-    """Continuous infusions that are ordered, where the chart records no infusion of anything: they may be running."""
+    """Continuous infusions that are ordered, where the chart records no infusion of anything: they may be running.
+    Orders that were not read may be such orders."""
     drugs = given.vasopressors
     if reading.once("records infusions", lambda: _records_infusions(given, reading)):
         return ()
     low = moment - timedelta(hours=reading.windows[drugs.open_within])
-    lines = []
+    lines = list(reading.chart.gaps((drugs.requests,), low))
     for order in reading.chart.of(drugs.requests):
         when = order.when
         if when is None or not low <= when.end <= moment or not reading.is_(drugs.ordered, order):
@@ -250,12 +255,13 @@ def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Read
 
 
 def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
-    return any(
-        "effectivePeriod" in record.raw
-        or reading.is_(given.vasopressors.under_way, record)
-        or _rate(_dosages(record)) is not None
-        for record in reading.chart.of(given.administrations)
-    )
+    def says_so(records: Iterable[Resource]) -> bool:
+        return any("effectivePeriod" in r.raw or _rate(_dosages(r)) is not None for r in records)
+
+    query, under_way = given.administrations, given.vasopressors.under_way
+    if reading.chart.remember(query, "a period or a rate", says_so):
+        return True
+    return any(reading.is_(under_way, record) for record in reading.chart.of(query))
 
 
 def _continuous(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:

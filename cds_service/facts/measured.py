@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
@@ -31,6 +31,10 @@ class _Values:
     def newest_first(self, reading: Reading) -> list[Resource]:
         """Records of the status that are not in the future."""
         return newest_first(r for r in self.given(reading) if reading.past(r))
+
+    def unresolved(self, reading: Reading) -> tuple[str, ...]:
+        """Records in time whose drug is not known."""
+        return unresolved_drugs(reading, self.query, reach=tuple((query, self.hours) for query in self.query))
 
     def nothing(self, name: str, reading: Reading, bad: list[str], when: str = "") -> Fact:
         """Unknown, because no value can be used, the read has gaps, or none was recorded (in time)."""
@@ -113,6 +117,17 @@ def _number(quantity: Mapping[str, object]) -> float | None:
 
 def rise(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
     """The newest value over the lowest one in the window before it; unknown with fewer than two values."""
+    return _against_lowest(name, measured, unit, select, lambda latest, lowest: latest / lowest)
+
+
+def increase(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
+    """The newest value less the lowest one in the window before it; unknown with fewer than two values."""
+    return _against_lowest(name, measured, unit, select, lambda latest, lowest: latest - lowest)
+
+
+def _against_lowest(
+    name: str, measured: MeasuredIn, unit: str, select: Selections, compare: Callable[[float, float], float]
+) -> Find:
     values = _Values(measured, select)
     window = timedelta(hours=values.hours)
 
@@ -128,7 +143,9 @@ def rise(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find
         resource, lowest = min(before, key=lambda pair: pair[1])
         sources = (usable[0][0].ref, resource.ref)
         text = f"from {lowest:g} to {latest:g} {reading.units[measured.analyte].analyte.unit}"
-        return Fact(name, latest / lowest, unit, when.start, sources, text=text, unusable=tuple(bad))
+        # 0.9 to 1.2 is a rise of 0.3, whatever binary fractions make of it.
+        change = round(compare(latest, lowest), 9)
+        return Fact(name, change, unit, when.start, sources, text=text, unusable=tuple(bad))
 
     return find
 
@@ -151,7 +168,7 @@ def total(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Fin
 
     def find(reading: Reading, known: Facts) -> Fact:
         found = [r for r in values.given(reading) if r.when is None or reading.within(r, values.hours)]
-        if gaps := reading.chart.gaps(values.query) + unresolved_drugs(reading, values.query):
+        if gaps := reading.chart.gaps(values.query) + values.unresolved(reading):
             return unknown(name, "; ".join(gaps))
         amounts = 0.0
         for record in found:

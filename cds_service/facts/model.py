@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
@@ -22,17 +24,17 @@ Scalar = bool | int | float | str
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A record that a count did not count, and why, in a few words."""
 
     what: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One fact. `value` None means unknown, and then `why` says why; unknown is never false.
+
+    A struct is made ten times as fast as a frozen dataclass, and every call makes a hundred facts.
 
     `text` is what a person should read beside the value (may hold chart text: escape it when rendering),
     `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
@@ -73,14 +75,6 @@ def _short(why: str) -> str:
     return f"{kept}; and {max(why.count('; ') - kept.count('; '), 1)} more"
 
 
-def renamed(fact: Fact, name: str) -> Fact:
-    """The same fact under another name."""
-    return Fact(
-        name, fact.value, fact.unit, fact.as_of, fact.sources, fact.why, fact.text, fact.notes, fact.unusable,
-        fact.until, fact.left_out, fact.not_understood,
-    )  # fmt: skip
-
-
 def bounded(fact: Fact) -> Fact:
     """The fact; unknown where its number is beyond any that a chart can mean."""
     value = fact.value
@@ -89,8 +83,7 @@ def bounded(fact: Fact) -> Fact:
     return replace(fact, value=None, why="its number is beyond any that can be meant")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, eq=False):
     """Everything that a fact may look at. Nothing here reads the clock, the environment or the network.
 
     `policies` are values as written; `windows` the same in hours, for those whose unit is a time. `drug` is the one
@@ -111,7 +104,7 @@ class Reading:
     one_click: bool
     horizon: datetime
     select: Selections
-    _found: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+    _found: dict[object, Any] = field(default_factory=dict)
 
     def once(self, key: object, find: Callable[[], T]) -> T:
         """What several facts ask for, found once a reading. The key names what is found."""

@@ -24,6 +24,8 @@ def components_of(resource: Resource) -> tuple[Resource, ...]:
 
 def _components(resource: Resource) -> tuple[Resource, ...]:
     written = resource.raw.get("component")
+    if not written:
+        return ()
     parts = [p for p in written if isinstance(p, Mapping)] if isinstance(written, list) else []
     shared = {k: resource.raw[k] for k in ("status",) if k in resource.raw}
     return tuple(Resource({"resourceType": "Observation", **shared, **part}) for part in parts)
@@ -32,14 +34,17 @@ def _components(resource: Resource) -> tuple[Resource, ...]:
 def value_of(part: Resource) -> Concept:
     """The value in codes or words; an empty concept where it is a number, or where there is none."""
     written = part.raw.get("valueCodeableConcept")
-    return concept(written if isinstance(written, Mapping) else {"text": part.text("valueString")})
+    return concept(written if isinstance(written, dict) else {"text": part.text("valueString")})
 
 
 def how_of(resource: Resource) -> tuple[Concept, ...]:
     """By what method and device it was measured."""
-    device = resource.raw.get("device")
+    raw = resource.raw
+    if "device" not in raw and "method" not in raw:
+        return ()
+    device = raw.get("device")
     named = concept({"text": device.get("display")}) if isinstance(device, Mapping) else concept(None)
-    return tuple(c for c in (named, concept(resource.raw.get("method"))) if not c.empty)
+    return tuple(c for c in (named, concept(raw.get("method"))) if not c.empty)
 
 
 def words_of(found: Concept) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 from cds_service.chart.read import Medications
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher
-from cds_service.facts.dosage import Dosage, dosage_of
+from cds_service.facts.dosage import Amounts, Dosage, dosage_of
 from cds_service.knowledge.model import Orders
 
 # The kind of a draft whose drug is not understood: a reference that nothing resolves, a code that nobody knows.
@@ -25,8 +24,12 @@ class Draft:
 
     resource: Resource
     kind: str
-    dosage: Dosage
     selected: bool
+    amounts: Amounts
+
+    def dosage(self, weight: float | None) -> Dosage:
+        """What it asks for; an amount per kilogram for a patient of this weight."""
+        return dosage_of(self.resource.raw, self.amounts, weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ def order_in_hand(
     selections: Sequence[str] | None,
     orders: Orders,
     terms: Mapping[str, Matcher],
-    amounts: UnitTable,
+    amounts: Mapping[str, Amounts],
     medications: Medications,
 ) -> OrderInHand:
-    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed;
-    `medications` are those that drafts may refer to."""
+    """Sort the call's drafts by kind. `selections` None (order-sign) means that every draft is being signed; `amounts`
+    are by drug; `medications` are those that drafts may refer to."""
     wanted = None if selections is None else frozenset(selections)
     drafts = []
     for raw in resources:
@@ -67,9 +70,7 @@ def order_in_hand(
         # While an order is being written, one without any drug is no order yet.
         if kind and not (kind == UNRESOLVED and wanted is not None and _is_unwritten(resource)):
             selected = wanted is None or resource.ref in wanted
-            drug = orders.drugs.get(kind)
-            packs = amounts.in_products(drug.products) if drug else amounts
-            drafts.append(Draft(resource, kind, dosage_of(raw, amounts, packs), selected))
+            drafts.append(Draft(resource, kind, selected, amounts.get(kind, amounts[""])))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
     ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from msgspec.structs import replace
+
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import NOTHING, Concept, concept
 from cds_service.facts.exists import Find
-from cds_service.facts.model import Fact, Facts, Reading, renamed
+from cds_service.facts.model import Fact, Facts, Reading
 from cds_service.facts.reasons import references_of, stated_reasons
 from cds_service.knowledge.model import OrderUse, Scope
 
@@ -20,13 +22,15 @@ NOT_STATED = "not-stated"
 
 
 def facts(given: OrderUse, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`use`: what all drafts of the kind in hand are for."""
+    """`use`: what all drafts of the kind in hand are for; `other`: whether no CAR-T pathway answers that."""
     drafts = reading.order.of_kind(reading.order.kind)
     stated = {use_of(d.resource, reading) for d in drafts}
     use = stated.pop() if len(stated) == 1 else NOT_STATED
     sources = tuple(d.resource.ref for d in drafts) if use != NOT_STATED else ()
     uses = reading.orders.uses(reading.drug)
-    yield Fact("use", use, sources=sources, text=uses[use].title if use in uses else "")
+    text = uses[use].title if use in uses else ""
+    yield Fact("use", use, sources=sources, text=text)
+    yield Fact("other", is_other(use, reading), sources=sources, text=text)
 
 
 def in_scope(name: str, scope: Scope) -> Find:
@@ -36,7 +40,7 @@ def in_scope(name: str, scope: Scope) -> Find:
         use = known[scope.use]
         if is_other(str(use.value), reading):
             return Fact(name, False, sources=use.sources, text=f"the order is for {use.text}")
-        return renamed(known[scope.fact], name)
+        return replace(known[scope.fact], name=name)
 
     return find
 
@@ -76,11 +80,10 @@ def _toxicity(given: OrderUse, reading: Reading) -> bool:
     """A CAR-T toxicity is on record as active."""
 
     def find() -> bool:
-        sets = (reading.terms[name] for name in given.toxicities)
-        matched = reading.chart.matching((given.conditions,), *sets)
+        matched = reading.chart.found(given.conditions, tuple(reading.terms[name] for name in given.toxicities))
         return any(reading.is_(given.active, r) for r in matched)
 
-    return reading.once("a toxicity", find)
+    return reading.once("a toxicity on record", find)
 
 
 def _referred(given: OrderUse, request: Resource, reading: Reading) -> Sequence[Concept]:

@@ -109,23 +109,23 @@ class _Grade(NamedTuple):
 
 
 def _all_told(given: CrsGrade, reading: Reading) -> list[_Told]:
-    def find() -> list[_Told]:
-        final = (r for r in reading.chart.of(given.vitals) if r.when is not None and reading.is_(given.final, r))
-        return [told for r in final if (told := _told(given, r, reading)).says]
+    def find(vitals: Iterable[Resource]) -> list[tuple[Resource, _Told]]:
+        dated = ((r, r.when) for r in vitals if r.when is not None)
+        return [(r, told) for r, when in dated if (told := _told(given, r, when, reading)).says]
 
-    return reading.once("oxygen told", find)
+    said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
+    return reading.once("oxygen told", lambda: [told for r, told in said if reading.is_(given.final, r)])
 
 
-def _told(given: CrsGrade, resource: Resource, reading: Reading) -> _Told:
-    assert resource.when is not None  # chosen by the caller
-    told = _Told(resource.ref, resource.when)
+def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> _Told:
+    told = _Told(resource.ref, when)
     for part in parts_of(resource):
         _tell_numbers(given, part, told, reading)
-        about = reading.terms[given.oxygen.device].matches(part.concept)
         if not (value := value_of(part)).empty:
-            _tell_device(given, value, told, reading, about or reading.terms[given.flow.in_].matches(part.concept))
+            about = any(reading.terms[name].matches(part.concept) for name in (given.oxygen.device, given.flow.in_))
+            _tell_device(given, value, told, reading, about)
         elif part.raw.get("valueBoolean") is True:
-            _tell_device(given, part.concept, told, reading, about)
+            _tell_device(given, part.concept, told, reading, reading.terms[given.oxygen.device].matches(part.concept))
     for how in how_of(resource):
         _tell_device(given, how, told, reading, False)
     return told
@@ -236,10 +236,11 @@ def _of_breathing(given: CrsGrade, reading: Reading) -> list[Resource]:
     oxygen = given.oxygen
     support = reading.terms[oxygen.breathing_support]
     sets = (*(reading.terms[name] for name in dict.fromkeys(d.in_ for d in oxygen.devices)), support)
+    known = {id(r) for r in reading.chart.found(oxygen.procedures, sets)}
     return [
         procedure
         for procedure in reading.chart.of(oxygen.procedures)
-        if any(matcher.matches(procedure.concept) for matcher in sets)
+        if id(procedure) in known
         or (reading.is_(oxygen.under_way, procedure) and support.recognised(procedure.concept).puzzle)
     ]
 

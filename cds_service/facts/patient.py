@@ -47,6 +47,23 @@ def _completed_years(reading: Reading, year: int, month: int, day: int) -> int:
     return now.year - year - ((now.month, now.day) < (month, day))
 
 
+def deceased(name: str) -> Find:
+    """Whether the patient is recorded as deceased: a time that cannot be read is one, a time to come is none yet."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        patient = reading.chart.patient()
+        if patient is None:
+            return unknown(name, "no Patient resource")
+        written = patient.raw.get("deceasedDateTime")
+        when = parse_when(written) if isinstance(written, str) else None
+        told = patient.raw.get("deceasedBoolean") is True or written is not None
+        still_to_come = when is not None and when.start > reading.horizon
+        at = when.start if when is not None and told else None
+        return Fact(name, told and not still_to_come, as_of=at, sources=(patient.ref,))
+
+    return find
+
+
 def younger_than(name: str, limit: Age) -> Find:
     """Whether the patient is younger than an age; unknown where the birth date is too coarse to tell."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
@@ -41,18 +41,24 @@ def puzzles(
         return hours is None or record.when is None or _within(record, reading, hours)
 
     def lines(reading: Reading) -> Sequence[str]:
-        def find() -> list[tuple[Resource, str]]:
-            told = ((r, puzzle_of(r, any_set)) for r in reading.chart.of(query))
-            return [(r, line) for r, line in told if line]
-
-        found = reading.once(("puzzles", query), find)
-        told = [line for r, line in found if counts(r, reading)]
+        told = [line for r, line in not_understood(query, reading, any_set) if counts(r, reading)]
         if unclear:
-            maybe = (r for r in reading.chart.of(query) if any(r.matches(m) for m in unclear))
+            maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
         return told
 
     return lines
+
+
+def not_understood(query: str, reading: Reading, any_set: Matcher) -> Sequence[tuple[Resource, str]]:
+    """The records of a query that were not understood, each with a line that says so. Any matcher will do: what is
+    recognised is recognised by all value sets together."""
+
+    def find(records: Iterable[Resource]) -> list[tuple[Resource, str]]:
+        told = ((r, puzzle_of(r, any_set)) for r in records)
+        return [(r, line) for r, line in told if line]
+
+    return reading.chart.remember(query, ("puzzles", any_set.recogniser), find)
 
 
 def _within(record: Resource, reading: Reading, hours: float) -> bool:

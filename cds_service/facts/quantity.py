@@ -12,14 +12,14 @@ from cds_service.facts.model import Reading
 def newest_first(resources: Iterable[Resource]) -> list[Resource]:
     """By time, newest first. Of two at the same time the lower value comes first: it is the safer reading of a
     count, a weight or a clearance; without values the reference decides, so the order of a Bundle never does."""
+    return sorted(resources, key=lambda resource: resource.remember("newest first", _place))
 
-    def key(resource: Resource) -> tuple[float, float, str]:
-        start = resource.when.start.timestamp() if resource.when else 0.0
-        quantity = resource.raw.get("valueQuantity")
-        value = quantity.get("value") if isinstance(quantity, Mapping) else None
-        return -start, number_of(value) or 0.0, resource.ref
 
-    return sorted(resources, key=key)
+def _place(resource: Resource) -> tuple[float, float, str]:
+    start = resource.when.start.timestamp() if resource.when else 0.0
+    quantity = resource.raw.get("valueQuantity")
+    value = quantity.get("value") if isinstance(quantity, Mapping) else None
+    return -start, number_of(value) or 0.0, resource.ref
 
 
 def quantity_of(resource: Resource, reading: Reading, analyte: str, *, adult: bool | None = None) -> Converted | str:

@@ -7,8 +7,9 @@ is not recorded the lower of the two is used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
@@ -16,14 +17,39 @@ from cds_service.facts.quantity import newest_first, quantity_of
 from cds_service.knowledge.model import Quantity, RenalFunction
 
 _FEMALE_FACTOR = 0.85
-_CLEARANCE, _FUNCTION = "clearance", "function"
+_CLEARANCE, _FUNCTION, _NOT_READ = "clearance", "function", "not-read"
+_NOT_COMPUTABLE = "not-computable"
 
 
 def facts(given: RenalFunction, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`clearance` and `function`."""
+    """`clearance`, `function` and `not-read`."""
     clearance = _clearance(given, reading, known)
+    gaps = _measured_gaps(given, reading, known, clearance)
+    function = _function(given, reading, clearance, gaps)
     yield clearance
-    yield _function(given, reading, clearance)
+    yield function
+    yield _not_read(function, gaps)
+
+
+def _measured_gaps(given: RenalFunction, reading: Reading, known: Facts, clearance: Fact) -> tuple[str, ...]:
+    """Why there may be another clearance: a newer creatinine, or the weight that one is computed with.
+
+    Procedures that failed leave dialysis open only where no clearance speaks against it (policy C2: alone they shake
+    nothing).
+    """
+    since = reading.now - timedelta(hours=reading.windows[given.within])
+    gaps = reading.chart.gaps((given.labs,), since)
+    if clearance.value is None:
+        gaps += reading.chart.gaps((given.procedures, given.conditions))
+    measured = not isinstance(_fresh(given, reading, given.clearance), str)
+    if measured or known[given.child].value is not False or known[given.weight].value is not None:
+        return gaps
+    return gaps + reading.chart.gaps(reading.select.catalogue.reads(given.weight))
+
+
+def _not_read(function: Fact, gaps: tuple[str, ...]) -> Fact:
+    """Whether clearance may be severely reduced and nobody could see it: it was not read, rather than not measured."""
+    return Fact(_NOT_READ, function.value == _NOT_COMPUTABLE and bool(gaps), text="; ".join(gaps))
 
 
 def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
@@ -128,8 +154,11 @@ def _when(resource: Resource) -> datetime | None:
     return resource.when.start if resource.when else None
 
 
-def _function(given: RenalFunction, reading: Reading, clearance: Fact) -> Fact:
-    """`dialysis`, `severe`, `adequate`, or `not-computable`: always known, because each answer has its own rule."""
+def _function(given: RenalFunction, reading: Reading, clearance: Fact, unread: tuple[str, ...]) -> Fact:
+    """`dialysis`, `severe`, `adequate`, or `not-computable`: always known, because each answer has its own rule.
+
+    Of results that were not all read (`unread`) another one may be lower: it is not adequate for certain.
+    """
     name = _FUNCTION
     if dialysis := _dialysis(given, reading):
         return Fact(name, "dialysis", sources=refs(dialysis), text=dialysis[0].concept.label)
@@ -137,11 +166,11 @@ def _function(given: RenalFunction, reading: Reading, clearance: Fact) -> Fact:
     if gaps := reading.chart.gaps((given.procedures, given.conditions)):
         severe = clearance.value is not None and float(clearance.value) < limit
         if not severe:
-            return Fact(name, "not-computable", text=f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
+            return Fact(name, _NOT_COMPUTABLE, text=f"dialysis and kidney disease are not known: {'; '.join(gaps)}")
     end_stage = _listed(given, reading, given.end_stage)
     if end_stage:
         return Fact(name, "severe", sources=refs(end_stage), text=end_stage[0].concept.label, notes=("end-stage",))
-    if clearance.value is not None:
+    if clearance.value is not None and (float(clearance.value) < limit or not unread):
         value = "severe" if float(clearance.value) < limit else "adequate"
         text = f"CrCl {float(clearance.value):.4g} mL/min"
         more = {"text": text, "notes": clearance.notes, "unusable": clearance.unusable}
@@ -154,7 +183,8 @@ def _function(given: RenalFunction, reading: Reading, clearance: Fact) -> Fact:
         return Fact(
             name, "severe", sources=refs(staged), text=staged[0].concept.label, notes=("from the problem list",)
         )
-    return Fact(name, "not-computable", text=f"CrCl not computable: {clearance.why}", unusable=clearance.unusable)
+    why = clearance.why or f"{float(clearance.value or 0.0):.4g} mL/min, but {'; '.join(unread)}"
+    return Fact(name, _NOT_COMPUTABLE, text=f"CrCl not computable: {why}", unusable=clearance.unusable)
 
 
 def _listed(given: RenalFunction, reading: Reading, value_set: str) -> list[Resource]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+from msgspec import Struct, field
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import Concept, Matcher
+from cds_service.chart.vocabulary import Concept, Matcher, one_of
 from cds_service.facts import growth, result, status
 from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
@@ -20,12 +21,14 @@ from cds_service.facts.substances import concepts_of, is_severe, says_apart, say
 from cds_service.knowledge.model import Catalogue, Selection, SetAside
 
 Test = Callable[[Resource, Reading, Facts], bool]
+# A test of a record alone, whose answer is the same in every call.
+OwnTest = Callable[[Resource], bool]
 Apart = Callable[[Concept, Reading, Facts], bool]
 C = TypeVar("C")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """What came of a selection: the records; a line for each that could not be used; why there may be more; for
     cultures what became of each, by the identity of its record; and the references of what was not understood."""
 
@@ -43,7 +46,8 @@ NOTHING = Drawn()
 class Selections:
     """The language of a catalogue, compiled for one set of value sets, policies and windows (in hours).
 
-    `records` draws each named set of records, once a reading; `statuses` tests each named status.
+    `records` draws each named set of records, once a reading; `statuses` tests each named status; `order` has all
+    facts, each after those that it is made of.
     """
 
     def __init__(
@@ -60,6 +64,15 @@ class Selections:
         self.statuses = status.compiled(catalogue.statuses)
         self._results = {name: result.compiled(read, terms) for name, read in catalogue.results.items()}
         self.records: Mapping[str, Draw] = {name: self._named(name) for name in catalogue.records}
+        self.order = catalogue.order()
+        self._compiled: dict[object, Any] = {}
+
+    def once(self, key: object, compile_: Callable[[], T]) -> T:
+        """What several plans are made of, compiled once. The key names it."""
+        if key not in self._compiled:
+            self._compiled[key] = compile_()
+        compiled: T = self._compiled[key]
+        return compiled
 
     def only(self, kind: type[C]) -> C | None:
         """The computation of a kind; None where the catalogue has none."""
@@ -81,7 +94,7 @@ class Selections:
 
     def draw(self, selection: Selection) -> Draw:
         """The function that draws the records of a selection."""
-        tests = tuple(self._tests(selection))
+        tests, fitting = tuple(self._tests(selection)), self._fitting(selection)
         source, unsure = self._source(selection), self.statuses.get(selection.unsure or "")
         answer = self._results.get(selection.newest_answer or "")
         unclear = self.catalogue.results[selection.newest_answer].unclear if selection.newest_answer else ""
@@ -96,7 +109,9 @@ class Selections:
             doubts = [*start.doubts, *(puzzled(reading) if puzzled is not None else ())]
             if unsure is not None:
                 doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
-            found = [r for r in start.found if all(test(r, reading, known) for test in tests)]
+            found = list(start.found if fitting is None else fitting(start.found, reading))
+            for test in tests:
+                found = [r for r in found if test(r, reading, known)]
             if standing:
                 found = [r for r in found if start.standings.get(id(r)) == standing]
             if besides:
@@ -149,15 +164,32 @@ class Selections:
 
         return drawn
 
+    def _fitting(self, selection: Selection) -> Callable[[Sequence[Resource], Reading], Iterable[Resource]] | None:
+        """The records of the source that pass the tests of a record alone; of a query they are found once for all calls
+        that bring the same list. None where there is no such test."""
+        tests = tuple(self._own_tests(selection))
+        if not tests:
+            return None
+
+        def fitting(records: Iterable[Resource]) -> Sequence[Resource]:
+            for test in tests:
+                records = [r for r in records if test(r)]
+            return tuple(records)
+
+        if selection.from_ in self.catalogue.records:
+            return lambda records, reading: fitting(records)
+        return lambda records, reading: reading.chart.remember(selection.from_, tests, lambda _: fitting(records))
+
     def _tests(self, selection: Selection) -> Iterator[Test]:
         yield from self._status_tests(selection)
         yield from self._time_tests(selection)
-        yield from self._concept_tests(selection)
+        yield from self._reason_tests(selection)
+        if selection.meant:
+            within, others = self.matchers(selection.in_), self.matchers(selection.not_in)
+            meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
+            yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         if selection.drafts:
             yield lambda r, reading, known: r.ref not in reading.draft_refs
-        if selection.severe:
-            severe = self.terms[selection.severe]
-            yield lambda r, reading, known: is_severe(r, severe)
 
     def _status_tests(self, selection: Selection) -> Iterator[Test]:
         fits = tuple(self.statuses[name] for name in selection.status or ())
@@ -180,27 +212,28 @@ class Selections:
             limit = self.windows[selection.ended_within]
             yield lambda r, reading, known: _ended_within(r, reading, limit)
 
-    def _concept_tests(self, selection: Selection) -> Iterator[Test]:
+    def _own_tests(self, selection: Selection) -> Iterator[OwnTest]:
         within, apart = self.matchers(selection.in_), self.matchers(selection.not_beside)
-        each, others = self.matchers(selection.in_each), self.matchers(selection.not_in)
-        concepts, says = self._concepts(selection), Matcher.mentions if selection.past else Matcher.matches
-        beside = self.matchers(selection.beside)
+        concepts, beside, past = self._concepts(selection), self.matchers(selection.beside), selection.past is not None
         if apart:
-            yield lambda r, reading, known: any(says_apart(c, within, apart) for c in concepts(r))
+            yield lambda r: any(says_apart(c, within, apart) for c in concepts(r))
         elif beside:
-            yield lambda r, reading, known: any(says_together(c, within, beside) for c in concepts(r))
-        elif selection.meant:
-            meant = said_as(selection.meant, within, others, self.windows)
-            yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
-        elif within and not self._is_matched(selection):
-            yield lambda r, reading, known: any(says(m, c) for c in concepts(r) for m in within)
-        if each:
-            yield lambda r, reading, known: all(any(says(m, c) for c in concepts(r)) for m in each)
+            yield lambda r: any(says_together(c, within, beside) for c in concepts(r))
+        elif within and not selection.meant and not self._is_matched(selection):
+            yield _about(one_of(within, past), concepts)
+        for matcher in self.matchers(selection.in_each):
+            yield _about(one_of((matcher,), past), concepts)
         if selection.specimen:
             taken_from = self.terms[selection.specimen]
-            yield lambda r, reading, known: any(taken_from.matches(c) for c in specimens_of(r))
-        if others and not selection.meant:
-            yield lambda r, reading, known: not any(says(m, c) for c in concepts(r) for m in others)
+            yield lambda r: any(taken_from.matches(c) for c in specimens_of(r))
+        if selection.not_in and not selection.meant:
+            other = _about(one_of(self.matchers(selection.not_in), past), concepts)
+            yield lambda r: not other(r)
+        if selection.severe:
+            severe = self.terms[selection.severe]
+            yield lambda r: is_severe(r, severe)
+
+    def _reason_tests(self, selection: Selection) -> Iterator[Test]:
         aside = self._aside(selection.set_aside)
         if selection.reason:
             reasons = self.matchers(selection.reason)
@@ -231,6 +264,10 @@ class Selections:
             return any(m.matches(concept) for m in ours) and not any(m.matches(concept) for m in besides)
 
         return apart
+
+
+def _about(says: Callable[[Concept], bool], concepts: Callable[[Resource], Sequence[Concept]]) -> OwnTest:
+    return lambda resource: any(says(c) for c in concepts(resource))
 
 
 def _together(drawn: Sequence[Drawn], reading: Reading) -> Drawn:

@@ -74,7 +74,8 @@ class _Happened:
     def _unless_gaps(self, reading: Reading, fact: Fact, drawn: Drawn) -> Fact:
         """A "no" needs complete reads that were understood: it may have happened on the page that was not read."""
         bad = drawn.unusable
-        gaps = (*reading.chart.gaps(self._queries), *unresolved_drugs(reading, self._drugs), *drawn.doubts)
+        lost = unresolved_drugs(reading, self._drugs, reach=tuple((query, self.hours) for query in self._drugs))
+        gaps = (*reading.chart.gaps(self._queries), *lost, *drawn.doubts)
         if bad or gaps:
             why = "; ".join(gaps) or f"a {self.since.record} could not be used"
             return unknown(fact.name, why, unusable=bad)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.model import Fact, Facts, Reading, unknown
@@ -30,6 +31,9 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
             bad.append(f"{resource.ref}: {value}")
             continue
         assert resource.when is not None
+        if why := _jump(given, resource, value.value, found, reading, adult):
+            jumped = unknown("weight", why, as_of=resource.when.start, sources=(resource.ref,), unusable=tuple(bad))
+            return jumped, _current(child, False, resource, why)
         notes = (f"converted from {value.written}",) if value.written else ()
         if reading.within(resource, hours):
             fact = Fact(
@@ -46,6 +50,27 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
     return unknown("weight", why, unusable=tuple(bad)), _current(
         child, False, None, f"{why}; a current weight is needed"
     )
+
+
+def _jump(
+    given: BodyWeight, newest: Resource, kilograms: float, found: list[Resource], reading: Reading, adult: bool
+) -> str:
+    """Why a weight is not used that differs too much from the one before: one may be in another unit."""
+    assert newest.when is not None
+    reach = newest.when.start - timedelta(hours=reading.windows[given.jump_within])
+    for other in found:
+        if other.when is None or other.when == newest.when or other.when.start > newest.when.start:
+            continue
+        if other.when.end < reach:
+            break
+        value = quantity_of(other, reading, given.analyte, adult=adult)
+        if isinstance(value, str):
+            continue
+        limit = reading.policies[given.jump]
+        if abs(kilograms - value.value) / value.value * 100 <= limit + 1e-9:
+            return ""
+        return f"weight {kilograms:g} kg differs by more than {limit:g} % from {value.value:g} kg before"
+    return ""
 
 
 def _current(child: Fact, value: bool, resource: Resource | None, why: str) -> Fact:

@@ -9,7 +9,8 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from cds_service.knowledge.model import Card
 
-_ENVIRONMENT = Environment(autoescape=False)  # parses only, renders nothing
+# Parses only, and reads blocks as cards do: what it makes is what they are compiled from.
+_ENVIRONMENT = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True)
 _BY_WEIGHT = frozenset({"maximum", "regimen_dose"})
 
 

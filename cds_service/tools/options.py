@@ -9,8 +9,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from cds_service.tools.replay.expected import parse_time
-
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 ROOT_VARIABLE: Final = "CDS_KNOWLEDGE"
@@ -55,3 +53,15 @@ class _Time(click.ParamType[datetime]):
 def at_option(default: str) -> Callable[[_Command], _Command]:
     """`--at TIME`: a datetime with its zone, or None; `default` says what holds then."""
     return click.option("--at", type=_Time(), help=f"Evaluate as of this time (RFC 3339). Default: {default}.")
+
+
+def parse_time(value: str | datetime) -> datetime:
+    """An RFC 3339 time with its zone; raises ValueError."""
+    expected = "expected an RFC 3339 time with a zone, such as 2026-03-05T10:00:00Z"
+    try:
+        parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"at: {expected}") from error
+    if parsed.tzinfo is None:
+        raise ValueError(f"at: {expected}; the zone is missing")
+    return parsed

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.chart.as_of import _KNOWN, latest, resource_at
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Read
 from cds_service.chart.resource import Resource
@@ -182,3 +183,20 @@ def test_a_read_keeps_what_it_knows_of_itself() -> None:
     then = Chart("p1", {"any": read, "none": Read()}).at(NOON)
     assert (then.gaps(["any", "none"]), then.of("any")) == (("any: cut",), ())
     assert then.reads["any"].lost == "x"
+
+
+@pytest.mark.parametrize("day", [EVENING, "9999-12-31"])
+@pytest.mark.parametrize("kind", sorted(_KNOWN))
+def test_whatever_may_undo_a_record_is_asked_for(kind: str, day: str) -> None:
+    """A list of which nothing is later is taken as it is, by one moment for the whole of it: whichever element says
+    that something of a record is later, that moment is too."""
+    changed = [{"url": CHANGED, "valueDateTime": day}]
+    dates = (*_DATES, "issued", "onsetDateTime", "abatementDateTime", "recorded", "dateAsserted")
+    times: list[dict[str, Any]] = [{name: day} for name in dates] + [{"status": "stopped", "extension": changed}]
+    periods = ("effectivePeriod", "performedPeriod", "onsetPeriod", "abatementPeriod")
+    for element in (*times, *({name: {part: day}} for name in periods for part in ("start", "end"))):
+        resource = Resource({"resourceType": kind, "id": "1", **element})
+        last = latest([resource])
+        if resource_at(resource, NOON) is not resource:
+            assert last is not None, element
+            assert last > NOON, element

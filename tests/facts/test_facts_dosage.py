@@ -85,7 +85,7 @@ def test_daily_dose_of_100_mg(timing: dict[str, Any], daily: float) -> None:
         {"text": "100 mg every 6 hours"},
         dose(asNeededBoolean=True, **Q6H),
         dose(asNeededCodeableConcept={"text": "fever"}, **Q6H),
-        dose(2, "mg/kg", **Q6H),
+        dose(2, "mg/kg/d", **Q6H),
         dose(1, "{vial}", **Q6H),
         {"doseAndRate": [*dose(100)["doseAndRate"], *dose(200)["doseAndRate"]], **Q12H},
         {"doseAndRate": [*dose(100)["doseAndRate"], {"doseQuantity": MG | {"value": "x"}}], **Q12H},
@@ -148,6 +148,37 @@ def test_amounts_and_sums(instructions: list[dict[str, Any]], daily: float) -> N
     assert facts["draft-daily-dose"].value == pytest.approx(daily)
     assert facts["draft-exceeds-maximum"].value is (daily > 400)
     assert (case.first() == "order-exceeds-max critical") is (daily > 400)
+
+
+@pytest.mark.parametrize(
+    ("amount", "daily"),
+    [
+        (dose(2, "mg/kg"), 600),
+        ({"doseAndRate": [{"doseQuantity": {"value": 1, "unit": "mg/kg/dose"}}]}, 300),
+        ({"doseAndRate": [{"doseQuantity": {"value": 1000, "unit": "mcg per kg"}}]}, 300),
+        ({"doseAndRate": [*dose(1, "mg/kg")["doseAndRate"], *dose(0.67, "mL")["doseAndRate"]]}, 400),
+    ],
+    ids=["mg/kg", "mg/kg/dose", "mcg per kg", "a volume of the product before mg/kg"],
+)
+def test_an_amount_per_kilogram_counts_with_a_usable_weight(amount: dict[str, Any], daily: float) -> None:
+    """Policy K5, for 75 kg; without a weight nothing is computed, and nothing is guessed."""
+    case = drafted(amount | Q6H)
+    facts = case.facts()
+    assert facts["draft-daily-dose"].value == pytest.approx(daily)
+    assert facts["draft-exceeds-maximum"].value is (daily > 400)
+    light = [item for item in REFRACTORY if item.get("obs") != "weight"]
+    without = Case(given=light, draft=case.draft, hook="order-sign")
+    by_weight_alone = len(amount["doseAndRate"]) == 1
+    assert (without.facts()["draft-daily-dose"].value is None) is by_weight_alone
+    assert (without.first() == "insufficient-data warning") is by_weight_alone
+
+
+@pytest.mark.parametrize(("per_kg", "decision"), [(2, "order-ok info"), (2.01, "order-exceeds-max critical")])
+def test_a_childs_dose_by_weight_is_permitted_before_it_is_rounded(per_kg: float, decision: str) -> None:
+    """22.3 kg: 44.6 mg are the 2 mg/kg of the regimen, of which 44 mg would be offered."""
+    chart = [item for item in CHILD_CHART if item.get("obs") != "weight"] + [{"obs": "weight", "value": 22.3}]
+    draft = {"draft": "anakinra", "id": "d", "dosage": [dose(per_kg, "mg/kg") | Q6H]}
+    assert Case(given=chart, person=CHILD, draft=(draft,), hook="order-sign").first() == decision
 
 
 def test_drafts_sum_up() -> None:

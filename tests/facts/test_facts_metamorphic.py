@@ -210,7 +210,8 @@ WORSE: dict[str, Item] = {
 # What a worse value says in place of what was said before.
 # A value, however bad, is one thing less that is not known; vasopressin beside another one is no longer alone; and what
 # confirms a documented grade ends its contradiction by milder vital signs.
-ANSWERED = {"renal-not-computable", "insufficient-data", "vasopressin-alone", "grades-differ"}
+DIFFER = {"grades-differ", "grades-differ-mildly", "grade-eased"}
+ANSWERED = {"renal-not-computable", "insufficient-data", "vasopressin-alone", *DIFFER}
 # One pathway answers: where refractory CRS gets its review, that of IEC-HS gives way to it.
 INSTEAD = {"neutrophils-low": "neutrophils-severe", "iec-hs-review": "crs-renal-review"}
 

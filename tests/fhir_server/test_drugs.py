@@ -186,6 +186,31 @@ def test_a_draft_by_reference(
     assert asker.ask(drafted(whole, drug, *beside)).decision == "suggest"
 
 
+CODED = {"coding": [{"system": "http://www.whocc.no/atc", "code": "L04AC03"}]}
+
+
+@pytest.mark.parametrize(
+    ("drug", "beside", "named"),
+    [
+        ({"medicationCodeableConcept": CODED}, [], {**CODED, "text": "anakinra"}),
+        ({"medicationCodeableConcept": {"text": "Kineret"}}, [], {"text": "Kineret"}),
+        (
+            {"medicationReference": {"reference": "Medication/m1"}},
+            [{**NAMED, "code": CODED}],
+            {"reference": "Medication/m1", "display": "anakinra"},
+        ),
+    ],
+    ids=["code alone", "words", "reference"],
+)
+def test_an_offered_order_names_its_drug(
+    drug: dict[str, Any], beside: list[dict[str, Any]], named: dict[str, Any], whole: dict[str, Any], asker: Asker
+) -> None:
+    """What a draft says in codes or by reference alone gets the drug's name; its own words stay."""
+    (suggestion, *_) = asker.ask(drafted(whole, drug, *beside)).body["cards"][0]["suggestions"]
+    order = suggestion["actions"][0]["resource"]
+    assert order[next(iter(drug))] == named
+
+
 @pytest.mark.parametrize(
     "drug",
     [

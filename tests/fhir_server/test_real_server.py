@@ -28,9 +28,9 @@ from cds_service.contract import SERVICES
 from cds_service.errors import CallError
 from cds_service.facts.model import Fact
 from cds_service.service import Service
+from cds_service.tools.options import parse_time
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.replay.calls import build_call
-from cds_service.tools.replay.expected import parse_time
 from cds_service.web.door import read_call
 from tests.fhir_server.asking import CANARY, offering, plain
 from tests.fhir_server.references import referring

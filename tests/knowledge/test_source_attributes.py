@@ -68,7 +68,7 @@ def test_every_fact_that_reads_the_patient_says_what_it_uses(ours: Knowledge) ->
     table = ours.source_attributes.facts
     for name in ours.catalogue.facts:
         if "patient" in ours.catalogue.reads(name):
-            assert {"sex", "date-of-birth"} & table[name].keys(), name
+            assert {"sex", "date-of-birth", "health-status"} & table[name].keys(), name
 
 
 def test_nobody_is_named_who_did_not_take_responsibility(ours: Knowledge) -> None:

@@ -120,7 +120,7 @@ def test_demo_shows_the_cards_of_who_is_named() -> None:
     result = CliRunner().invoke(main, ["demo", "--patient", "refractory-grade-2", "--patient", "no-car-t"])
     assert result.exit_code == 0, result.output
     assert "WARNING · suggest" in result.output
-    assert "the service stays silent" in result.output
+    assert "INFO · not-indicated" in result.output
     assert "2 of 2 as expected" in result.output
 
 

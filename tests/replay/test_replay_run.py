@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from cds_service.tools.options import parse_time
 from cds_service.tools.replay import report
 from cds_service.tools.replay.bundles import Chart, Problem, Source
 from cds_service.tools.replay.client import ClientError, Reply
-from cds_service.tools.replay.expected import Expectation, ExpectationError, load_expected, parse_time
+from cds_service.tools.replay.expected import Expectation, ExpectationError, load_expected
 from cds_service.tools.replay.run import Replay, dose_text
 from tests.support.replay import FakeClient, card
 

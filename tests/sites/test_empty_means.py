@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,14 @@ def test_an_empty_list_of_the_server_means_as_little(where: Path) -> None:
         changed = Case(given=case.given, prefetch={"allergies": sent})
         first = at(where, "allergies").answer(changed.call(), NOW)["cards"][0]
         assert explanation(first)["decision"] == "insufficient-data"
+
+
+def test_a_list_is_empty_as_of_the_time_that_is_asked_about(where: Path) -> None:
+    """What was recorded since does not fill the list of then."""
+    later = {"allergy": "penicillin", "with": {"recordedDate": (NOW - timedelta(hours=1)).isoformat()}}
+    case = Case(given=(*REFRACTORY, later))
+    now = NOW - timedelta(hours=2)
+    call = replace(case.call(), evaluation_time=now)
+    first = at(where, "allergies").answer(call, now)["cards"][0]
+    assert explanation(first)["decision"] == "insufficient-data"
+    assert explanation(at(where, "allergies").answer(case.call(), NOW)["cards"][0])["decision"] == "suggest"

@@ -15,72 +15,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cds_service.app import create_app
-from cds_service.settings import Settings
-from tests.support.acceptance import acceptance_cases
 from tests.support.cards import explanation
-from tests.support.examples import example_calls
-from tests.support.vignettes import vignettes
+from tests.support.places import Cards, Places, answer, every_chart
 
 FOLDER = Path(__file__).parents[1] / "golden"
-Cards = list[dict[str, Any]]
 _OWN = {"uuid", "links"}  # new with every call, or where this process happens to listen
 
 
 def answers() -> Iterator[tuple[str, str, Cards]]:
-    """(file, name of the case, its cards) of everything that is frozen, in order."""
+    """(kind, name of the case, its cards) of everything that is frozen, in order."""
     with tempfile.TemporaryDirectory() as folder:
-        ask = _Asker(Path(folder))
-        for name, hook, call in example_calls(lambda hook: ask.templates("us", hook)):
-            yield "examples", name, ask("us", hook, call)
-        for vignette in vignettes():
-            place = ask.place(str(vignette.given.get("site", "us")), vignette.given)
-            yield (
-                "vignettes",
-                vignette.id,
-                ask(place, vignette.hook, vignette.call(ask.templates(place, vignette.hook))),
-            )
-        for case in acceptance_cases():
-            place = ask.place(case.place, case.given)
-            yield "acceptance", case.id, ask(place, case.hook, case.call(ask.templates(place, case.hook)))
-
-
-class _Asker:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._clients: dict[str, tuple[Any, Mapping[str, Any]]] = {}
-
-    def place(self, site: str | Mapping[str, Any], given: Mapping[str, Any]) -> str:
-        """The id of a shipped site, or the path of a file that says this."""
-        from tests.support.charts import site as shipped
-
-        if isinstance(site, str):
-            return shipped(given)
-        path = self._folder / f"{site['id']}.yaml"
-        path.write_text(yaml.safe_dump(dict(site)), encoding="utf-8")
-        return str(path)
-
-    def _client(self, place: str) -> tuple[Any, Mapping[str, Any]]:
-        if place not in self._clients:
-            client = create_app(Settings(site=place, allow_evaluation_time=True)).test_client()
-            services = client.get("/cds-services").get_json()["services"]
-            self._clients[place] = client, {entry["hook"]: entry for entry in services}
-        return self._clients[place]
-
-    def templates(self, place: str, hook: str) -> Mapping[str, str]:
-        """The prefetch templates that a site's service publishes for a hook."""
-        templates: Mapping[str, str] = self._client(place)[1][hook]["prefetch"]
-        return templates
-
-    def __call__(self, place: str, hook: str, call: Mapping[str, Any]) -> Cards:
-        client, services = self._client(place)
-        reply = client.post(f"/cds-services/{services[hook]['id']}", json=call)
-        body = reply.get_json()
-        assert reply.status_code == 200, body
-        cards: Cards = body["cards"]
-        return cards
+        places = Places(Path(folder))
+        for chart in every_chart(places):
+            status, cards = answer(places.service(chart.place), chart.call)
+            assert status == 200, chart.name
+            yield chart.kind, chart.name, cards
 
 
 def line(card: Mapping[str, Any]) -> str:

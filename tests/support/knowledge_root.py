@@ -16,6 +16,9 @@ searchedSystems: ["http://loinc.org"]
 queries:
   neutrophils: {title: Neutrophil counts, resource: Observation, codes: [anc], sort: -date, count: 10}
   conditions: {title: Conditions, resource: Condition, sort: -recorded-date, count: 10}
+entryBytes:
+  Observation: {measured: 20, median: 800, p95: 4000}
+  Condition: {measured: 0, like: Observation}
 
 scales:
   toy:
@@ -38,9 +41,6 @@ facts:
     title: An infection that is active
     type: boolean
     from: {exists: [{from: conditions, in: infection, status: active}]}
-entryBytes:
-  Observation: {measured: 20, median: 800, p95: 4000}
-  Condition: {measured: 0, like: Observation}
 """,
     "rules/statuses.yaml": """\
 final: {title: A final result, of: [Observation], element: status, codes: [final]}
@@ -280,7 +280,11 @@ regions:
 """
 _DOSED_FACTS = """\
   toy-drug-active: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}
-  toy-drug-active-daily-dose: {title: Its daily dose, type: number, unit: mg/d, from: {draftDailyDose: toy-drug}}
+  toy-drug-active-daily-dose:
+    title: Its daily dose
+    type: number
+    unit: mg/d
+    from: {draftDailyDose: {orders: toy-drug, weight: neutrophil-count}}
 """
 _MAXIMA = """\
 toy-maximum:

@@ -1,7 +1,7 @@
 """Public data sets of FHIR charts, which are no part of the checkout: tests that need them are skipped without them.
 
 `CDS_TEST_DATA` names the folder that holds them: Synthea bundles in `data/synthea-r4/`, and other sets beside them in
-`data/`.
+`data/`, and charts as hospitals have them in `real-charts/`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ VARIABLE = "CDS_TEST_DATA"
 _FOLDER = os.environ.pop(VARIABLE, "")
 DATA = Path(_FOLDER or os.devnull, "data")
 SYNTHEA = DATA / "synthea-r4"
+REAL_CHARTS = Path(_FOLDER or os.devnull, "real-charts")
 
 
 def needs(folder: Path) -> pytest.MarkDecorator:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 
 from cds_service.advice.context import standing
 from cds_service.advice.model import Answer, Assessment, DosePlan, OrderAssessment
@@ -237,7 +238,7 @@ def said_again(*kinds: tuple[str, str]) -> list[dict[str, Any]]:
 def test_another_answer_is_shown_whole(other: dict[str, Any]) -> None:
     memory = Repeats(timedelta(minutes=30))
     assert memory.shown_at(call(), WAIT) is None
-    changed = replace(WAIT, answers=(replace(WAIT.answers[0], **other),))
+    changed = replace(WAIT, answers=(structs.replace(WAIT.answers[0], **other),))
     assert memory.shown_at(call(hook_instance="another"), changed) is None
 
 
@@ -256,7 +257,7 @@ def test_another_finding_is_shown_whole(other: dict[str, Any]) -> None:
 def test_a_fact_that_only_grew_older_is_the_same() -> None:
     memory = Repeats(timedelta(minutes=30))
     first, later = (
-        replace(WAIT, answers=(replace(WAIT.answers[0], because=(Fact("hours-since", hours, "h"),)),))
+        replace(WAIT, answers=(structs.replace(WAIT.answers[0], because=(Fact("hours-since", hours, "h"),)),))
         for hours in (7.0, 7.1)
     )
     assert memory.shown_at(call(), first) is None

@@ -29,7 +29,8 @@ def load(root, site):
         raise KnowledgeError("rules/x.yaml:1: title: missing")
 
 knowledge.load = load
-serve.start_service = lambda settings, loaded: StubService()
+serve.compiled = lambda settings, loaded: None
+serve.start_service = lambda settings, program: StubService()
 serve.building = lambda settings: nullcontext()
 main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import TemplateSyntaxError
 
 from cds_service.contract import SUMMARY_LIMIT
 from cds_service.knowledge import placeholders
@@ -31,10 +31,9 @@ def _templates(document: Document, card: Card) -> Iterator[str]:
     texts: list[tuple[YamlPath, str]] = [(("summary",), card.summary), (("detail",), card.detail)]
     for index, order in enumerate(card.orders):
         texts += [(("orders", index, key), getattr(order, key)) for key in ("label", "text", "reason")]
-    environment = Environment(autoescape=False)  # parsed here, never rendered
     for path, text in texts:
         try:
-            environment.parse(text)
+            placeholders.parsed(text)
         except TemplateSyntaxError as error:
             yield document.problem(path, f"expected a Jinja2 template, line {error.lineno} of it: {error.message}")
     is_static = "{{" not in card.summary and "{%" not in card.summary

@@ -91,13 +91,15 @@ class BodyWeight(Computes):
     status: StatusId
     adult_within: Window
     child_within: Window
+    jump: Threshold
+    jump_within: Window
     child: FactId
 
 
 class OrderUse(Computes):
     """What the order says that it is for."""
 
-    gives: ClassVar[Gives] = {"use": "code"}
+    gives: ClassVar[Gives] = {"use": "code", "other": "boolean"}
     by: Literal["order-use"]
     conditions: QueryId
     toxicities: ValueSets
@@ -105,11 +107,20 @@ class OrderUse(Computes):
     unconfirmed: StatusId
 
 
+class Eased(Model):
+    """The one difference that is no disagreement: a grade documented no longer than `within` ago, and vital signs that
+    now say one less."""
+
+    documented: int
+    derived: int
+    within: Window
+
+
 class CrsGrade(Computes):
     """The grade from vital signs and support, beside the documented one."""
 
     gives: ClassVar[Gives] = {
-        "grade": "integer", "derived": "integer", "differ": "boolean", "running": "boolean", "alone": "boolean",
+        "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
         "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
         "not-established": "boolean",
     }  # fmt: skip
@@ -133,6 +144,7 @@ class CrsGrade(Computes):
     hypotension: Threshold
     contradicted_within: Window
     highest_grade: int
+    eased: Eased
     flow: Quantity
     saturation: Quantity
     hypoxia: Threshold
@@ -157,13 +169,16 @@ class OtherRoute(Model):
 
 
 class DistinctDoses(Computes):
-    """The distinct doses of a drug in this episode, and how the grade answered to the last one."""
+    """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
+    not known where a drug that was given is not understood: it may be one.
+    """
 
     gives: ClassVar[Gives] = {
         "doses": "integer", "stated-only": "boolean", "hours-since": "number", "change": "code",
-        "hours-until": "number", "cap-reached": "boolean",
+        "hours-until": "number", "cap-reached": "boolean", "recent": "boolean",
+        "receding": "boolean",
     }  # fmt: skip
-    denies = frozenset({"doses", "stated-only", "cap-reached"})
+    denies = frozenset({"doses", "stated-only", "cap-reached", "recent"})
     by: Literal["distinct-doses"]
     in_: Annotated[ValueSetId, Field(alias="in")]
     other_route: OtherRoute
@@ -182,11 +197,16 @@ class DistinctDoses(Computes):
     episode_gap: Window
     in_progress: Window
     merge: Window
+    enough: Threshold
+    recent: Window
     interval: Window
     max_per_day: Threshold
     max_total: Threshold
     grades: CourseId
     grade: FactId
+    documented: FactId
+    derived: FactId
+    mild: Threshold
     child: FactId
 
 
@@ -246,7 +266,7 @@ class NeurologicalScore(Computes):
 class RenalFunction(Computes):
     """Creatinine clearance, and the renal function that it and the chart's diagnoses and procedures tell."""
 
-    gives: ClassVar[Gives] = {"clearance": "number", "function": "code"}
+    gives: ClassVar[Gives] = {"clearance": "number", "function": "code", "not-read": "boolean"}
     by: Literal["renal-function"]
     labs: QueryId
     procedures: QueryId

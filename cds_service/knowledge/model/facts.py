@@ -72,6 +72,7 @@ class Catalogue(FactsFile):
     statuses: dict[Id, StatusSet] = Field(default_factory=dict)
     _judging: dict[str, Mapping[str, FactDefinition]] = PrivateAttr(default_factory=dict)
     _named: dict[str, tuple[Named, ...]] = PrivateAttr(default_factory=dict)
+    _inner: dict[tuple[str, str], tuple[Named, ...]] = PrivateAttr(default_factory=dict)
 
     def judging(self, drug: str) -> Mapping[str, FactDefinition]:
         """Every fact by name while a drug is judged: an alias is that drug's own."""
@@ -128,11 +129,16 @@ class Catalogue(FactsFile):
             what = found.what
             if what == "query or records":
                 what = "query" if found.name in self.queries else "records"
-            yield replace(found, what=what)
-            inside = self._inside(what, found.name)
-            if inside and (what, found.name) not in seen:
+            yield found if what == found.what else replace(found, what=what)
+            if (what, found.name) not in seen and (inside := self._named_inside(what, found.name)):
                 seen.add((what, found.name))
-                yield from self._reached((n for model in inside for n in named_in(model)), seen)
+                yield from self._reached(inside, seen)
+
+    def _named_inside(self, what: str, name: str) -> tuple[Named, ...]:
+        """What the thing of this name itself names: several facts come by it."""
+        if (what, name) not in self._inner:
+            self._inner[what, name] = tuple(n for model in self._inside(what, name) for n in named_in(model))
+        return self._inner[what, name]
 
     def _inside(self, what: str, name: str) -> tuple[BaseModel, ...]:
         if what == "records":

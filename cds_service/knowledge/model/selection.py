@@ -258,6 +258,13 @@ class DailyDose(Model):
     analyte: AnalyteId
 
 
+class DosedDrafts(Model):
+    """Drafts of a kind that the service doses; where they say an amount per kilogram, this weight counts."""
+
+    orders: KindId
+    weight: FactId
+
+
 class DraftDose(Model):
     """Drafts of a kind that the service doses, against its daily maximum for this age and weight."""
 

@@ -108,7 +108,8 @@ class Site(Model):
     """Where the process runs: region, supply, trusted servers, overridden policies.
 
     `not_kept` are resource types that the site's EHR does not hold: what is never recorded there cannot be missing.
-    Only types without which no contraindication is lost may be named. `empty_means: unknown` says of a query that an
+    Only types may be named whose contraindications stand elsewhere too: statements among orders and drugs given,
+    reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
     those that the site's charts are written in: words in another one are not understood. `timezone` "" is UTC. Checked,
     shown, and not looked at by a call yet: `language`, `timezone`, `issuers`, `silent_rules`.
@@ -123,7 +124,7 @@ class Site(Model):
     scripts: Annotated[tuple[Script, ...], Field(min_length=1)] = ("Latin",)
     language: Language = "en"
     timezone: TimeZone = ""
-    not_kept: tuple[Literal["MedicationStatement", "Immunization", "ServiceRequest"], ...] = ()
+    not_kept: tuple[Literal["MedicationStatement", "Immunization", "ServiceRequest", "DiagnosticReport"], ...] = ()
     empty_means: dict[str, Literal["no", "unknown"]] = Field(default_factory=dict)
     rules_off: dict[Id, Given] = Field(default_factory=dict)
     silent_rules: tuple[Id, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from cds_service.knowledge.model.names import (
 from cds_service.knowledge.model.selection import (
     Age,
     DailyDose,
+    DosedDrafts,
     DraftDose,
     FactType,
     GradeSource,
@@ -32,6 +34,11 @@ from cds_service.knowledge.model.selection import (
 )
 
 
+@cache
+def _key(source: type[Source]) -> str:
+    return next(iter(source.model_fields))
+
+
 class Source(Model):
     """Where a fact comes from: one model for each kind, with exactly the members that it needs."""
 
@@ -41,7 +48,7 @@ class Source(Model):
     @property
     def kind(self) -> str:
         """The one key, in snake case."""
-        return next(iter(type(self).model_fields))
+        return _key(type(self))
 
     @property
     def max_age(self) -> str:
@@ -79,6 +86,13 @@ class Rise(Source):
 
     gives = ("number",)
     rise: MeasuredIn
+
+
+class Increase(Source):
+    """The newest number less the lowest one within the window before it."""
+
+    gives = ("number",)
+    increase: MeasuredIn
 
 
 class TimesUpperLimit(Source):
@@ -147,14 +161,14 @@ class DraftDailyDose(Source):
     """The daily dose of the drafts of a kind."""
 
     gives = ("number",)
-    draft_daily_dose: KindId
+    draft_daily_dose: DosedDrafts
 
 
 class DraftDoseComputable(Source):
     """Whether every draft of a kind says a certain daily dose."""
 
     gives = ("boolean",)
-    draft_dose_computable: KindId
+    draft_dose_computable: DosedDrafts
 
 
 class DraftJudged(Source):
@@ -190,6 +204,13 @@ class PatientAge(Source):
 
     gives = ("number",)
     age: QueryId
+
+
+class Deceased(Source):
+    """Whether the patient is recorded as deceased."""
+
+    gives = ("boolean",)
+    deceased: QueryId
 
 
 class YoungerThan(Source):
@@ -243,9 +264,9 @@ class Computed(Source):
 
 
 SOURCES: tuple[type[Source], ...] = (
-    Exists, Newest, Rise, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
+    Exists, Newest, Rise, Increase, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
     DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
-    PatientAge, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
+    PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from cds_service.tools.catalogue import sentences
 _CAPITAL: Final = re.compile(r"[A-Z]")
 KIND_WORDS: Final[Mapping[str, str]] = {
     "newest": "the newest measured value",
+    "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
     "times_upper_limit": "the newest measured value as a multiple of its own upper limit",
     "sum": "the sum of the amounts given",
@@ -24,6 +25,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "drafted": "whether a drug of the value set is among the unsigned orders",
     "drafts_of": "whether there is an unsigned order of this kind",
     "drafts": "whether an unsigned order is of this sort",
+    "deceased": "whether the patient is recorded as deceased",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
     "draft_judged": "whether an unsigned order is one whose dose is judged",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -73,8 +74,9 @@ def _examined(request: Path, loaded: Knowledge, at: datetime | None) -> list[Ord
         known = ", ".join(SERVICES.values())
         raise click.ClickException(f"{request}: hook: expected one of {known}")
     call = read_call(service_id, hook, request.read_bytes(), allow_evaluation_time=True)
-    now = at or call.evaluation_time or datetime.now(UTC)
-    assessment = Service.start(loaded).assess(call, now)
+    # A time that is chosen is answered from what was known then, whoever chooses it.
+    call = replace(call, evaluation_time=at or call.evaluation_time)
+    assessment = Service.start(loaded).assess(call, call.evaluation_time or datetime.now(UTC))
     kinds = loaded.orders.kinds
     return [order_report(kinds[seen.kind].title, seen, loaded) for seen in (assessment.orders if assessment else ())]
 

@@ -85,7 +85,7 @@ def command(
         if isinstance(chart, Problem):
             problems.append(chart)
             continue
-        report = _report(chart, program, at or datetime.now(UTC), only_unknown)
+        report = _report(chart, program, at, only_unknown)
         if report is None:
             click.echo(f"{chart.patient_id}: the chart's own draft is none of this service's orders", err=True)
         else:
@@ -100,9 +100,11 @@ def command(
         raise SystemExit(1)
 
 
-def _report(chart: Chart, program: Program, now: datetime, only_unknown: bool) -> ChartReport | None:
-    """What the rules see in one chart; None where its own draft is none of ours."""
+def _report(chart: Chart, program: Program, at: datetime | None, only_unknown: bool) -> ChartReport | None:
+    """What the rules see in one chart, now or as it was known at a time; None where its own draft is none of ours."""
+    now = at or datetime.now(UTC)
     own, question = chart_of(program, chart, now), question_of(program, chart)
+    own = own if at is None else own.at(program.horizon(at))
     if not question.kinds:
         return None
     (seen, *_) = assess(program, own, question, now).orders

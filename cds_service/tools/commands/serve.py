@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from gunicorn.app.base import BaseApplication
@@ -25,13 +25,16 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
-from cds_service.app import create_app, prepare, start_service
+from cds_service.app import compiled, create_app, prepare, start_service
 from cds_service.errors import CdsError
-from cds_service.knowledge import Knowledge
 from cds_service.settings import TABLE, Settings
+from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
 from cds_service.web import outcome
 from cds_service.web.built import BuiltFolder
+
+if TYPE_CHECKING:
+    from cds_service.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +74,18 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn, set up from `Settings`. Workers share the knowledge as it was loaded; each builds its own engine."""
+    """gunicorn, set up from `Settings`. Workers share one program; each builds its own engine."""
 
     def __init__(
         self,
         settings: Settings,
         host: str,
         port: int,
-        loaded: Knowledge | None = None,
+        program: Program | None = None,
         awaited: Path | None = None,
     ) -> None:
         self.settings = settings
-        self.loaded = loaded
+        self.program = program
         self.awaited = awaited
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
@@ -114,7 +117,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            app = create_app(self.settings, start_service(self.settings, self.loaded), self.awaited)
+            app = create_app(self.settings, start_service(self.settings, self.program), self.awaited)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -194,9 +197,13 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     _require_port(host, port)
     # Before the fork, once for all workers, and so that what is wrong with it is said once.
-    loaded = knowledge.load(settings.knowledge, settings.site)
-    prepare()
+    with lasting():
+        loaded = knowledge.load(settings.knowledge, settings.site)
+        prepare()
+        program = compiled(settings, loaded)
+    # What there is now is never garbage, and pages that no collection touches stay shared with the workers.
+    gc.freeze()
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
     with building(settings) if settings.pages is None else nullcontext() as awaited:
-        Server(settings, host, port, loaded, awaited).run()
+        Server(settings, host, port, program, awaited).run()

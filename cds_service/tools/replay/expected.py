@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from cds_service.errors import CdsError
+from cds_service.tools.options import parse_time
 from cds_service.tools.replay.calls import HOOKS
 
 NO_CARD = "no-card"
@@ -80,15 +81,3 @@ def _expectation(value: Any) -> Expectation:
         at=None if at is None else parse_time(at),
         withhold=tuple(withhold),
     )
-
-
-def parse_time(value: str | datetime) -> datetime:
-    """An RFC 3339 time with its zone; raises ValueError."""
-    expected = "expected an RFC 3339 time with a zone, such as 2026-03-05T10:00:00Z"
-    try:
-        parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"at: {expected}") from error
-    if parsed.tzinfo is None:
-        raise ValueError(f"at: {expected}; the zone is missing")
-    return parsed
