@@ -29,8 +29,8 @@ from cds_service.service import Service
 MOST_GROWTH_MB = 10.0
 _UNSEEN = 0.1
 # Small enough that charts leave the cache all the time, large enough for all cases: its default would fill for hours.
-_CACHE_BYTES = 8 * 1024 * 1024
-_FILLED = 1.5
+_CACHE_BYTES = 64 * 1024 * 1024
+_FILLED_BYTES = 12 * 1024 * 1024  # of JSON: half as much again as the cache holds
 _FILLING = 9_000_000
 """Where the numbers of charts that fill the cache begin: none of the run's own."""
 _FAULTS_SHOWN = 20
@@ -85,7 +85,7 @@ class Soak:
                 service.answer(case.unseen(next(numbers)), case.now)
                 filled += len(case.body)
                 yield len(case.body)
-                if filled > _FILLED * _CACHE_BYTES:
+                if filled > _FILLED_BYTES:
                     break
 
 
@@ -183,7 +183,7 @@ def run(evaluations: int, seed: int, console: Console, each: int = 1) -> tuple[S
         soak = prepare(seed, bar, each)
         moments = [look(0)]
         if each == 1:
-            task = bar.add_task("fill the caches", total=len(soak.services) * _FILLED * _CACHE_BYTES)
+            task = bar.add_task("fill the caches", total=len(soak.services) * _FILLED_BYTES)
             for size in soak.fill():
                 bar.advance(task, size)
         tenth = max(1, evaluations // 10)

@@ -22,7 +22,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.program import Program, compile_program
 
 _log = logging.getLogger(__name__)
-CACHE_BYTES = 96 * 1024 * 1024  # of memory in each worker: about 16 MiB of JSON
+CACHE_BYTES = 64 * 1024 * 1024  # of memory in each worker: about 8 MiB of JSON
 DESCRIPTION = (
     "Draft content, not reviewed by clinicians: advises on anakinra for the toxicity of CAR-T cell therapy, "
     "with the rule, the facts and the chart resources behind each card."

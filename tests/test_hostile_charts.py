@@ -117,3 +117,14 @@ def test_the_cache_of_reads_counts_what_json_becomes(item: bytes, held: bool) ->
     parsed = cache.read(first, "test", lambda read: read)
     cache.read(second, "test", lambda read: read)
     assert (cache.read(first, "test", lambda read: read) is parsed) is held
+
+
+# Cards are read in seconds, and no chart makes them long; the draft that an offer changes is sent back whole.
+MOST_SAID = 60_000
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if not name.startswith("draft: ")])
+def test_no_chart_makes_a_card_long(name: str, service: Service, base: dict[str, object]) -> None:
+    sent = read_call("anakinra-order-select", "order-select", ATTACKS[name](base, len(body(base)) + 4 * SMALL))
+    details = [card["detail"] for card in service.answer(sent, AT)["cards"]]
+    assert sum(map(len, details)) < MOST_SAID

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from typing import Any
 
 from cds_service.advice import words
@@ -204,7 +205,7 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
             {"title": Trusted(knowledge.catalogue.judging(order.drug)[f.name].title), "lines": _grouped(f)}
             for f in counts(answer, order)
         ],
-        "unusable": list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
+        "unusable": _first(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
         "evidence": _evidence(answer.rule, knowledge),
         "overridden": [
             {
@@ -215,6 +216,15 @@ def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> d
             for n in sorted(knowledge.overridden)
         ],
     }
+
+
+_MOST_LINES = 30  # of unusable records on a card: of hundreds nobody reads more
+
+
+def _first(lines: Collection[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - _MOST_LINES
+    return [*islice(lines, _MOST_LINES), *([f"and {more} more"] if more > 0 else [])]
 
 
 def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:

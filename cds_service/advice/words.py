@@ -20,6 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202
 
 
 _LONGEST: Final = 256  # characters of a text that is remembered
+_MOST_SHOWN: Final = 1000  # characters of one value on a card, which has some hundred words
 
 
 class Trusted(str):
@@ -36,13 +37,18 @@ def escape(value: object) -> object:
         return str(value).lower()
     if isinstance(value, int | float):
         return number(value)
-    text = str(value)
+    text = _cut(str(value))
     return _remembered(text) if len(text) <= _LONGEST else _escaped(text)
 
 
 @lru_cache(maxsize=4096)
 def _remembered(text: str) -> str:
     return _escaped(text)
+
+
+def _cut(text: str) -> str:
+    """As much of a text as a card can hold; the explanation has the rest."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN].rpartition(' ')[0] or text[:_MOST_SHOWN]} ..."
 
 
 def _escaped(text: str) -> str:
@@ -55,7 +61,7 @@ def plain(value: object) -> object:
     if isinstance(value, Trusted):
         return value
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
+        return _CONTROL.sub(" ", _cut(value)).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
     return escape(value)
 
 

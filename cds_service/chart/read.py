@@ -252,7 +252,7 @@ def _cut(more: bool, total: int | None, count: int) -> str:
 def _weight(body: bytes) -> int:
     """About how much memory a parsed value takes with all that is derived of it: JSON of nothing but brackets takes
     twenty times its length."""
-    return 2 * len(body) + 400 * body.count(b"{") + 64 * body.count(b"[") + 32 * body.count(b",")
+    return 3 * len(body) + 300 * body.count(b"{") + 64 * body.count(b"[") + 32 * body.count(b",")
 
 
 class ReadCache:

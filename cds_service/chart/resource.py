@@ -6,6 +6,7 @@ nothing twice.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -54,6 +55,14 @@ _TIMES = {
 }
 
 
+_LONGEST_ID = 128  # twice what FHIR R4 allows: some servers write longer ones
+
+
+def _named(odd: str) -> str:
+    """What stands for an id that is missing or too long to be one: as long as an id, and another one for each."""
+    return f"{odd[:32]}~{hashlib.sha256(odd.encode()).hexdigest()[:16]}" if odd else "?"
+
+
 class Resource:
     """A raw resource of the chart; every property is derived once and never raises on odd input."""
 
@@ -61,7 +70,7 @@ class Resource:
         self.raw = raw
         self.type = str(raw.get("resourceType", ""))
         self.id = str(raw.get("id") or "")
-        self.ref = f"{self.type}/{self.id or '?'}"
+        self.ref = f"{self.type}/{self.id if 0 < len(self.id) <= _LONGEST_ID else _named(self.id)}"
         self.medications = medications or {}
         self._remembered: dict[object, Any] = {}
 

@@ -44,7 +44,7 @@ def parse_when(text: str) -> When | None:
     return _remembered(text) if len(text) <= _LONGEST else None
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=32768)
 def _remembered(text: str) -> When | None:
     found = _SHAPE.match(text)
     if found is None or int(found["year"]) < YEARS.start:

@@ -36,15 +36,24 @@ def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
     """Why nothing was given; "" where something was, or may have been."""
     if reading.is_(given.not_done, record):
         return "not given"
-    written = [record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))]
-    said = [c for item in written for c in (item if isinstance(item, list) else [item])]
-    told = [concept({"text": text}) for item in said for text in _words(item)]
-    told += [concept({"text": part.get("text")}) for part in _dosages(record)]
+    told = record.remember("said of giving", _said_of_giving)
     if any(reading.terms[given.nothing_given].matches(c) for c in told):
         return "not given"
     doses = [part.get("dose") for part in _dosages(record)]
     amounts = [number_of(dose.get("value")) for dose in doses if isinstance(dose, Mapping)]
     return "an amount of 0" if amounts and not any(amount is None or amount > 0 for amount in amounts) else ""
+
+
+def _said_of_giving(record: Resource) -> list[Concept]:
+    """What stands as reason of its status, as method and as words of the dose."""
+    written = [record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))]
+    said = [c for item in written for c in (item if isinstance(item, list) else [item])]
+    told = [concept({"text": text}) for item in said for text in _words(item)]
+    return [*told, *record.remember("dosage words", _dosage_words)]
+
+
+def _dosage_words(record: Resource) -> list[Concept]:
+    return [concept({"text": part.get("text")}) for part in _dosages(record)]
 
 
 def _words(value: object) -> Iterator[str]:
@@ -99,6 +108,6 @@ def _dosages(record: Resource) -> list[Mapping[str, Any]]:
 def _routes(record: Resource) -> tuple[list[Concept], list[Concept]]:
     """What stands as route, and the words that may name one beside it."""
     parts = _dosages(record)
-    words = [record.concept.text, *(p.get("text") for p in parts)]
     methods = [concept(p.get("method")) for p in parts]
-    return [concept(p.get("route")) for p in parts], [*methods, *(concept({"text": text}) for text in words)]
+    words = [*methods, concept({"text": record.concept.text}), *record.remember("dosage words", _dosage_words)]
+    return [concept(p.get("route")) for p in parts], words

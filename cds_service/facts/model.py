@@ -61,7 +61,18 @@ Facts = Mapping[str, Fact]
 
 def unknown(name: str, why: str, **more: object) -> Fact:
     """A fact that is not known, with the reason."""
-    return Fact(name, None, why=why, **more)  # type: ignore[arg-type]
+    return Fact(name, None, why=_short(why), **more)  # type: ignore[arg-type]
+
+
+_LONGEST_WHY = 800  # characters: of thousands of records that leave a fact open, nobody reads more than the first
+
+
+def _short(why: str) -> str:
+    """The first reasons, and how many more there are."""
+    if len(why) <= _LONGEST_WHY:
+        return why
+    kept = why[:_LONGEST_WHY].rpartition("; ")[0] or why[:_LONGEST_WHY]
+    return f"{kept}; and {max(why.count('; ') - kept.count('; '), 1)} more"
 
 
 def bounded(fact: Fact) -> Fact:

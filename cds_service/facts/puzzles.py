@@ -13,6 +13,7 @@ from cds_service.knowledge.model import Selection
 
 Puzzles = Callable[[Reading], Sequence[str]]
 _MOST_LETTERS = 60
+_MOST_CODES = 5
 
 
 def puzzles(
@@ -82,5 +83,7 @@ def puzzle_of(record: Resource, any_set: Matcher) -> str:
 def shown(found: Concept) -> str:
     """A concept as a site would look for it: its words, then each code with its system."""
     words = found.text or next(iter(found.displays), "")
-    codes = [f"{code} of {system}" if system else code for system, code in found.codes]
+    codes = [f"{code} of {system}" if system else code for system, code in found.codes[:_MOST_CODES]]
+    if len(found.codes) > _MOST_CODES:
+        codes.append(f"{len(found.codes) - _MOST_CODES} more codes")
     return ", ".join(part[:_MOST_LETTERS] for part in (words, *codes) if part) or "nothing is said"

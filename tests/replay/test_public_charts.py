@@ -20,8 +20,11 @@ SAID = {
     # An appendicitis and a bronchitis that are still active: another infection, or an old one (R3, I5).
     "4f830f8a": {"infection-other", "infection-old"},
     "6a4160eb": {"infection-other", "infection-old"},
+    # Recorded as deceased, decades ago (S5).
+    "3af3708d": {"deceased"},
+    "79a66c97": {"deceased"},
     # A severe infection without a date, or an old one (3.5).
-    "129c6ac7": {"infection-undated"},
+    "129c6ac7": {"deceased", "infection-undated"},
     "a5cb8ce9": {"infection-undated"},
     # An active, undated problem that is a SNOMED code without words (R1, R2).
     "Patient-51": {"infection-other"},
