@@ -58,9 +58,13 @@ _TIMES = {
 _LONGEST_ID = 128  # twice what FHIR R4 allows: some servers write longer ones
 
 
-def _named(odd: str) -> str:
-    """What stands for an id that is missing or too long to be one: as long as an id, and another one for each."""
-    return f"{odd[:32]}~{hashlib.sha256(odd.encode()).hexdigest()[:16]}" if odd else "?"
+def reference_to(raw: Mapping[str, Any]) -> str:
+    """`Type/id`; for an id that is missing or too long to be one, what stands for it: short, and another for each."""
+    identity = str(raw.get("id") or "")
+    if len(identity) > _LONGEST_ID:
+        digest = hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
+        identity = f"{identity[:32]}~{digest[:16]}"
+    return f"{raw.get('resourceType', '')}/{identity or '?'}"
 
 
 class Resource:
@@ -70,7 +74,7 @@ class Resource:
         self.raw = raw
         self.type = str(raw.get("resourceType", ""))
         self.id = str(raw.get("id") or "")
-        self.ref = f"{self.type}/{self.id if 0 < len(self.id) <= _LONGEST_ID else _named(self.id)}"
+        self.ref = reference_to(raw)
         self.medications = medications or {}
         self._remembered: dict[object, Any] = {}
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from cds_service.chart.resource import reference_to
 from cds_service.contract import EVALUATION_TIME
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
@@ -190,9 +191,9 @@ def _names(drafts: Sequence[Mapping[str, Any]], urls: Sequence[str]) -> Mapping[
     names = defaultdict(set)
     for draft, url in zip(drafts, urls, strict=True):
         if draft.get("id"):
-            reference = f"{draft.get('resourceType')}/{draft['id']}"
-            for name in (reference, str(draft["id"]), url):
-                names[name].add(reference)
+            written = f"{draft.get('resourceType')}/{draft['id']}"
+            for name in (written, str(draft["id"]), url):
+                names[name].add(reference_to(draft))
     names.pop("", None)
     return names
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.chart.resource import Resource
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.web.door import EVALUATION_TIME, read_call
@@ -148,6 +149,15 @@ def test_a_selection_is_taken_however_it_names_one_draft(written: str) -> None:
     draft = {"resource": DRAFT, "fullUrl": "urn:uuid:5f3c1b0e-8a4e-4c39-9d52-0d6a3c7e9a11"}
     call = read(context__draftOrders__entry=[other, draft], context__selections=[written])
     assert call.selections == ("MedicationRequest/m1",)
+
+
+def test_a_selection_of_a_draft_with_an_endless_id_is_that_draft() -> None:
+    draft = {"resourceType": "MedicationRequest", "id": "a" * 500}
+    call = read(
+        context__draftOrders__entry=[{"resource": draft}], context__selections=[f"MedicationRequest/{'a' * 500}"]
+    )
+    assert call.selections == (Resource(draft).ref,)
+    assert len(call.selections[0]) < 100
 
 
 def test_a_selection_that_names_no_draft_or_one_of_two_is_refused() -> None:
