@@ -20,7 +20,7 @@ from cds_service.web.door import read_call
 from tests.facts.notation import PATIENT
 from tests.facts.rewritten import FORMS, PUZZLES, local_site, puzzles, recoded, reworded
 from tests.support.calmer import calmer, tone
-from tests.support.cards import explanation
+from tests.support.cards import explanation, outlines
 from tests.support.charts import site
 from tests.support.examples import example_calls
 from tests.support.vignettes import vignettes
@@ -83,19 +83,8 @@ def rewritten(call: Call, change: Callable[[Any], Any]) -> Call:
 
 def told(cards: list[dict[str, Any]]) -> list[Any]:
     """Decision, indicator, rule, dose and offers of each card, and the values of the facts behind it."""
-    return [
-        (
-            e["decision"],
-            card["indicator"],
-            e["rule"],
-            e.get("pathway"),
-            e.get("dosePlan"),
-            len(card.get("suggestions", ())),
-            [(fact["name"], fact["value"]) for fact in e.get("facts", ())],
-        )
-        for card in cards
-        for e in [explanation(card)]
-    ]
+    facts = [[(f["name"], f["value"]) for f in explanation(card).get("facts", ())] for card in cards]
+    return list(zip(outlines(cards), facts, strict=True))
 
 
 @pytest.mark.parametrize("form", FORMS)

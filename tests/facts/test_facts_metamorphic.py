@@ -17,23 +17,12 @@ from cds_service.contract import RANK, SEVERITY
 from tests.facts.house import REFRACTORY, Case
 from tests.facts.notation import NOW, Item, Resource, patient, resources
 from tests.facts.pool import BOUNDED, CONTRAINDICATIONS, EXAMPLES, IRRELEVANT, SPLITS, charts, persons
-from tests.support.cards import drug_orders, explanation, is_anakinra
+from tests.support.cards import drug_orders, is_anakinra, outlines
 
 
 def said(chart: Sequence[Resource], person: Resource, now: datetime = NOW) -> list[Any]:
     """Everything about an answer that must not change."""
-    return [
-        (
-            e["decision"],
-            card["indicator"],
-            e["rule"],
-            e.get("pathway"),
-            e.get("dosePlan"),
-            len(card.get("suggestions", ())),
-        )
-        for card in Case(chart=chart, person=person).cards(now)
-        for e in [explanation(card)]
-    ]
+    return outlines(Case(chart=chart, person=person).cards(now))
 
 
 @BOUNDED

@@ -16,7 +16,7 @@ from tests.facts.notation import Item, Resource, resources
 from tests.facts.pool import BOUNDED, CONTRAINDICATIONS, EXAMPLES, charts, persons
 from tests.facts.rewritten import FORMS, PUZZLES, local_codes, local_site, other_words, puzzles, recoded, reworded
 from tests.support.calmer import calmer, tone
-from tests.support.cards import explanation
+from tests.support.cards import outlines
 
 forms = st.sampled_from(sorted(FORMS))
 moments = st.sampled_from(["30m", "2h", "6h", "11h", "2d"])
@@ -65,18 +65,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def answered(case: Case) -> list[Any]:
     """Decision, indicator, rule, dose and offers of each card."""
-    return [
-        (
-            e["decision"],
-            card["indicator"],
-            e["rule"],
-            e.get("pathway"),
-            e.get("dosePlan"),
-            len(card.get("suggestions", ())),
-        )
-        for card in case.cards()
-        for e in [explanation(card)]
-    ]
+    return outlines(case.cards())
 
 
 def values(case: Case) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
@@ -142,3 +142,12 @@ def _empty(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _empty(item, f"{path}[{number}]")
+
+
+def outlines(cards: Iterable[Card]) -> list[Any]:
+    """Decision, indicator, rule, pathway, dose and number of offers of each card: what rewording leaves as it is."""
+    return [
+        (e["decision"], card["indicator"], e["rule"], e.get("pathway"), e.get("dosePlan"), offers)
+        for card in cards
+        for e, offers in [(explanation(card), len(card.get("suggestions", ())))]
+    ]
