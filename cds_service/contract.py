@@ -43,7 +43,8 @@ INSUFFICIENT: Final[DecisionName] = "insufficient-data"
 UNEVALUATED: Final = "system-unevaluated"
 # Decisions that a rule does not take itself, each with the card of its own name.
 OWN_CARD: Final = frozenset({"insufficient-data", "order-ok", "suggest-restricted"})
-# The card that is the end of the first one, and the card of an answer given again.
+# The cards that are the beginning and the end of the first one, and the card of an answer given again.
+HEADER: Final = "first-card-header"
 FOOTER: Final = "first-card-footer"
 REPEATED: Final = "repeated"
 

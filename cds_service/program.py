@@ -17,7 +17,7 @@ from cds_service.chart.prefetch import searches, templates
 from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher, matchers
-from cds_service.contract import FOOTER, OWN_CARD, SERVICES
+from cds_service.contract import FOOTER, HEADER, OWN_CARD, SERVICES
 from cds_service.engine import Engine
 from cds_service.errors import KnowledgeError
 from cds_service.facts.dosage import Amounts, amounts_by_drug
@@ -171,7 +171,7 @@ def compile_program(knowledge: Knowledge) -> Program:
 def _needed(rules: Iterable[RuleDefinition], knowledge: Knowledge) -> set[str]:
     """Facts that the rules compare, that their cards print, and that every decision needs."""
     conditions = [c for r in rules for c in (*r.when, *r.unless, *(c for option in r.any for c in option))]
-    shown = {r.card for r in rules if r.card} | OWN_CARD | {FOOTER}
+    shown = {r.card for r in rules if r.card} | OWN_CARD | {HEADER, FOOTER}
     printed = (facts_of(knowledge.cards[name]) for name in shown)
     dosed = [k.dosing for k in knowledge.orders.kinds.values() if k.dosing]
     running = (name for d in dosed for name in (d.active, d.active_daily_dose))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_service.cli import main
-from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+from cds_service.contract import FOOTER, HEADER, OWN_CARD, REPEATED, UNEVALUATED
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
 from cds_service.program import Program, compile_program
@@ -57,7 +57,8 @@ CARDS = [
         "{0} {% for m in stated %}{% for f in m.fact %}{% endfor %}{% endfor %}",
         "no such member fact",
     ),
-    ("first-card-footer", "{0} {% for e in evidence %}{{ e.state }}{% endfor %}", "no such member state"),
+    ("insufficient-data", "{0} {% for line in lacking %}{{ line.reason }}{% endfor %}", "no such member reason"),
+    ("first-card-header", "{0} {{ fact('hypersensitivity') }}", "cannot be worded where tocilizumab"),
     ("repeated", "{0} {{ plan }}", "no such variable plan"),
     ("suggest", "{0} {{ because }}", "no such variable because"),
     ("suggest", "{0} {{ days + 1 }}", "unsupported operand"),
@@ -107,7 +108,7 @@ def without(mapping: Any, name: str) -> dict[str, Any]:
     return {key: value for key, value in mapping.items() if key != name}
 
 
-@pytest.mark.parametrize("name", [FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD)])
+@pytest.mark.parametrize("name", [HEADER, FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD)])
 def test_a_card_of_the_service_itself_that_is_gone(ours: Knowledge, name: str) -> None:
     assert any(
         "a card that the service itself shows" in p for p in refused(replace(ours, cards=without(ours.cards, name)))

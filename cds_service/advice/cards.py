@@ -10,12 +10,22 @@ from typing import Any
 from cds_service.advice import context, fhir, words
 from cds_service.advice.doses import packs
 from cds_service.advice.explanation import extension, standing
+from cds_service.advice.first_card import around
 from cds_service.advice.model import Answer, Assessment, Offer
 from cds_service.advice.orders import card_of
 from cds_service.advice.repeated import brief
 from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
-from cds_service.contract import CATALOGUE, FOOTER, INSUFFICIENT, REPEATED, RULE_SYSTEM, SOURCE_LABEL, UNEVALUATED
+from cds_service.contract import (
+    CATALOGUE,
+    FOOTER,
+    HEADER,
+    INSUFFICIENT,
+    REPEATED,
+    RULE_SYSTEM,
+    SOURCE_LABEL,
+    UNEVALUATED,
+)
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.occasions import Occasion
@@ -56,18 +66,20 @@ class Wording:
     def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:
         order, template = assessment.of(answer.occasion), self._cards[card_of(answer)]
         own = {**shared, **context.of_answer(answer, self._knowledge)}
+        page = rule_page(answer.rule, public_url) if public_url else ""
         summary, detail = template.fill(own)
         if answer.leads:
-            own |= context.of_footer(answer, self._knowledge, order)
-            detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
+            own |= around(answer, self._knowledge, order, page)
+            parts = (self._cards[HEADER].fill(own)[1], detail, self._cards[FOOTER].fill(own)[1])
+            detail = "\n\n".join(part for part in parts if part)
         card = outline(answer, summary, detail)
         if suggestions := self._suggestions(answer, assessment):
             card["suggestions"] = suggestions
             card["selectionBehavior"] = "at-most-one" if answer.offers else "any"
         if template.card.override_reasons:
             card["overrideReasons"] = self._reasons[template.card.id]
-        if public_url:
-            _link(card, answer.rule, public_url)
+        if page:
+            _link(card, answer.rule, page)
         card["extension"] = extension(
             answer, order, assessment.now, self._knowledge, self._standing[answer.occasion, answer.rule.id]
         )
@@ -127,14 +139,17 @@ def outline(answer: Answer, summary: str, detail: str) -> Json:
     }
 
 
-def _link(card: Json, rule: RuleDefinition, public_url: str) -> None:
-    """Link a card to its rule's page in the catalogue; what could not be evaluated has no page but the first one."""
-    if rule.id == UNEVALUATED:
-        url, label = f"{public_url}/{CATALOGUE}", "All rules, their criteria and sources"
-    else:
-        url, label = f"{public_url}/{CATALOGUE}/rules/{rule.id}", f"Rule {rule.id} {rule.version}: criteria and sources"
-    card["source"]["url"] = url
-    card["links"] = [{"label": label, "url": url, "type": "absolute"}]
+def rule_page(rule: RuleDefinition, public_url: str) -> str:
+    """A rule's page in the catalogue; what could not be evaluated has no page but the first one."""
+    return f"{public_url}/{CATALOGUE}" + ("" if rule.id == UNEVALUATED else f"/rules/{rule.id}")
+
+
+def _link(card: Json, rule: RuleDefinition, page: str) -> None:
+    """Link a card to where its rule is explained."""
+    whole = "All rules, their criteria and sources"
+    label = whole if rule.id == UNEVALUATED else f"Rule {rule.id} {rule.version}: criteria and sources"
+    card["source"]["url"] = page
+    card["links"] = [{"label": label, "url": page, "type": "absolute"}]
 
 
 def _display(answer: Answer) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds_service.advice import words
 from cds_service.advice.doses import packs, plan
+from cds_service.advice.first_card import listed
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, number
 from cds_service.contract import INSUFFICIENT
@@ -40,7 +39,7 @@ def shown(value: object, unit: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        said = {"a": "", "d": "d", "mg/d": "mg/day"}.get(unit, "" if unit.startswith("{") else unit)
+        said = {"a": "", "1": "", "d": "d", "mg/d": "mg/day"}.get(unit, "" if unit.startswith("{") else unit)
         return f"{number(value)} {said}".strip()
     return str(value)
 
@@ -51,10 +50,14 @@ def standing(knowledge: Knowledge) -> dict[str, Any]:
 
 
 def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
-    """What is the same for every card about one kind of order."""
+    """What is the same for every card about one kind of order.
+
+    `judged('hypersensitivity')`: whether the drug has such a fact; one without contraindications has not.
+    """
     catalogue = knowledge.catalogue.judging(order.drug)
     return {
         "fact": _facts(order.facts, catalogue),
+        "judged": order.facts.__contains__,
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, order.facts),
         "maximum": _maximum(order.maximum),
@@ -93,7 +96,7 @@ def _of_drug(knowledge: Knowledge, name: str) -> dict[str, Any]:
 def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     """The site's region and what is known of the drug there."""
     status = knowledge.status_here(drug)
-    said = {n: Trusted(getattr(status, n) if status else "") for n in ("statement", "as_of", "source")}
+    said = {n: Trusted(getattr(status, n) if status else "") for n in ("statement", "short", "as_of", "source")}
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
@@ -129,24 +132,15 @@ def _maximum(found: float | None) -> Trusted:
 
 
 def _missing(order: OrderAssessment, catalogue: Definitions) -> dict[str, Any]:
-    """`stated`: what rules say is missing, in their own words. `unread`: unknown facts that kept other rules open.
+    """`stated`: what rules say is missing, in their own words. `lacking`: unknown facts behind them, and behind rules
+    that unknown facts kept open, as many as a card has room for; `lacking_more` how many others there are.
 
     The title of a rule that could not be evaluated is no statement about the patient, so it is never printed as one.
     """
-    stated = [m for m in order.missing if m.rule.finding.decision == INSUFFICIENT]
-    said = {n for m in stated for n in m.facts}
-    open_ = dict.fromkeys(n for m in order.missing for n in m.facts if n not in said)
-    return {
-        "stated": [
-            {"title": Trusted(m.rule.title), "facts": [_why(order.facts[n], catalogue) for n in dict.fromkeys(m.facts)]}
-            for m in stated
-        ],
-        "unread": [_why(order.facts[n], catalogue) for n in open_],
-    }
-
-
-def _why(fact: Fact, catalogue: Definitions) -> dict[str, str]:
-    return {"title": Trusted(catalogue[fact.name].title), "why": fact.why or fact.text or "unknown"}
+    stated = [m.rule.title for m in order.missing if m.rule.finding.decision == INSUFFICIENT]
+    facts = (order.facts[n] for n in dict.fromkeys(n for m in order.missing for n in m.facts))
+    lacking, more = listed((catalogue[f.name].title, f.why or f.text or "unknown") for f in facts)
+    return {"stated": [Trusted(title) for title in stated], "lacking": lacking, "lacking_more": more}
 
 
 def _facts(facts: Facts, catalogue: Definitions) -> Callable[[str], FactView]:
@@ -170,6 +164,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     dosing = knowledge.orders.kinds[regimen.order_kind].dosing if regimen else None
     return {
         "decision": answer.decision,
+        "leads": answer.leads,
         "rule": {
             "id": Trusted(answer.rule.id),
             "title": Trusted(answer.rule.title),
@@ -186,79 +181,6 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "dispense": Trusted(f"{packs(plan, dosing.pack)} x {dosing.pack.display}") if plan and dosing else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
     }
-
-
-def of_footer(answer: Answer, knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
-    """What only the footer of the first card shows: the facts, what is unknown or unusable, the evidence.
-
-    Unusable input is named whichever fact it stands behind: it may be why a rule stayed silent.
-    """
-    queries = knowledge.catalogue.queries
-    return {
-        "not_read": [
-            {"title": Trusted(queries[q].title), "why": why, "weak": q in order.forgone}
-            for q, why in order.not_read.items()
-        ],
-        "because": [_because(f, knowledge, order.drug) for f in answer.because],
-        "unknown": [_why(f, knowledge.catalogue.judging(order.drug)) for f in order.printed],
-        "left_out": [
-            {"title": Trusted(knowledge.catalogue.judging(order.drug)[f.name].title), "lines": _grouped(f)}
-            for f in counts(answer, order)
-        ],
-        "unusable": _first(dict.fromkeys(line for f in order.facts.values() for line in f.unusable)),
-        "evidence": _evidence(answer.rule, knowledge),
-        "overridden": [
-            {
-                "title": Trusted(knowledge.policies[n].title),
-                "value": Trusted(shown(knowledge.policies[n].value, "")),
-                "unit": Trusted(knowledge.policies[n].unit),
-            }
-            for n in sorted(knowledge.overridden)
-        ],
-    }
-
-
-_MOST_LINES = 30  # of unusable records on a card: of hundreds nobody reads more
-
-
-def _first(lines: Collection[str]) -> list[str]:
-    """The first lines, and how many more there are."""
-    more = len(lines) - _MOST_LINES
-    return [*islice(lines, _MOST_LINES), *([f"and {more} more"] if more > 0 else [])]
-
-
-def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:
-    """The facts behind an answer, or unknown beside it, that left records out."""
-    return list(dict.fromkeys(f for f in (*answer.because, *order.unknown) if f.left_out))
-
-
-def _grouped(fact: Fact) -> list[str]:
-    """How many records were not counted, for each reason."""
-    return [f"{times} {why}" for why, times in Counter(o.why for o in fact.left_out).items()]
-
-
-def _because(fact: Fact, knowledge: Knowledge, drug: str) -> dict[str, Any]:
-    return {
-        "title": Trusted(knowledge.catalogue.judging(drug)[fact.name].title),
-        "value": shown(fact.value, fact.unit),
-        "text": fact.text,
-        "notes": list(fact.notes),
-        "at": words.moment(fact.as_of) if fact.as_of else "",
-    }
-
-
-def _evidence(rule: RuleDefinition, knowledge: Knowledge) -> list[dict[str, Any]]:
-    """Only what may be shown: unverified items are hidden, refuted ones never reach a card."""
-    items = [knowledge.evidence[name] for name in rule.evidence]
-    return [
-        {
-            "title": Trusted(i.title),
-            "status": Trusted({"partly": "partly verified"}.get(i.status, i.status)),
-            "statement": Trusted(i.statement),
-        }
-        for i in items
-        if i.status in ("verified", "partly")
-    ]
 
 
 def policies_of(rule: RuleDefinition) -> tuple[str, ...]:

@@ -102,9 +102,8 @@ def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
             days=days,
             other_route=_other_route(case, answer),
             because=because(answer, case.findings, case.facts),
-            leads=place == 0,
         )
-        for place, (answer, of_card) in enumerate(zip(answers, listed, strict=True))
+        for answer, of_card in zip(answers, listed, strict=True)
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds_service.advice.context import counts, policies_of
+from cds_service.advice.context import policies_of
+from cds_service.advice.first_card import counts
 from cds_service.advice.model import Answer, DosePlan, OrderAssessment
 from cds_service.advice.words import moment
 from cds_service.contract import EXPLANATION
@@ -51,6 +52,9 @@ def extension(
         "evaluatedAt": moment(now),
         "reevaluateAt": moment(answer.reevaluate_at) if answer.reevaluate_at else None,
     }
+    if answer.leads:  # of the chart, not of the rule: said once
+        body["notRead"] = [{"query": query, "why": why} for query, why in order.not_read.items()]
+        body["unusable"] = list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable))
     return {EXPLANATION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
 
 
@@ -59,6 +63,8 @@ def _fact(fact: Fact) -> dict[str, Any]:
         "name": fact.name,
         "value": fact.value,
         "unit": fact.unit,
+        "text": fact.text,
+        "notes": list(fact.notes),
         "asOf": moment(fact.as_of) if fact.as_of else "",
         "from": list(fact.sources),
     }

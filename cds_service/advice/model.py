@@ -49,7 +49,7 @@ class Answer(Struct, frozen=True):
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
-    another one of ours than the regimen's. `leads` marks the first answer to its kind of order.
+    another one of ours than the regimen's. `leads` marks the first answer of all.
     """
 
     decision: DecisionName

@@ -16,14 +16,15 @@ from msgspec import structs
 
 from cds_service.advice import context
 from cds_service.advice.doses import plan
+from cds_service.advice.first_card import around
 from cds_service.advice.model import Answer, Missing, OrderAssessment
 from cds_service.advice.template_names import Known, problems
 from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import NOTHING_FOUND
 from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
 from cds_service.advice.words import Trusted
-from cds_service.contract import FOOTER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGESTS, DecisionName
-from cds_service.facts.model import Fact, Facts, Scalar
+from cds_service.contract import FOOTER, HEADER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGESTS, DecisionName
+from cds_service.facts.model import Fact, Facts, LeftOut, Scalar
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, FactDefinition, Regimen, RuleDefinition
 from cds_service.knowledge.occasions import Occasion
@@ -68,9 +69,10 @@ def _misnamed(knowledge: Knowledge, templates: Templates) -> Iterator[str]:
         "note": ("note of drugs", {note: Trusted("words") for note in _notes(knowledge)}),
         "regimen_dose": ("regimen", dict.fromkeys(knowledge.regimens, Trusted("1 mg"))),
     }
-    footer_only = full.pop("footer")
+    around_first = full.pop("around")
     for name, template in templates.items():
-        sample = {FOOTER: {**full, **footer_only}, REPEATED: _repeated(knowledge)}.get(name, full)
+        whole = {**full, **around_first}
+        sample = {HEADER: whole, FOOTER: whole, REPEATED: _repeated(knowledge)}.get(name, full)
         for key in ("summary", "detail"):
             for problem in problems(getattr(template.card, key), sample, known):
                 yield knowledge.problem("cards", name, (key,), problem)
@@ -82,9 +84,10 @@ def _notes(knowledge: Knowledge) -> set[str]:
 
 
 def _full(knowledge: Knowledge) -> Json:
-    """Every variable of a card, and under `footer` those of the footer alone; no list is empty."""
+    """Every variable of a card, and under `around` those of the first card's header and footer; no list is empty."""
     facts = {name: _known(name, d, 0) for name, d in knowledge.catalogue.facts.items()}
     one = next(iter(facts.values()))
+    counted = structs.replace(one, left_out=(LeftOut("a record", "a reason"),))
     shown = [name for name, item in knowledge.evidence.items() if item.status in ("verified", "partly")]
     rule = UNEVALUATED_RULE.model_copy(update={"evidence": tuple(shown[:1])})
     stated = rule.model_copy(update={"finding": rule.finding.model_copy(update={"decision": INSUFFICIENT})})
@@ -97,9 +100,9 @@ def _full(knowledge: Knowledge) -> Json:
     filled = replace(knowledge, site=site, overridden=frozenset(tuple(knowledge.policies)[:1]))
     regimen = next(iter(knowledge.regimens.values()), None)
     answer = _answer(rule, "suggest", order, regimen)
-    footer = context.of_footer(structs.replace(answer, because=(one,)), filled, order)
+    first_only = around(structs.replace(answer, because=(counted,)), filled, order, "page")
     made = {**context.base(filled, order), **context.of_answer(answer, filled)}
-    return {**made, "regimen_notes": [Trusted("a note")], "footer": footer}
+    return {**made, "regimen_notes": [Trusted("a note")], "around": first_only}
 
 
 def _repeated(knowledge: Knowledge) -> Json:
@@ -128,11 +131,11 @@ def _unfilled(
             for dosed in (regimen, None) if regimen else (None,):
                 own = {**shared, **context.of_answer(_answer(rule, decision, order, dosed), knowledge)}
                 yield from _tried(knowledge, templates[name], own, rule, told)
-    for order, told in _patients(knowledge, occasion, facts_of(templates[FOOTER].card), frozenset()) if shown else ():
-        answer = _answer(rule, shown[0][1], order, None)
-        own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
-        own |= context.of_footer(answer, knowledge, order)
-        yield from _tried(knowledge, templates[FOOTER], own, rule, told)
+    for name in (HEADER, FOOTER) if shown else ():
+        for order, told in _patients(knowledge, occasion, facts_of(templates[name].card), frozenset()):
+            answer = _answer(rule, shown[0][1], order, None)
+            own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+            yield from _tried(knowledge, templates[name], {**own, **around(answer, knowledge, order, "")}, rule, told)
     if rule is UNEVALUATED_RULE:
         yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
 
@@ -164,7 +167,9 @@ def _patients(
     knowledge: Knowledge, occasion: Occasion, asked: Iterable[str], sure: frozenset[str]
 ) -> Iterator[tuple[OrderAssessment, str]]:
     """Assessments that differ in what is known, each with the words for it."""
-    definitions = {name: knowledge.catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY})}
+    catalogue = knowledge.catalogue
+    of_others = {alias for alias, of in catalogue.of_drug.items() if occasion.drug not in of}
+    definitions = {name: catalogue.facts[name] for name in sorted({*asked, *_DOSED_BY} - of_others)}
     for variant in range(2):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
         yield _order(occasion, known), ""

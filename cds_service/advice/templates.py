@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
-from cds_service.advice.words import escape, plain
+from cds_service.advice.words import brief, escape, plain
 from cds_service.contract import SUMMARY_LIMIT
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import Card
@@ -42,6 +42,8 @@ def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, Card
     # Markdown, not HTML: `escape` is applied to every value instead of autoescape.
     markdown = Environment(undefined=StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True)
     text = Environment(undefined=StrictUndefined, finalize=plain, trim_blocks=True, lstrip_blocks=True)
+    for environment in (markdown, text):
+        environment.filters["brief"] = lambda said: brief(str(said))
     problems: list[str] = []
     made = {}
     for name, card in cards.items():

@@ -11,7 +11,8 @@ from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
 def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
-    """All answers in the contract's order. What a rule said on a more important occasion is not said again."""
+    """All answers in the contract's order, the first leading. What a rule said on a more important occasion is not
+    said again."""
     answers: list[Answer] = []
     for order in orders:
         answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
@@ -21,7 +22,8 @@ def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
         answers = [_yielding(answer) for answer in answers]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
-    return tuple(sorted(answers, key=rank))
+    first, *others = sorted(answers, key=rank) or [None]
+    return (replace(first, leads=True), *others) if first else ()
 
 
 def _same(one: Answer, other: Answer) -> bool:

@@ -33,9 +33,7 @@ def unevaluated(
         *sorted(blocks, key=lambda a: a.indicator != "critical"),
         Answer(INSUFFICIENT, "warning", RULE, occasion),
     )
-    first, *others = answers
-    leading = Answer(first.decision, first.indicator, first.rule, occasion, leads=True)
-    return OrderAssessment(occasion, tuple(rules), facts, findings, (leading, *others), trouble=trouble)
+    return OrderAssessment(occasion, tuple(rules), facts, findings, answers, trouble=trouble)
 
 
 def is_found(rule: RuleDefinition, findings: Findings) -> bool:

@@ -19,6 +19,12 @@ _MARKUP = re.compile(r"([\\`*_\[\]#|~@]|:(?=//)|(?<=www)\.)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
+# A reference to a resource: an id says nothing to a reader, and the explanation holds it.
+_REFERENCE = re.compile(
+    r"\b(AllergyIntolerance|Condition|DiagnosticReport|Immunization|Medication(?:Administration|Request|Statement)?"
+    r"|Observation|Procedure|ServiceRequest)/[A-Za-z0-9.-]{1,64}"
+)
+_MOST_WORDS: Final = 14  # of one reason on a card
 _LONGEST: Final = 256  # characters of a text that is remembered
 _MOST_SHOWN: Final = 1000  # characters of one value on a card, which has some hundred words
 
@@ -54,6 +60,17 @@ def _cut(text: str) -> str:
 def _escaped(text: str) -> str:
     plain_ = _CONTROL.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;")
     return _MARKUP.sub(r"\\\1", plain_)
+
+
+def brief(text: str) -> str:
+    """A reason as a card has room for it: without ids of resources, and its first words."""
+    said = _REFERENCE.sub(r"\1", text).split()
+    return " ".join(said) if len(said) <= _MOST_WORDS else f"{' '.join(said[:_MOST_WORDS])} ..."
+
+
+def words_of(text: str) -> int:
+    """How many words a reader counts."""
+    return len(text.split())
 
 
 def plain(value: object) -> object:

@@ -11,6 +11,7 @@ answer so yet: such a case is expected to fail, strictly, and `differs` must go 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ FOLDER = FILE.with_name("cases")
 KEYS = {
     "decision", "indicator", "dose", "alternatives", "offers", "oneClick", "mustSay", "rule", "days", "also", "flags",
     "noFlags", "mustNotSay", "actions", "orders", "reevaluateIn", "summary", "pathway",
+    "mustExplain",
 }  # fmt: skip
 Cards = Sequence[Mapping[str, Any]]
 
@@ -171,6 +173,10 @@ def _words(expected: Mapping[str, Any], cards: Cards) -> Iterator[str]:
     for phrase in expected.get("mustSay", ()):
         if phrase.lower() not in text:
             yield f"mustSay: {phrase!r} is not in {text!r}"
+    told = json.dumps([explanation(card) for card in cards]).lower()
+    for phrase in expected.get("mustExplain", ()):
+        if phrase.lower() not in told:
+            yield f"mustExplain: {phrase!r} is not in {told!r}"
     for phrase in expected.get("mustNotSay", ()):
         if phrase.lower() in text:
             yield f"mustNotSay: {phrase!r} is in {text!r}"

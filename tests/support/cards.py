@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -15,6 +16,8 @@ INDICATORS = ("info", "warning", "critical")
 ANAKINRA = "72435"
 _HOURS = {"min": 1 / 60, "h": 1, "d": 24, "wk": 168}
 Card = Mapping[str, Any]
+_TARGET = re.compile(r"(?<=\])\([^)]*\)")
+_MARKUP = re.compile(r"[*_`#|\[\]\\]")
 
 
 def explanation(card: Card) -> Mapping[str, Any]:
@@ -28,6 +31,12 @@ def text_of(cards: list[Any]) -> str:
     words = [word for card in cards for word in (card["summary"], card.get("detail", ""))]
     words += [suggestion["label"] for card in cards for suggestion in card.get("suggestions", ())]
     return "\n".join(words).lower()
+
+
+def words(card: Card) -> list[str]:
+    """The words of summary and detail as plain text, without the targets of links."""
+    text = _MARKUP.sub(" ", _TARGET.sub("", f"{card['summary']}\n{card.get('detail', '')}"))
+    return [word for word in text.split() if word != "-"]
 
 
 def drug_orders(card: Card) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cds_service.contract import FOOTER, OWN_CARD, REPEATED, UNEVALUATED
+from cds_service.contract import FOOTER, HEADER, OWN_CARD, REPEATED, UNEVALUATED
 
 Problems = Callable[..., tuple[str, ...]]
 """Loads a root at a site (default `us`) and returns the problems."""
@@ -228,7 +228,7 @@ detail: |
   The newest count is below {{ policy('neutropenia') }}.
 """,
 }
-_CARDS = (FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
+_CARDS = (HEADER, FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
 _WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 # What any service needs beside its own content: appended to a file that is there, else a file of its own.
 SERVICE_FILES = {
@@ -276,7 +276,7 @@ active: {within: laboratory-max-age, courseGap: laboratory-max-age}
 allergies: {title: the toy drug}
 groups: [toys]
 regions:
-  US: {statement: Not authorised for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
+  US: {statement: Not for toys, short: not for toys, asOf: "2026", source: Invented, needsSupplyRoute: false}
 """
 _DOSED_FACTS = """\
   toy-drug-active: {title: The toy drug is active, type: boolean, from: {draftsOf: toy-drug}}

@@ -106,9 +106,13 @@ class Use(Model):
 
 
 class RegionStatement(Model):
-    """What is known of a drug's status in a region, and as of when; a one-click order may need a supply route."""
+    """What is known of a drug's status in a region, and as of when; a one-click order may need a supply route.
+
+    `short` is as much of it as the first card has room for.
+    """
 
     statement: str
+    short: str
     as_of: str
     source: str
     needs_supply_route: bool

@@ -1,0 +1,76 @@
+"""What only the first card prints around its own wording: what was left out, what was not read, how sound it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from cds_service.advice.model import Answer, OrderAssessment
+from cds_service.advice.words import Trusted, brief, words_of
+from cds_service.facts.model import Fact
+from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import RuleDefinition
+
+Json = dict[str, Any]
+# A panel is read in ten seconds; what is counted here stands whole in the explanation.
+MOST_FACTS: Final = 5
+# Unverified items are hidden and refuted ones never reach a card.
+_SHOWN: Final = {"verified": "verified", "partly": "partly verified"}
+_MOST_LINES: Final = 3
+_WORDS_OF_FACTS: Final = 60
+
+
+def around(answer: Answer, knowledge: Knowledge, order: OrderAssessment, page: str) -> Json:
+    """The variables of the first card's header and footer. `page` is the address of the rule's page, or empty."""
+    lines = [f"{times} {why}" for why, times in _left_out(answer, order).items()]
+    titles = knowledge.catalogue.queries
+    weak = [titles[q].title for q in order.not_read if q in order.forgone]
+    return {
+        "page": Trusted(page),
+        "left_out": [brief(line) for line in lines[:_MOST_LINES]],
+        "left_out_more": max(len(lines) - _MOST_LINES, 0),
+        "not_read": [Trusted(titles[q].title.lower()) for q in order.not_read if q not in order.forgone],
+        "done_without": [Trusted(title) for title in weak],
+        "overridden": len(knowledge.overridden),
+        "evidence": Trusted(_soundness(answer.rule, knowledge)),
+    }
+
+
+def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:
+    """The facts behind an answer, or unknown beside it, that left records out."""
+    return list(dict.fromkeys(f for f in (*answer.because, *order.unknown) if f.left_out))
+
+
+def _left_out(answer: Answer, order: OrderAssessment) -> Counter[str]:
+    """How many records were not counted, for each reason. One record stands behind several facts."""
+    records = dict.fromkeys((o.what, o.why) for f in counts(answer, order) for o in f.left_out)
+    return Counter(why for _, why in records)
+
+
+def _soundness(rule: RuleDefinition, knowledge: Knowledge) -> str:
+    """How many items of evidence may be shown, by their status: "1 verified, 3 partly verified"."""
+    told = Counter[str](knowledge.evidence[name].status for name in rule.evidence)
+    return ", ".join(f"{told[status]} {said}" for status, said in _SHOWN.items() if told[status])
+
+
+def listed(facts: Iterable[tuple[str, str]]) -> tuple[list[Json], int]:
+    """(title, reason) of unknown facts as a card names them, those of one reason together; and how many are left."""
+    by_reason: dict[str, list[str]] = {}
+    for title, why in facts:
+        by_reason.setdefault(why, []).append(title)
+    lines = list(_within(by_reason))
+    return lines, sum(map(len, by_reason.values())) - sum(len(line["titles"]) for line in lines)
+
+
+def _within(by_reason: dict[str, list[str]]) -> Iterator[Json]:
+    """Lines until a card has enough of them: the first is always there."""
+    facts = words = 0
+    for why, titles in by_reason.items():
+        for_this = titles[: MOST_FACTS - facts]
+        reason = brief(why)
+        words += sum(map(words_of, (*for_this, reason)))
+        if not for_this or (facts and words > _WORDS_OF_FACTS):
+            return
+        facts += len(for_this)
+        yield {"titles": [Trusted(title) for title in for_this], "why": reason}

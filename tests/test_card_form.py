@@ -1,0 +1,62 @@
+"""A card is read in ten seconds: words, cards and shape over every example, vignette and acceptance case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from tests.support import golden
+from tests.support.cards import Card, explanation, words
+from tests.support.places import Cards
+
+# The public contract: the most words of a first card by decision, of any other card, and cards in all.
+FIRST = {"block": 90, "order-exceeds-max": 90, "insufficient-data": 160, "review": 160}
+OF_FIRST, OF_OTHERS = 110, 45
+OF_OTHERS_BY_RULE = {"course-deterioration": 70}
+MEDIAN_OF_FIRST, MEDIAN_OF_ALL = 100, 180
+REFERENCE = re.compile(r"\b(?:Allergy|Condition|Observation|Procedure|Medication|ServiceRequest)\w*/\S")
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[tuple[str, str, Cards]]:
+    """(kind, name, cards) of every answer that has cards."""
+    return [(kind, name, cards) for kind, name, cards in golden.answers() if cards]
+
+
+def limit(card: Card, first: bool) -> int:
+    """The most words that a card may have."""
+    told = explanation(card)
+    if first:
+        return FIRST.get(told["decision"], OF_FIRST)
+    return OF_OTHERS_BY_RULE.get(told["rule"], OF_OTHERS)
+
+
+def too_long(answers: list[tuple[str, str, Cards]]) -> Iterator[str]:
+    for _, name, cards in answers:
+        for place, card in enumerate(cards):
+            if len(words(card)) > limit(card, place == 0):
+                yield f"{name}: {explanation(card)['rule']} has {len(words(card))} words"
+
+
+def test_no_card_is_longer_than_its_limit(answers: list[tuple[str, str, Cards]]) -> None:
+    assert list(too_long(answers)) == []
+
+
+def test_medians_over_the_examples(answers: list[tuple[str, str, Cards]]) -> None:
+    examples = [cards for kind, _, cards in answers if kind == "examples"]
+    assert median(len(words(cards[0])) for cards in examples) <= MEDIAN_OF_FIRST
+    assert median(sum(len(words(card)) for card in cards) for cards in examples) <= MEDIAN_OF_ALL
+
+
+def test_no_card_shows_an_id_of_a_resource(answers: list[tuple[str, str, Cards]]) -> None:
+    shown = [(name, card["detail"]) for _, name, cards in answers for card in cards]
+    assert [name for name, detail in shown if REFERENCE.search(detail)] == []
+
+
+def test_what_a_card_no_longer_prints_stands_in_its_explanation(answers: list[tuple[str, str, Cards]]) -> None:
+    """The basis of every first card: facts, or what is unknown; a card that rests on nothing says so."""
+    firsts = [(name, explanation(cards[0])) for _, name, cards in answers]
+    assert [name for name, told in firsts if not (told.get("facts") or told.get("unknown"))] == []
