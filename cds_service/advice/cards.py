@@ -49,7 +49,8 @@ class Wording:
             for occasion, rules in occasions.items()
             for rule in (*rules, UNEVALUATED_RULE)
         }
-        self._reasons = {n: [r.model_dump() for r in card.override_reasons] for n, card in knowledge.cards.items()}
+        against = ((name, knowledge.reasons_against(card)) for name, card in knowledge.cards.items())
+        self._reasons = {name: [reason.model_dump() for reason in reasons] for name, reasons in against}
 
     def cards(self, assessment: Assessment, public_url: str = "", since: datetime | None = None) -> list[Json]:
         """One card for each answer, in order; with links to the rules' pages where the service's address is known.

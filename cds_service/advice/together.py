@@ -22,8 +22,8 @@ def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
         answers = [_yielding(answer) for answer in answers]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
-    first, *others = sorted(answers, key=rank) or [None]
-    return (replace(first, leads=True), *others) if first else ()
+    in_order = sorted(answers, key=rank)
+    return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(in_order))
 
 
 def _same(one: Answer, other: Answer) -> bool:

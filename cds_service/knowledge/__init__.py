@@ -36,6 +36,7 @@ from cds_service.knowledge.model import (
     Group,
     Languages,
     Orders,
+    OverrideReason,
     Policy,
     Regimen,
     Region,
@@ -79,6 +80,7 @@ class Knowledge:
     cards: Mapping[str, Card]
     site: Site
     digest: str
+    override_reasons: Mapping[str, OverrideReason] = field(default_factory=dict)
     regions: Mapping[str, Region] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
     rule_folders: Mapping[str, str] = field(default_factory=dict)
@@ -110,6 +112,10 @@ class Knowledge:
         """Whether the site's region lets a drug be ordered with one click: a supply route that is needed is named."""
         status = self.status_here(drug)
         return status is not None and (not status.needs_supply_route or bool(self.site.supply_route))
+
+    def reasons_against(self, card: Card) -> tuple[OverrideReason, ...]:
+        """What a clinician may say who goes another way than a card says."""
+        return tuple(self.override_reasons[name] for name in card.override_reasons)
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""
@@ -191,6 +197,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
+        override_reasons=loaded.override_reasons,
         regions=loaded.regions,
         sites=loaded.table("rules/sites"),
         rule_folders={key: loaded.document("rules", key).name.rpartition("/")[0] for key in loaded.table("rules")},

@@ -28,6 +28,7 @@ from cds_service.knowledge.model import (
     Opposites,
     Orders,
     OrdersFile,
+    OverrideReason,
     Policy,
     Regimen,
     Region,
@@ -49,6 +50,7 @@ ORDERS = "rules/orders.yaml"
 REGIONS = "rules/regions.yaml"
 UNITS = "rules/units.yaml"
 GROUPS = "rules/groups.yaml"
+OVERRIDE_REASONS = "rules/override-reasons.yaml"
 SINGLE: Mapping[str, Any] = {
     FACTS: FactsFile,
     STATUSES: dict[Id, StatusSet],
@@ -56,6 +58,7 @@ SINGLE: Mapping[str, Any] = {
     "rules/languages.yaml": Languages,
     ORDERS: OrdersFile,
     GROUPS: dict[Id, Group],
+    OVERRIDE_REASONS: dict[Id, OverrideReason],
     REGIONS: dict[str, Region],
     UNITS: dict[Id, Analyte],
 }
@@ -156,6 +159,11 @@ class Loaded:
     def analytes(self) -> Mapping[str, Analyte]:
         """`rules/units.yaml`."""
         return cast(Mapping[str, Analyte], self.singles[UNITS])
+
+    @property
+    def override_reasons(self) -> Mapping[str, OverrideReason]:
+        """`rules/override-reasons.yaml`."""
+        return cast(Mapping[str, OverrideReason], self.singles[OVERRIDE_REASONS])
 
     @property
     def regions(self) -> Mapping[str, Region]:

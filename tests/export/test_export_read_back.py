@@ -132,7 +132,7 @@ def test_every_card_of_a_rule(ours: Knowledge, resources: Resources) -> None:
             assert read_back.part(said, "version") == card.version
             assert (read_back.part(said, "summary"), read_back.part(said, "detail")) == (card.summary, card.detail)
             reasons = [(each["system"], each["code"], each["display"]) for each in said.get("overrideReason", [])]
-            assert reasons == [(each.system, each.code, each.display) for each in card.override_reasons]
+            assert reasons == [(each.system, each.code, each.display) for each in ours.reasons_against(card)]
 
 
 def test_what_is_a_template_is_no_text(ours: Knowledge, resources: Resources) -> None:

@@ -101,6 +101,9 @@ abbreviations: [RA]
     "rules/regions.yaml": """\
 US: {title: United States}
 """,
+    "rules/override-reasons.yaml": """\
+data-wrong: {system: "https://example.org", code: data-wrong, display: The data are wrong}
+""",
     "rules/groups.yaml": """\
 toys: {title: Toys, rules: []}
 """,

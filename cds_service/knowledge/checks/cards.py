@@ -23,6 +23,9 @@ def cards(loaded: Loaded) -> Iterator[str]:
             yield from missing(document, ("detail",), "fact", name, loaded.catalogue.facts)
         for name in sorted(placeholders.policies_of(card)):
             yield from missing(document, ("detail",), "policy", name, loaded.policies)
+        for index, name in enumerate(card.override_reasons):
+            path = ("overrideReasons", index)
+            yield from missing(document, path, "override reason", name, loaded.override_reasons)
         yield from _templates(document, card)
         yield from _orders(document, card)
 

@@ -67,14 +67,17 @@ class OverrideReason(Model):
 
 
 class Card(Model):
-    """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`)."""
+    """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`).
+
+    `overrideReasons` are names in `rules/override-reasons.yaml`.
+    """
 
     id: Id
     version: Version
     summary: str
     detail: str
     orders: tuple[CardOrder, ...] = ()
-    override_reasons: tuple[OverrideReason, ...] = ()
+    override_reasons: tuple[Id, ...] = ()
 
 
 class Region(Model):

@@ -80,6 +80,7 @@ def _html(knowledge: Knowledge, page: Page, places: Places) -> str:
         title=page.title,
         href=href,
         index=INDEX,
+        reasons=knowledge.override_reasons,
         site=knowledge.site,
         digest=knowledge.digest,
     )

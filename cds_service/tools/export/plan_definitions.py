@@ -113,7 +113,7 @@ def _said(knowledge: Knowledge, rule: RuleDefinition, card: Card | None) -> Iter
     if finding.until:
         yield compound("until", fact=finding.until.fact, policy=variable(finding.until.policy))
     if card:
-        reasons = tuple(coding(reason.system, reason.code, reason.display) for reason in card.override_reasons)
+        reasons = tuple(coding(r.system, r.code, r.display) for r in knowledge.reasons_against(card))
         yield compound(
             "card",
             id=card.id,
