@@ -69,7 +69,8 @@ class OverrideReason(Model):
 class Card(Model):
     """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`).
 
-    `overrideReasons` are names in `rules/override-reasons.yaml`.
+    `overrideReasons` are names in `rules/override-reasons.yaml`. `background` are sentences for the page that the card
+    links to: what a reader may want to know and has no room on the card.
     """
 
     id: Id
@@ -78,6 +79,7 @@ class Card(Model):
     detail: str
     orders: tuple[CardOrder, ...] = ()
     override_reasons: tuple[Id, ...] = ()
+    background: tuple[str, ...] = ()
 
 
 class Region(Model):
