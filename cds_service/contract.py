@@ -43,8 +43,10 @@ INSUFFICIENT: Final[DecisionName] = "insufficient-data"
 UNEVALUATED: Final = "system-unevaluated"
 # Decisions that a rule does not take itself, each with the card of its own name.
 OWN_CARD: Final = frozenset({"insufficient-data", "order-ok", "suggest-restricted"})
-# The cards that are the beginning and the end of the first one, and the card of an answer given again.
+# The cards that are the beginning and the end of the first one, that name answers without a card of their own, and the
+# card of an answer given again.
 HEADER: Final = "first-card-header"
+ALSO: Final = "also"
 FOOTER: Final = "first-card-footer"
 REPEATED: Final = "repeated"
 
@@ -58,4 +60,7 @@ CATALOGUE: Final = "knowledge"
 # drafts, context, token, and each Bundle's own links (a template has 6,000 characters at most).
 BODY_BYTES: Final = 2 * 1024 * 1024
 CALL_BYTES: Final = 96 * 1024
+# What a panel holds: cards in all, and words of a card that is not the first (its own rule may say otherwise).
+MOST_CARDS: Final = 5
+CARD_WORDS: Final = 45
 SUMMARY_LIMIT: Final = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"

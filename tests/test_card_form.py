@@ -16,6 +16,7 @@ from tests.support.places import Cards
 FIRST = {"block": 90, "order-exceeds-max": 90, "insufficient-data": 160, "review": 160}
 OF_FIRST, OF_OTHERS = 110, 45
 OF_OTHERS_BY_RULE = {"course-deterioration": 70}
+MOST_CARDS = 5
 MEDIAN_OF_FIRST, MEDIAN_OF_ALL = 100, 180
 REFERENCE = re.compile(r"\b(?:Allergy|Condition|Observation|Procedure|Medication|ServiceRequest)\w*/\S")
 
@@ -43,6 +44,10 @@ def too_long(answers: list[tuple[str, str, Cards]]) -> Iterator[str]:
 
 def test_no_card_is_longer_than_its_limit(answers: list[tuple[str, str, Cards]]) -> None:
     assert list(too_long(answers)) == []
+
+
+def test_a_panel_has_at_most_five_cards(answers: list[tuple[str, str, Cards]]) -> None:
+    assert [name for _, name, cards in answers if len(cards) > MOST_CARDS] == []
 
 
 def test_medians_over_the_examples(answers: list[tuple[str, str, Cards]]) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 from cds_service.advice import context, fhir, words
 from cds_service.advice.doses import packs
 from cds_service.advice.explanation import extension, standing
-from cds_service.advice.first_card import around
+from cds_service.advice.first_card import also, around
 from cds_service.advice.model import Answer, Assessment, Offer
 from cds_service.advice.orders import card_of
 from cds_service.advice.repeated import brief
 from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
 from cds_service.contract import (
+    ALSO,
     CATALOGUE,
     FOOTER,
     HEADER,
@@ -73,6 +74,9 @@ class Wording:
             own |= around(answer, self._knowledge, order, page)
             parts = (self._cards[HEADER].fill(own)[1], detail, self._cards[FOOTER].fill(own)[1])
             detail = "\n\n".join(part for part in parts if part)
+        if answer.also:
+            named = also(answer, words.words_of(f"{summary} {detail}"))
+            detail = f"{detail}\n\n{self._cards[ALSO].fill(named)[1]}"
         card = outline(answer, summary, detail)
         if suggestions := self._suggestions(answer, assessment):
             card["suggestions"] = suggestions

@@ -46,6 +46,7 @@ def extension(
         "unknown": [{"name": f.name, "why": f.why} for f in order.unknown],
         "leftOut": [{"name": f.name, "what": o.what, "why": o.why} for f in counts(answer, order) for o in f.left_out],
         "flags": list(order.flags),
+        "also": [_also(each) for each in answer.also],
         "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
         "policy": rule.policy,
         "evidence": rule.evidence,
@@ -56,6 +57,13 @@ def extension(
         body["notRead"] = [{"query": query, "why": why} for query, why in order.not_read.items()]
         body["unusable"] = list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable))
     return {EXPLANATION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
+
+
+def _also(answer: Answer) -> dict[str, str]:
+    """An answer that has no card of its own."""
+    rule = answer.rule
+    told = {"rule": rule.id, "ruleVersion": rule.version, "title": rule.title}
+    return {**told, "decision": answer.decision, "indicator": answer.indicator}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

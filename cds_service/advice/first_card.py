@@ -1,4 +1,4 @@
-"""What only the first card prints around its own wording: what was left out, what was not read, how sound it is."""
+"""What cards print around their own wording: what was left out and not read, how sound it is, what else there is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, brief, words_of
+from cds_service.contract import CARD_WORDS
 from cds_service.facts.model import Fact
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
@@ -18,6 +19,7 @@ MOST_FACTS: Final = 5
 # Unverified items are hidden and refuted ones never reach a card.
 _SHOWN: Final = {"verified": "verified", "partly": "partly verified"}
 _MOST_LINES: Final = 3
+_WORDS_TO_SAY_MORE: Final = 5
 _WORDS_OF_FACTS: Final = 60
 
 
@@ -35,6 +37,17 @@ def around(answer: Answer, knowledge: Knowledge, order: OrderAssessment, page: s
         "overridden": len(knowledge.overridden),
         "evidence": Trusted(_soundness(answer.rule, knowledge)),
     }
+
+
+def also(answer: Answer, words: int) -> Json:
+    """The titles of answers that are named on another's card, which has some words already; and how many more."""
+    titles: list[Trusted] = []
+    for each in answer.also:
+        words += words_of(each.rule.title)
+        if words > CARD_WORDS - _WORDS_TO_SAY_MORE:
+            break
+        titles.append(Trusted(each.rule.title))
+    return {"titles": titles, "more": len(answer.also) - len(titles)}
 
 
 def counts(answer: Answer, order: OrderAssessment) -> list[Fact]:

@@ -49,7 +49,8 @@ class Answer(Struct, frozen=True):
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
-    another one of ours than the regimen's. `leads` marks the first answer of all.
+    another one of ours than the regimen's. `leads` marks the first answer of all, `also` are those that have no card of
+    their own any more and are named on this one's.
     """
 
     decision: DecisionName
@@ -66,6 +67,7 @@ class Answer(Struct, frozen=True):
     other_route: str = ""
     because: tuple[Fact, ...] = ()
     leads: bool = False
+    also: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

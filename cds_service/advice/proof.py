@@ -23,13 +23,14 @@ from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import NOTHING_FOUND
 from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
 from cds_service.advice.words import Trusted
-from cds_service.contract import FOOTER, HEADER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGESTS, DecisionName
+from cds_service.contract import ALSO, FOOTER, HEADER, INSUFFICIENT, OWN_CARD, REPEATED, SUGGESTS, DecisionName
 from cds_service.facts.model import Fact, Facts, LeftOut, Scalar
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, FactDefinition, Regimen, RuleDefinition
 from cds_service.knowledge.occasions import Occasion
 from cds_service.knowledge.placeholders import facts_of
 
+_ALSO = {"titles": [Trusted("words")], "more": 1}
 Templates = Mapping[str, CardTemplate]
 Occasions = Mapping[Occasion, Sequence[RuleDefinition]]
 Json = dict[str, Any]
@@ -72,7 +73,7 @@ def _misnamed(knowledge: Knowledge, templates: Templates) -> Iterator[str]:
     around_first = full.pop("around")
     for name, template in templates.items():
         whole = {**full, **around_first}
-        sample = {HEADER: whole, FOOTER: whole, REPEATED: _repeated(knowledge)}.get(name, full)
+        sample = {HEADER: whole, FOOTER: whole, ALSO: _ALSO, REPEATED: _repeated(knowledge)}.get(name, full)
         for key in ("summary", "detail"):
             for problem in problems(getattr(template.card, key), sample, known):
                 yield knowledge.problem("cards", name, (key,), problem)
@@ -137,6 +138,7 @@ def _unfilled(
             own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
             yield from _tried(knowledge, templates[name], {**own, **around(answer, knowledge, order, "")}, rule, told)
     if rule is UNEVALUATED_RULE:
+        yield from _tried(knowledge, templates[ALSO], _ALSO, rule, "")
         yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from cds_service.advice.model import Answer, OrderAssessment
-from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
+from cds_service.contract import MOST_CARDS, PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
 def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
@@ -22,8 +22,18 @@ def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
         answers = [_yielding(answer) for answer in answers]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
-    in_order = sorted(answers, key=rank)
-    return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(in_order))
+    shown = _folded(sorted(answers, key=rank))
+    return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(shown))
+
+
+def _folded(answers: list[Answer]) -> list[Answer]:
+    """As many answers as a panel holds: of more, the least important are named on the card before them. An answer
+    with orders to choose from keeps its card."""
+    if len(answers) <= MOST_CARDS:
+        return answers
+    last = [answers.pop()] if answers[-1].monitoring else []
+    *kept, host = answers[: MOST_CARDS - len(last)]
+    return [*kept, replace(host, also=tuple(answers[len(kept) + 1 :])), *last]
 
 
 def _same(one: Answer, other: Answer) -> bool:

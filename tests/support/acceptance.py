@@ -126,11 +126,16 @@ def _first(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str
 
 
 def _others(expected: Mapping[str, Any], cards: Cards) -> Iterator[str]:
-    told = {explanation(card)["rule"]: card for card in cards[1:]}
+    """The cards after the first. An answer that is only named on another's card has no words of its own."""
+    told = [(explanation(card), card) for card in cards[1:]]
+    named = {each["rule"]: each for explained, _ in told for each in explained.get("also", ())}
+    shown = {e["rule"]: f"{e['decision']} {card['indicator']}: {card['summary']}" for e, card in told}
     for rule, wanted in expected.get("also", {}).items():
-        card = told.get(rule)
-        found = f"{explanation(card)['decision']} {card['indicator']}: {card['summary']}" if card else "none"
         kind, _, words = wanted.partition(": ")
+        if rule in named:
+            found, words = f"{named[rule]['decision']} {named[rule]['indicator']}", ""
+        else:
+            found = shown.get(rule, "none")
         if found.partition(": ")[0] != kind or words.lower() not in found.lower():
             yield f"also: {rule}: expected {wanted}, found {found}"
 

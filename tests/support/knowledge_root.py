@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cds_service.contract import FOOTER, HEADER, OWN_CARD, REPEATED, UNEVALUATED
+from cds_service.contract import ALSO, FOOTER, HEADER, OWN_CARD, REPEATED, UNEVALUATED
 
 Problems = Callable[..., tuple[str, ...]]
 """Loads a root at a site (default `us`) and returns the problems."""
@@ -231,7 +231,7 @@ detail: |
   The newest count is below {{ policy('neutropenia') }}.
 """,
 }
-_CARDS = (HEADER, FOOTER, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
+_CARDS = (HEADER, FOOTER, ALSO, REPEATED, UNEVALUATED, *sorted(OWN_CARD))
 _WINDOWS = ("clock-tolerance", "monitoring-order-recent", "quiet-repeat-window")
 # What any service needs beside its own content: appended to a file that is there, else a file of its own.
 SERVICE_FILES = {
