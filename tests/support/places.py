@@ -12,6 +12,7 @@ import yaml
 
 from cds_service.contract import SERVICES
 from cds_service.errors import CallError
+from cds_service.hook_call import HookCall
 from cds_service.knowledge import load
 from cds_service.service import Service
 from cds_service.web.door import read_call
@@ -60,13 +61,18 @@ class Places:
         return self.service(place).program.templates
 
 
+def read(call: Mapping[str, Any]) -> HookCall:
+    """A request as the service takes it; its own evaluation time is obeyed."""
+    hook = str(call["hook"])
+    return read_call(_SERVICE_OF[hook], hook, json.dumps(call).encode(), allow_evaluation_time=True)
+
+
 def answer(service: Service, call: Mapping[str, Any]) -> tuple[int, Cards]:
     """The HTTP status of a service's answer to a request, and its cards. A call's own evaluation time is obeyed."""
-    hook = str(call["hook"])
-    read = read_call(_SERVICE_OF[hook], hook, json.dumps(call).encode(), allow_evaluation_time=True)
-    assert read.evaluation_time is not None
+    asked = read(call)
+    assert asked.evaluation_time is not None
     try:
-        return 200, service.answer(read, read.evaluation_time)["cards"]
+        return 200, service.answer(asked, asked.evaluation_time)["cards"]
     except CallError as refused:
         return refused.status, []
 
