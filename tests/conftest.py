@@ -14,7 +14,7 @@ from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
 from tests.support.shipped import ROOT
 
-pytest_plugins = ["tests.support.fhir_servers"]
+pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 
 
 @pytest.fixture(scope="session")

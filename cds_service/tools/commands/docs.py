@@ -12,6 +12,9 @@ from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, r
 from cds_service.tools.connecting import PAGE as SHEET
 from cds_service.tools.connecting import connecting
 from cds_service.tools.options import knowledge_options
+from cds_service.tools.safety_case import HAZARDS, hazard_log
+from cds_service.tools.safety_case import PAGE as SAFETY
+from cds_service.tools.safety_case import page as safety_page
 from cds_service.tools.story import PAGE, REQUEST, story
 
 _HEAD = 2048  # characters within which our pages name their generator
@@ -32,7 +35,8 @@ def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> N
 
     Pages of an earlier run whose rule or value set is gone are removed; other files are left alone. Of the pages
     of the repository knowledge.md holds the tables of rules, statements and policies, and how-a-card-comes-to-be.md
-    follows an example through the service; connecting.md is written by hand, but for its tables.
+    follows an example through the service; connecting.md is written by hand, but for its tables;
+    safety-case.md is safety/hazards.yaml as a page.
     """
     folder, page = (out, out / _PAGE.name) if out else (_CATALOGUE, _PAGE)
     knowledge = load(root, site)
@@ -40,6 +44,8 @@ def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> N
     if out is None and REQUEST.is_file():
         told[PAGE] = story(knowledge, REQUEST)
         told[SHEET] = connecting(SHEET.read_text(encoding="utf-8"), knowledge, REQUEST)
+    if out is None and HAZARDS.is_file():
+        told[SAFETY] = safety_page(hazard_log(HAZARDS))
     if check:
         for each, text in told.items():
             _check(each, text)
