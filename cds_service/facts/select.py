@@ -126,15 +126,15 @@ class Selections:
             if selection.undated == "unknown":
                 unusable += tuple(f"{r.ref} has no usable date" for r in good if r.when is None)
                 good = [r for r in good if r.when is not None]
-            standings = judged(good, reading) if judged else start.standings
+            standings = judged(good, reading, known) if judged else start.standings
             return Drawn(tuple(good), unusable, tuple(doubts), standings, start.not_understood)
 
         return drawn
 
-    def _judge(self, selection: Selection) -> Callable[[Sequence[Resource], Reading], Mapping[int, str]] | None:
+    def _judge(self, selection: Selection) -> growth.Judgement | None:
         if selection.growth is None:
             return None
-        return growth.judge(selection.growth, self.statuses, self.terms, self.policies, self.windows)
+        return growth.judge(selection.growth, self.statuses, self.terms, self.windows)
 
     def _source(self, selection: Selection) -> Draw:
         """The records of a query that are in the value sets, or those of a named set."""
