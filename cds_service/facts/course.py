@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cds_service.facts.crs import Derived, derive, is_child, is_proven
+from cds_service.facts.crs_derived import Derived, derive, is_child, is_proven
 from cds_service.facts.distinct_doses import count
 from cds_service.facts.graded import documented, grade_at
 from cds_service.facts.model import Facts, Reading

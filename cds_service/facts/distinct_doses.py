@@ -290,5 +290,5 @@ def _receding(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts
     if not doses.times or told is None or derived is None:
         return Fact("receding", False)
     then = grade_then(grades_of(given.grades, reading), doses.times[-1][0], reading, known[given.child])
-    below = then is not None and int(told) < then and int(derived) < then
+    below = then is not None and then.certain and int(told) < then.grade and int(derived) < then.grade
     return Fact("receding", below and float(derived) <= reading.policies[given.mild], sources=refs(doses.records))
