@@ -59,7 +59,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     used: list[str] = []
 
     def values(what: Quantity) -> list[_Value]:
-        return _values(vitals, what, reading, used, bad)
+        return values_of(vitals, what, reading, used, bad)
 
     temperature = max((v.value for v in values(given.temperature)), default=None)
     systolic = _pressure(given, values(given.systolic), reading)
@@ -86,7 +86,7 @@ def _between(resource: Resource, low: datetime, high: datetime) -> bool:
     return when is not None and when.end >= low and when.start <= high
 
 
-def _values(
+def values_of(
     vitals: Iterable[Resource], what: Quantity, reading: Reading, used: list[str], bad: list[str]
 ) -> list[_Value]:
     """Usable values of the Observations and of their components."""

@@ -160,6 +160,14 @@ class OtherRoute(Model):
     child: FactId
 
 
+class FirstSign(Model):
+    """A dose is before the first sign where no grade is documented until so long after it, and the temperatures of so
+    long before it show no fever."""
+
+    documented_within: Window
+    temperatures_within: Window
+
+
 class DistinctDoses(Computes):
     """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
     not known where a drug that was given is not understood: it may be one.
@@ -189,6 +197,7 @@ class DistinctDoses(Computes):
     episode_gap: Window
     in_progress: Window
     merge: Window
+    first_sign: FirstSign
     enough: Threshold
     recent: Window
     interval: Window
