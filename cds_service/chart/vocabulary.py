@@ -113,9 +113,10 @@ class Matcher:
 
     @cached_property
     def _any_phrase(self) -> re.Pattern[str]:
-        """The longest first: "streptococcus mitis" before "mitis"."""
-        told = sorted({fold(text) for text in self._phrases if text}, key=len, reverse=True)
-        return re.compile("|".join(rf"(?<![^\W\d_]){re.escape(text)}(?![^\W\d_])" for text in told) or r"(?!)")
+        """The longest first: "streptococcus mitis" before "mitis"; whatever stands between their words."""
+        told = sorted({words_of(fold(text)) for text in self._phrases} - {()}, key=lambda words: -len("".join(words)))
+        said = (r"[\W_]*".join(map(re.escape, words)) for words in told)
+        return re.compile("|".join(rf"(?<![^\W\d_]){text}(?![^\W\d_])" for text in said) or r"(?!)")
 
     def meaning(self, found: Concept) -> Meaning | None:
         """How the concept says this; None where it does not."""

@@ -138,6 +138,16 @@ class Meant(Model):
     contradicted: Literal["doubts"] | None = None
 
 
+class OnlyReactions(Model):
+    """Allergies whose reactions are all `only` these: words `beside` them name no reaction; one of `never`, also in a
+    note, or a severe one (`severe` or by its own word) is another."""
+
+    only: ValueSetId
+    beside: ValueSetId
+    never: ValueSets
+    severe: ValueSetId
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -164,6 +174,8 @@ class Selection(Model):
     unsure: StatusId | None = None
     drafts: Literal["left-out"] | None = None
     severe: ValueSetId | None = None
+    reactions: OnlyReactions | None = None
+    told_before: FactId | None = None
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
     growth: Growth | None = None
