@@ -81,6 +81,7 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
     answer, pathway = _pathway(case)
     precluded = any(a.decision in PRECLUDES for a in (*hard, *([answer] if answer else [])))
     if answer is not None and answer.decision in SUGGESTS:
+        hard = [_with_dose(a, answer) for a in hard] if _only_question(hard) else hard
         answer = None if precluded else _with_offers(case, answer)
     hard = [_offer_lower(case, a, answer) for a in hard]
     if answer is not None and any(a.offers for a in hard):
@@ -88,6 +89,18 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
     middle = [answer] if answer else []
     advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
     return sorted((*hard, *middle, *advice), key=rank), pathway
+
+
+def _only_question(hard: Sequence[Answer]) -> bool:
+    """Whether nothing keeps a dose from being suggested but findings whose card states it."""
+    return all(a.rule.finding.states_dose for a in hard if a.decision in PRECLUDES)
+
+
+def _with_dose(answer: Answer, suggested: Answer) -> Answer:
+    """The finding with the dose that would be suggested; it is never offered."""
+    if not answer.rule.finding.states_dose:
+        return answer
+    return replace(answer, regimen=suggested.regimen, plan=suggested.plan, alternatives=suggested.alternatives)
 
 
 def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:

@@ -107,6 +107,17 @@ class Matcher:
         """The same, also where it says that this is past: for what is never over, such as an allergy."""
         return self.id in self.recognised(found).mentioned
 
+    def without(self, text: str) -> str:
+        """The text, folded, without the phrases of this value set: what else it names."""
+        return self._any_phrase.sub(" ", fold(text))
+
+    @cached_property
+    def _any_phrase(self) -> re.Pattern[str]:
+        """The longest first: "streptococcus mitis" before "mitis"; whatever stands between their words."""
+        told = sorted({words_of(fold(text)) for text in self._phrases} - {()}, key=lambda words: -len("".join(words)))
+        said = (r"[\W_]*".join(map(re.escape, words)) for words in told)
+        return re.compile("|".join(rf"(?<![^\W\d_]){text}(?![^\W\d_])" for text in said) or r"(?!)")
+
     def meaning(self, found: Concept) -> Meaning | None:
         """How the concept says this; None where it does not."""
         return self.recognised(found).meanings.get(self.id)

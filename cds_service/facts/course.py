@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cds_service.facts.crs import Derived, derive, is_child, is_proven
+from cds_service.facts.crs_derived import Derived, derive, is_child, is_proven
 from cds_service.facts.distinct_doses import count
 from cds_service.facts.graded import documented, grade_at
 from cds_service.facts.model import Facts, Reading
@@ -53,7 +53,7 @@ def _events(given: CrsGrade, reading: Reading, facts: Facts, since: datetime) ->
     yield since, "CAR-T infusion"
     yield reading.now, "now"
     drug = reading.select.only(DistinctDoses)
-    for number, (start, _) in enumerate(count(drug, reading, facts).times if drug else (), 1):
+    for number, (start, _) in enumerate(count(drug, reading, facts).every if drug else (), 1):
         yield start, f"{drug.in_ if drug else ''} dose {number}"
     for grade in documented(given.scale, given.conditions, reading).grades:
         yield grade.start, f"grade {grade.grade} documented"

@@ -86,6 +86,21 @@ class Lab:
         return not known.puzzle and not any(m.id in known.meanings for m in told)
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A culture, its parts, and what they say together."""
+
+    culture: Resource
+    parts: tuple[Resource, ...]
+    outcome: Outcome
+
+    @property
+    def said(self) -> tuple[Concept, ...]:
+        """Everything that it says, its own first; what a part without a result is called."""
+        own = said_of(self.culture)
+        return own + tuple(c for part in self.parts for c in said_of(part) or (part.concept,))
+
+
 def said_of(culture: Resource) -> tuple[Concept, ...]:
     """Every result that a culture, a part of one or a report states itself."""
     return culture.remember("said", _said_of)

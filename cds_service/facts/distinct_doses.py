@@ -17,6 +17,7 @@ from cds_service.chart.times import hours_after
 from cds_service.facts.crs import grade_then, grades_of
 from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
+from cds_service.facts.first_sign import since_first_sign
 from cds_service.facts.graded import Dose, Graded, change_since, documented
 from cds_service.facts.model import Fact, Facts, LeftOut, Reading, refs, unknown, usable
 from cds_service.facts.puzzles import not_understood
@@ -26,8 +27,10 @@ from cds_service.knowledge.model import DistinctDoses
 
 @dataclass(frozen=True, slots=True)
 class Doses:
-    """Distinct doses, oldest first, as (start, end); what makes the count uncertain, and what was not counted."""
+    """Distinct doses, oldest first, as (start, end): `every` one of the episode, and the `times` of those that count
+    towards failure; what makes the count uncertain, and what was not counted."""
 
+    every: tuple[tuple[datetime, datetime], ...]
     times: tuple[tuple[datetime, datetime], ...]
     records: tuple[Resource, ...]
     stated_only: bool
@@ -86,13 +89,14 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
         stated, undated = _stated(given, reading, known, start)
         doubts += undated + _unseen(given, reading, known, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
-    times, joined = _merge(given, records, reading)
+    every, joined = _merge(given, records, reading)
+    times, early = since_first_sign(given, every, records, start, reading, notes)
     if len(times) < reading.policies[given.enough]:
         doubts += _strange(given, reading, start)
     kept = {id(r) for r in counted}
     outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
-    left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined]
-    return Doses(times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
+    left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined, *early]
+    return Doses(every, times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
 
 
 def _given(given: DistinctDoses, records: Sequence[Resource], reading: Reading) -> tuple[list[Resource], list[LeftOut]]:
@@ -231,7 +235,7 @@ def _stated_only(given: DistinctDoses, doses: Doses, reading: Reading, sources: 
     name = "stated-only"
     if doses.stated_only:
         return Fact(name, True, sources=sources)
-    if not doses.times and (gaps := reading.chart.gaps((given.administrations, given.statements))):
+    if not doses.every and (gaps := reading.chart.gaps((given.administrations, given.statements))):
         return unknown(name, "; ".join(gaps))
     return Fact(name, False)
 
@@ -246,8 +250,8 @@ def _hours(doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
 
 def _cap(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[str, ...]) -> Fact:
     name = "cap-reached"
-    day = [start for start, _ in doses.times if start > reading.now - timedelta(hours=24)]
-    total = len(doses.times)
+    day = [start for start, _ in doses.every if start > reading.now - timedelta(hours=24)]
+    total = len(doses.every)
     reached = len(day) >= reading.policies[given.max_per_day] or total >= reading.policies[given.max_total]
     if not reached and doses.doubts:
         return unknown(name, "; ".join(doses.doubts))
@@ -266,8 +270,8 @@ def _next(given: DistinctDoses, doses: Doses, reading: Reading, sources: tuple[s
     if len(starts) >= most:
         return unknown(name, f"no further dose: {len(starts)} of {most:g} were given", sources=sources)
     moments = [reading.now]
-    if doses.times:
-        moments.append(hours_after(doses.times[-1][1], reading.windows[given.interval]))
+    if doses.every:
+        moments.append(hours_after(doses.every[-1][1], reading.windows[given.interval]))
     if len(starts) >= per_day:
         moments.append(starts[-per_day] + timedelta(hours=24))
     wait = (max(moments) - reading.now).total_seconds() / 3600
@@ -290,5 +294,5 @@ def _receding(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts
     if not doses.times or told is None or derived is None:
         return Fact("receding", False)
     then = grade_then(grades_of(given.grades, reading), doses.times[-1][0], reading, known[given.child])
-    below = then is not None and int(told) < then and int(derived) < then
+    below = then is not None and then.certain and int(told) < then.grade and int(derived) < then.grade
     return Fact("receding", below and float(derived) <= reading.policies[given.mild], sources=refs(doses.records))

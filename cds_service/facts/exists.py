@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cds_service.chart.resource import Resource
-from cds_service.facts.growth import named
+from cds_service.facts.growth import last, named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import NOTHING, Drawn, Selections
 from cds_service.knowledge.model import Exists, Selection
@@ -19,7 +19,7 @@ _LIVE = frozenset({"active", "completed", "in-progress"})
 def exists(name: str, source: Exists, select: Selections) -> Find:
     """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
     draws = tuple(select.draw(selection) for selection in source.exists)
-    told = tuple(selection.tell == "result" for selection in source.exists)
+    told = tuple(selection.tell for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
     reach = _reach(source.exists, select)
@@ -50,14 +50,18 @@ def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said)) if said else ()
 
 
-def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
+def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[str | None], reading: Reading) -> Fact:
     found = [r for each in drawn for r in each.found]
     dates = [r.when.start for r in found if r.when]
-    words = (
-        named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
-    )
+    words = [word for each, say in zip(drawn, told, strict=True) for word in _words(each, say, reading)]
     text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
+
+
+def _words(drawn: Drawn, tell: str | None, reading: Reading) -> Iterable[str]:
+    if tell == "last" and drawn.found:
+        return (last(drawn.found, drawn.standings, reading),)
+    return (named(r, reading) if tell else r.concept.label for r in drawn.found)
 
 
 def queries_of(sources: Iterable[str], select: Selections) -> tuple[tuple[str, ...], tuple[str, ...]]:

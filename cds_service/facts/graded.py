@@ -221,13 +221,22 @@ class Dose:
     not_shown: str
 
 
-def change_since(name: str, dose: Dose, now: Fact, grade_then: Callable[[datetime], int | None]) -> Fact:
-    """How a grade changed since a dose: `rose`, `same`, `fell`; `not-shown` where the grade then is not known."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A grade at an earlier moment; `certain` where it was recorded in time or is proven."""
+
+    grade: int
+    certain: bool
+
+
+def change_since(name: str, dose: Dose, now: Fact, grade_then: Callable[[datetime], Past | None]) -> Fact:
+    """How a grade changed since a dose: `rose`, `same`, `fell`; `not-shown` where the grade then is not known. Nothing
+    improved since a grade that is not certain."""
     if now.value is None:
         return unknown(name, now.why)
     then = grade_then(dose.at)
-    if then is None:
+    if then is None or (int(now.value) < then.grade and not then.certain):
         return Fact(name, "not-shown", sources=dose.sources, text=dose.not_shown)
-    value = "rose" if int(now.value) > then else "fell" if int(now.value) < then else "same"
-    text = f"grade {then} at the {dose.which} dose, {now.value} now"
+    value = "rose" if int(now.value) > then.grade else "fell" if int(now.value) < then.grade else "same"
+    text = f"grade {then.grade} at the {dose.which} dose, {now.value} now"
     return Fact(name, value, sources=(*dose.sources, *now.sources), text=text)

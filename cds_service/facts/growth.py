@@ -1,41 +1,36 @@
-"""What became of each culture: positive, uncertain, cleared, old, pending or negative.
+"""What became of each culture: positive, a possible contaminant, uncertain, cleared, old, pending or negative.
 
-A single set with a commensal, a preliminary result, and one that cannot be read or contradicts itself are uncertain;
-what is dangerous enough counts from the stain on. A positive one is cleared by later negative sets, as many as the
-policy asks for. A report of results that were sent as well is none of its own.
+A preliminary result, and one that cannot be read or contradicts itself, are uncertain; what is dangerous enough counts
+from the stain on. Later cultures without growth clear a positive one, as many and as far apart as the policy asks for;
+then it is still reviewed for a while. A report of results that were sent as well is none of its own.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import Concept, Matcher, concept
-from cds_service.facts.culture import Lab, Matchers, Outcome, parts_of, said_of
-from cds_service.facts.model import Reading
+from cds_service.chart.times import When, hours_between
+from cds_service.chart.vocabulary import Matcher
+from cds_service.facts import contaminants
+from cds_service.facts.contaminants import Skin
+from cds_service.facts.culture import Lab, Matchers, Outcome, Result, parts_of
+from cds_service.facts.model import Facts, Reading
 from cds_service.facts.status import Holds
-from cds_service.knowledge.model import Growth, Standing
+from cds_service.knowledge.model import Clearing, Growth, Standing
 
-_ORGANISMS = re.compile(r",| and |;|\+")
+Judgement = Callable[[Sequence[Resource], Reading, Facts], dict[int, Standing]]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A culture, its parts, and what they say together."""
+class Organisms:
+    """Organisms that are dangerous for longer; both windows are in hours."""
 
-    culture: Resource
-    parts: tuple[Resource, ...]
-    outcome: Outcome
-
-    @property
-    def said(self) -> tuple[Concept, ...]:
-        """Everything that it says, its own first; what a part without a result is called."""
-        own = said_of(self.culture)
-        return own + tuple(c for part in self.parts for c in said_of(part) or (part.concept,))
+    matchers: Matchers
+    within: float
+    treated: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +42,20 @@ class Judge:
     preliminary: Holds
     withdrawn: Holds
     early: Matchers
-    commensal: Matcher
-    pathogen: Matcher
-    commensal_sets: float
+    skin: Skin
+    clearing: Clearing
+    shown_by: Matcher
     window: float
-    cleared_by: float
+    lasting: tuple[Organisms, ...]
 
-    def __call__(self, cultures: Sequence[Resource], reading: Reading) -> dict[int, Standing]:
+    def __call__(self, cultures: Sequence[Resource], reading: Reading, known: Facts) -> dict[int, Standing]:
         """What became of each culture, by the identity of its record."""
-        results, now = self._results(cultures, reading), reading.now
-        # By the time they were taken: two at one moment may be the bottles of one set.
-        negative = (r.culture for r in results if r.outcome == "none" and self.final(r.culture, now))
-        negatives = sorted(when.start for when in {c.when for c in negative if reading.past(c)} if when)
-        commensals = [r.culture for r in results if r.outcome in ("growth", "unclear") and self._commensal_only(r)]
-        recent = len({c.when for c in commensals if reading.within(c, self.window)})
-        alone = {id(c) for c in commensals} if recent < self.commensal_sets else set()
-        return {id(r.culture): self._standing(r, negatives, alone, reading) for r in results}
+        results = self._results(cultures, reading)
+        alone = self.skin.among(results, reading, known)
+        negatives = [r.culture.when for r in results if r.culture.when and self._clears(r, reading)]
+        grown = [r.culture.when.end for r in results if r.culture.when and self._is_growth(r, alone, reading)]
+        last = max((end for end in grown if end <= reading.horizon), default=None)
+        return {id(r.culture): self._standing(r, sorted(negatives), last, alone, reading) for r in results}
 
     def _results(self, cultures: Sequence[Resource], reading: Reading) -> list[Result]:
         found: list[Result] = []
@@ -72,22 +65,69 @@ class Judge:
         outcomes = {id(r.culture): r.outcome for r in found}
         return [r for r in found if not _is_told_twice(r, outcomes)]
 
-    def _standing(self, result: Result, negatives: Sequence[datetime], alone: set[int], reading: Reading) -> Standing:
+    def _is_growth(self, result: Result, alone: set[int], reading: Reading) -> bool:
+        """Grown for certain: neither in doubt, nor a contaminant, nor a preliminary result that may still change."""
+        return result.outcome == "growth" and id(result.culture) not in alone and self._counts(result, reading)
+
+    def _clears(self, result: Result, reading: Reading) -> bool:
+        """Nothing grew, and that is final, or was so for long enough."""
+        culture = result.culture
+        if result.outcome != "none" or not reading.past(culture):
+            return False
+        if self.final(culture, reading.now):
+            return True
+        if not self.preliminary(culture, reading.now):
+            return False
+        issued, taken = culture.time("issued"), culture.when
+        shown = any(self.shown_by.meaning(c) for c in result.said)
+        if shown or issued is None or taken is None or issued.start > reading.horizon:
+            return shown
+        return hours_between(taken.end, issued.start) >= reading.windows[self.clearing.shown_after]
+
+    def _standing(
+        self, result: Result, negatives: Sequence[When], last: datetime | None, alone: set[int], reading: Reading
+    ) -> Standing:
         culture, outcome, when = result.culture, result.outcome, result.culture.when
         if outcome == "none":
             return "negative"
         if when is None:
             return "pending" if outcome == "pending" else "uncertain"
         if when.start > reading.horizon:
-            return "uncertain" if outcome == "growth" else "negative"
-        if reading.hours_since(when.end) > self.window:
-            return "old" if outcome == "growth" else "negative"
+            return "uncertain" if outcome == "growth" else "over"
+        recent = reading.hours_since(when.end) <= self.window
         if outcome == "pending":
-            return "pending"
-        if outcome == "unclear" or id(culture) in alone or not self._counts(result, reading):
-            return "uncertain"
-        cleared = len(negatives) - bisect_right(negatives, when.end) >= self.cleared_by
-        return "cleared" if cleared else "positive"
+            return "pending" if recent else "over"
+        if id(culture) in alone:
+            since = self._cleared_since(negatives, when.end, reading)
+            reviewed = reading.windows[self.clearing.reviewed]
+            return "contaminant" if recent and (since is None or since <= reviewed) else "over"
+        if not self._is_growth(result, alone, reading):
+            return "uncertain" if recent else "over"
+        return self._after_growth(result, self._cleared_since(negatives, last or when.end, reading), reading)
+
+    def _after_growth(self, result: Result, cleared: float | None, reading: Reading) -> Standing:
+        """What became of growth; `cleared` is how many hours ago the first culture without growth followed it, where
+        enough of them did."""
+        lasting = [o for o in self.lasting if any(m.matches(c) for m in o.matchers for c in result.said)]
+        if cleared is None:
+            longest = max((self.window, *(o.within for o in lasting)))
+            assert result.culture.when is not None
+            return "positive" if reading.hours_since(result.culture.when.end) <= longest else "old"
+        if any(cleared <= o.treated for o in lasting):
+            return "treated"
+        return "cleared" if cleared <= reading.windows[self.clearing.reviewed] else "over"
+
+    def _cleared_since(self, negatives: Sequence[When], grown: datetime, reading: Reading) -> float | None:
+        """Hours since the first culture without growth after a moment; None where too few, or none far enough apart,
+        followed."""
+        after = [when for when in negatives if when.start > grown]
+        count, before = 0, None
+        for when in after:
+            if before is None or hours_between(before, when.start) >= reading.windows[self.clearing.apart]:
+                count, before = count + 1, when.end
+        if count < reading.policies[self.clearing.cultures]:
+            return None
+        return reading.hours_since(min(when.end for when in after))
 
     def _counts(self, result: Result, reading: Reading) -> bool:
         """Final, or preliminary and already dangerous enough."""
@@ -96,74 +136,66 @@ class Judge:
         early = any(m.recognised(c).says(m.id) for c in result.said for m in self.early)
         return early and self.preliminary(result.culture, reading.now)
 
-    def _commensal_only(self, result: Result) -> bool:
-        """Every organism that the result names is a commensal."""
-        named = [c for c in result.said if self._names(c)]
-        return bool(named) and all(self._is_commensal(found) for found in named)
-
-    def _names(self, found: Concept) -> bool:
-        return self.commensal.matches(found) or self.pathogen.matches(found)
-
-    def _is_commensal(self, found: Concept) -> bool:
-        """Organisms are told apart by separators and "and"."""
-        if self.pathogen.matches(found):
-            return False
-        named = [part.strip() for part in _ORGANISMS.split(found.text) if part.strip()]
-        return _all_match(named, self.commensal) if len(named) > 1 else self.commensal.matches(found)
-
 
 def judge(
     growth: Growth,
     statuses: Mapping[str, Holds],
     terms: Mapping[str, Matcher],
-    policies: Mapping[str, float],
     windows: Mapping[str, float],
-) -> Callable[[Sequence[Resource], Reading], dict[int, Standing]]:
+) -> Judgement:
     """A `growth` of the catalogue as a function of the cultures of a chart."""
 
     def sets(names: Sequence[str]) -> Matchers:
         return tuple(terms[name] for name in names)
 
+    never = [name for organisms in growth.lasting for name in organisms.in_]
     return Judge(
         lab=Lab(sets(growth.grew), sets(growth.nothing), sets(growth.pending), sets(growth.unreadable)),
         final=statuses[growth.final],
         preliminary=statuses[growth.preliminary],
         withdrawn=statuses[growth.withdrawn],
         early=sets(growth.early),
-        commensal=terms[growth.commensal],
-        pathogen=terms[growth.pathogen],
-        commensal_sets=policies[growth.commensal_sets],
+        skin=contaminants.compiled(growth.contaminants, growth.pathogen, (*never, *growth.early), terms),
+        clearing=growth.clearing,
+        shown_by=terms[growth.clearing.shown_by],
         window=windows[growth.within],
-        cleared_by=policies[growth.cleared_by],
+        lasting=tuple(Organisms(sets(o.in_), windows[o.within], windows[o.treated]) for o in growth.lasting),
     )
 
 
 def named(culture: Resource, reading: Reading) -> str:
     """A culture in words: what grew, and when it was taken."""
-    taken = f", taken {culture.when.start:%Y-%m-%d %H:%M} UTC" if culture.when else ""
+    what = culture.concept.label or "Blood culture"
+    return f"{what} positive: {_grown(culture, reading)}{_taken(culture, ', taken')}"
+
+
+_SAID: Mapping[str, str] = {"negative": "no growth", "pending": "no result yet", "uncertain": "result not certain"}
+
+
+def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Reading) -> str:
+    """The newest culture in words: its result, and when it was taken; one without a time only where no other is."""
+    dated = [c for c in cultures if reading.past(c)] or list(cultures)
+    # Of bottles of one time the one that grew.
+    newest = max(
+        dated, key=lambda c: (c.when.start if c.when else reading.now, standings.get(id(c)) not in ("negative", "over"))
+    )
+    standing = standings.get(id(newest), "")
+    result = _SAID.get(standing) or _grown(newest, reading)
+    if standing == "contaminant":
+        result += " (possible contaminant)"
+    return f"{result} ({newest.status or 'status not said'}){_taken(newest, ',')}"
+
+
+def _grown(culture: Resource, reading: Reading) -> str:
     said = Result(culture, parts_of(culture, reading), "growth").said
-    grown = "; ".join(dict.fromkeys(c.label for c in said if c.label))[:80] or "organism not named"
-    return f"{culture.concept.label or 'Blood culture'} positive: {grown}{taken}"
+    return "; ".join(dict.fromkeys(c.label for c in said if c.label))[:80] or "organism not named"
+
+
+def _taken(culture: Resource, before: str) -> str:
+    return f"{before} {culture.when.start:%Y-%m-%d %H:%M} UTC" if culture.when else ""
 
 
 def _is_told_twice(result: Result, outcomes: Mapping[int, Outcome]) -> bool:
     """A report of a culture that is here itself and says the same."""
     told = (outcomes.get(id(part)) for part in result.parts)
     return result.culture.type == "DiagnosticReport" and result.outcome in told
-
-
-def _all_match(named: list[str], matcher: Matcher) -> bool:
-    """Each of the parts matches alone, or together with the next: some laboratories write the genus, then a comma."""
-
-    def says(text: str) -> bool:
-        return matcher.matches(concept({"text": text}))
-
-    at = 0
-    while at < len(named):
-        if says(named[at]):
-            at += 1
-        elif at + 1 < len(named) and not says(named[at + 1]) and says(f"{named[at]}, {named[at + 1]}"):
-            at += 2
-        else:
-            return False
-    return True

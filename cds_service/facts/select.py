@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar, cast
 
@@ -10,7 +11,7 @@ from msgspec import Struct, field
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, one_of
-from cds_service.facts import growth, result, status
+from cds_service.facts import growth, reactions, result, status
 from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
@@ -126,15 +127,15 @@ class Selections:
             if selection.undated == "unknown":
                 unusable += tuple(f"{r.ref} has no usable date" for r in good if r.when is None)
                 good = [r for r in good if r.when is not None]
-            standings = judged(good, reading) if judged else start.standings
+            standings = judged(good, reading, known) if judged else start.standings
             return Drawn(tuple(good), unusable, tuple(doubts), standings, start.not_understood)
 
         return drawn
 
-    def _judge(self, selection: Selection) -> Callable[[Sequence[Resource], Reading], Mapping[int, str]] | None:
+    def _judge(self, selection: Selection) -> growth.Judgement | None:
         if selection.growth is None:
             return None
-        return growth.judge(selection.growth, self.statuses, self.terms, self.policies, self.windows)
+        return growth.judge(selection.growth, self.statuses, self.terms, self.windows)
 
     def _source(self, selection: Selection) -> Draw:
         """The records of a query that are in the value sets, or those of a named set."""
@@ -206,6 +207,9 @@ class Selections:
         name = selection.within or selection.beyond
         if name:
             yield _in_window(selection, self.windows[name])
+        if selection.told_before:
+            later = selection.told_before
+            yield lambda r, reading, known: _told_before(r, known[later].as_of)
         if selection.dated:
             yield lambda r, reading, known: reading.past(r)
         if selection.ended_within:
@@ -232,6 +236,8 @@ class Selections:
         if selection.severe:
             severe = self.terms[selection.severe]
             yield lambda r: is_severe(r, severe)
+        if selection.reactions:
+            yield reactions.compiled(selection.reactions, self.terms)
 
     def _reason_tests(self, selection: Selection) -> Iterator[Test]:
         aside = self._aside(selection.set_aside)
@@ -333,3 +339,12 @@ def _ended_within(condition: Resource, reading: Reading, hours: float) -> bool:
     """By its abatement; where it says none, by when it was written down, or began."""
     last = status.abatement(condition) or condition.time("recordedDate") or condition.when
     return last is not None and reading.hours_since(last.end) <= hours
+
+
+_TOLD = ("recordedDate", "onsetDateTime", "onsetPeriod", "lastOccurrence")
+
+
+def _told_before(resource: Resource, moment: datetime | None) -> bool:
+    """Whether all that a record says of its times lies before a moment; one without a time may be later."""
+    told = [when for element in _TOLD if (when := resource.time(element)) is not None]
+    return moment is not None and bool(told) and all(when.end < moment for when in told)

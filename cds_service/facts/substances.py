@@ -21,7 +21,7 @@ def concepts_of(resource: Resource) -> Sequence[Concept]:
 
 
 def _substances(resource: Resource) -> Sequence[Concept]:
-    return (resource.concept, *(concept(r.get("substance")) for r in _reactions(resource)))
+    return (resource.concept, *(concept(r.get("substance")) for r in reactions_of(resource)))
 
 
 def _used(resource: Resource) -> Sequence[Concept]:
@@ -39,17 +39,23 @@ def with_notes(allergy: Resource, unspecific: Matcher) -> Sequence[Concept]:
     found = concepts_of(allergy)
     if not all(unspecific.matches(each) or unspecific.recognised(each).puzzle for each in found):
         return found
-    return (*found, *allergy.remember("notes", _notes))
+    return (*found, *notes_of(allergy))
+
+
+def notes_of(allergy: Resource) -> Sequence[Concept]:
+    """What its notes and the descriptions of its reactions say."""
+    return allergy.remember("notes", _notes)
 
 
 def _notes(allergy: Resource) -> Sequence[Concept]:
     written = allergy.raw.get("note")
     notes = [n.get("text") for n in written if isinstance(n, Mapping)] if isinstance(written, list) else []
-    said = (*notes, *(r.get("description") for r in _reactions(allergy)))
+    said = (*notes, *(r.get("description") for r in reactions_of(allergy)))
     return tuple(concept({"text": text}) for text in said if isinstance(text, str))
 
 
-def _reactions(resource: Resource) -> Iterator[Mapping[str, object]]:
+def reactions_of(resource: Resource) -> Iterator[Mapping[str, object]]:
+    """The reactions of an allergy record."""
     written = resource.raw.get("reaction")
     yield from (r for r in written if isinstance(r, Mapping)) if isinstance(written, list) else ()
 
@@ -76,7 +82,7 @@ def is_severe(allergy: Resource, severe: Matcher) -> bool:
     """High criticality, a severe reaction, or a reaction of the value set in any wording."""
     if allergy.text("criticality") == "high" or severe.matches(allergy.concept):
         return True
-    for reaction in _reactions(allergy):
+    for reaction in reactions_of(allergy):
         shown = reaction.get("manifestation")
         said = [concept(m) for m in shown] if isinstance(shown, list) else []
         said.append(concept({"text": reaction.get("description")}))

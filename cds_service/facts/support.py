@@ -59,7 +59,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     used: list[str] = []
 
     def values(what: Quantity) -> list[_Value]:
-        return _values(vitals, what, reading, used, bad)
+        return values_of(vitals, what, reading, used, bad)
 
     temperature = max((v.value for v in values(given.temperature)), default=None)
     systolic = _pressure(given, values(given.systolic), reading)
@@ -75,7 +75,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
         oxygen=oxygen,
         oxygen_observed=(bool(saturation) or oxygen.observed) and not (hypoxic or oxygen.puzzles or oxygen.at_least),
         drugs=drugs,
-        fever_masked=_fever_masked(given, moment, since, reading),
+        fever_masked=_fever_masked(given, moment, reading),
         sources=tuple(dict.fromkeys(sources)),
         unusable=(*bad, *(str(p) for p in oxygen.puzzles), *drugs.doubtful),
     )
@@ -86,7 +86,7 @@ def _between(resource: Resource, low: datetime, high: datetime) -> bool:
     return when is not None and when.end >= low and when.start <= high
 
 
-def _values(
+def values_of(
     vitals: Iterable[Resource], what: Quantity, reading: Reading, used: list[str], bad: list[str]
 ) -> list[_Value]:
     """Usable values of the Observations and of their components."""
@@ -120,12 +120,14 @@ def _pressure(given: CrsGrade, values: list[_Value], reading: Reading) -> float 
     return min((v.value for v in values), default=None)
 
 
-def _fever_masked(given: CrsGrade, moment: datetime, since: datetime | None, reading: Reading) -> bool:
-    """A drug that lowers fever was given since the infusion: fever is no longer required."""
-    sets = [reading.terms[name] for name in given.fever_masked_by]
-    for resource in reading.chart.matching((given.administrations,), *sets):
-        if resource.when is None or not reading.is_(given.given, resource):
-            continue
-        if (since is None or resource.when.end >= since) and resource.when.start <= moment:
-            return True
-    return False
+def _fever_masked(given: CrsGrade, moment: datetime, reading: Reading) -> bool:
+    """A drug that lowers fever was given, and may still do so: fever is no longer required."""
+    return any(
+        reading.is_(given.given, drug)
+        and drug.when.start <= moment
+        and drug.when.end >= moment - timedelta(hours=hours)
+        for mask in given.fever_masked_by
+        for hours in (reading.windows[mask.within],)
+        for drug in reading.chart.matching((given.administrations,), *(reading.terms[name] for name in mask.in_))
+        if drug.when is not None
+    )

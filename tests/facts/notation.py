@@ -4,7 +4,7 @@ The first key of an item names its kind and what it is about; the others say wha
 
     {condition: sepsis, icd: A41.9, onset: 3d, recorded: 2d, abated: 1d, clinical: active, verification: confirmed}
     {allergy: filgrastim, clinical: active, verification: confirmed, reaction: anaphylaxis, criticality: high}
-    {allergy: none, substance: anakinra}
+    {allergy: none, substance: anakinra}    {allergy: Kineret, reaction: Local redness, severity: mild, recorded: 2d}
     {given: tocilizumab, ago: 10h, until: 9h, status: completed, route: Subcutaneous}
     {order: meropenem, ago: 1d, status: active, reason: sepsis}         {stated: adalimumab, ago: 9d}
     {obs: temp, value: 38.9, unit: Cel, ago: 1h, device: CPAP}
@@ -134,11 +134,14 @@ def _allergy(item: Item) -> Resource:
         reaction["substance"] = {"text": item["substance"]}
     if "reaction" in item or "substance" in item:
         reaction["manifestation"] = [{"text": item.get("reaction", "rash")}]
+    if "severity" in item:
+        reaction["severity"] = item["severity"]
     return _about(item, "AllergyIntolerance", "patient") | {
         "code": _concept(item, item["allergy"]) if item["allergy"] != "none" else None,
         "clinicalStatus": _state({"clinical": "active"} | dict(item), "clinical", "allergyintolerance-clinical"),
         "verificationStatus": _state(item, "verification", "allergyintolerance-verification"),
         "criticality": item.get("criticality"),
+        "recordedDate": when(item.get("recorded", "none")),
         "reaction": [reaction] if reaction else None,
     }
 

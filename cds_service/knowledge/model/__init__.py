@@ -42,6 +42,7 @@ from cds_service.knowledge.model.drugs import (
     named_for,
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
+from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
@@ -63,11 +64,11 @@ from cds_service.knowledge.model.selection import (
     DosedDrafts,
     DraftDose,
     GradeSource,
-    Growth,
     LabelSize,
     Meant,
     Measured,
     MeasuredIn,
+    OnlyReactions,
     Puzzled,
     Query,
     ResultReading,
@@ -75,7 +76,6 @@ from cds_service.knowledge.model.selection import (
     Selection,
     SetAside,
     Since,
-    Standing,
     StatusSet,
 )
 from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
@@ -148,11 +148,13 @@ __all__ = [
     "CardOrder",
     "Case",
     "Catalogue",
+    "Clearing",
     "Code",
     "CodeFamily",
     "CodeSystems",
     "Computed",
     "Condition",
+    "Contaminants",
     "Coverage",
     "CrsGrade",
     "Cues",
@@ -209,6 +211,7 @@ __all__ = [
     "NeurologicalScore",
     "Newest",
     "OfGroup",
+    "OnlyReactions",
     "Opposites",
     "OptionalDate",
     "OrderKind",

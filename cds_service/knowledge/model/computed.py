@@ -20,7 +20,7 @@ from cds_service.knowledge.model.names import (
     ValueSets,
     Window,
 )
-from cds_service.knowledge.model.support import Grade, Oxygen, Quantity, Vasopressors
+from cds_service.knowledge.model.support import Eased, Expiry, Grade, Mask, Oxygen, Quantity, Vasopressors
 
 Gives = dict[str, str]
 
@@ -107,22 +107,13 @@ class OrderUse(Computes):
     unconfirmed: StatusId
 
 
-class Eased(Model):
-    """The one difference that is no disagreement: a grade documented no longer than `within` ago, and vital signs that
-    now say one less."""
-
-    documented: int
-    derived: int
-    within: Window
-
-
 class CrsGrade(Computes):
     """The grade from vital signs and support, beside the documented one."""
 
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
         "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
-        "not-established": "boolean",
+        "not-established": "boolean", "unexplained": "boolean",
     }  # fmt: skip
     denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale"})
     by: Literal["crs-grade"]
@@ -145,12 +136,13 @@ class CrsGrade(Computes):
     contradicted_within: Window
     highest_grade: int
     eased: Eased
+    expiry: Expiry
     flow: Quantity
     saturation: Quantity
     hypoxia: Threshold
     oxygen: Oxygen
     vasopressors: Vasopressors
-    fever_masked_by: ValueSets
+    fever_masked_by: tuple[Mask, ...]
 
 
 class OtherRoute(Model):
@@ -166,6 +158,14 @@ class OtherRoute(Model):
     from_weight: Threshold
     weight: FactId
     child: FactId
+
+
+class FirstSign(Model):
+    """A dose is before the first sign where no grade is documented until so long after it, and the temperatures of so
+    long before it show no fever."""
+
+    documented_within: Window
+    temperatures_within: Window
 
 
 class DistinctDoses(Computes):
@@ -197,6 +197,7 @@ class DistinctDoses(Computes):
     episode_gap: Window
     in_progress: Window
     merge: Window
+    first_sign: FirstSign
     enough: Threshold
     recent: Window
     interval: Window

@@ -88,11 +88,13 @@ class Finding(Model):
     """What it means that a rule holds. Without a decision it is only a fact for later strata.
 
     `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
+    `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
     """
 
     decision: DecisionName | None = None
     indicator: Indicator | None = None
     withholds_order: bool = False
+    states_dose: bool = False
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
 

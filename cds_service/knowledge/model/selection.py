@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cds_service.knowledge.model.base import Id, Model
+from cds_service.knowledge.model.growth import Growth, Standing
 from cds_service.knowledge.model.names import (
     AnalyteId,
     FactId,
@@ -25,7 +26,6 @@ from cds_service.knowledge.model.names import (
 )
 
 FactType = Literal["boolean", "integer", "number", "code"]
-Standing = Literal["positive", "uncertain", "cleared", "old", "negative", "pending"]
 
 
 class Query(Model):
@@ -108,30 +108,6 @@ class ResultReading(Model):
     unclear: str = "gives no clear answer"
 
 
-class Growth(Model):
-    """What becomes of a culture: how its result is read, and when one is uncertain, old, cleared or pending.
-
-    `grew`, `nothing`, `pending` and `unreadable` are what results say; other words name what grew. What is in `early`
-    counts also where the status is only `preliminary`; records that are `withdrawn` say nothing. A result of commensals
-    alone needs as many sets within the window as `commensalSets`, and later negative sets, as many as `clearedBy`,
-    clear a positive one.
-    """
-
-    grew: ValueSets
-    nothing: ValueSets
-    pending: ValueSets
-    unreadable: ValueSets
-    early: ValueSets
-    final: StatusId
-    preliminary: StatusId
-    withdrawn: StatusId
-    commensal: ValueSetId
-    pathogen: ValueSetId
-    commensal_sets: Threshold
-    within: Window
-    cleared_by: Threshold
-
-
 class SetAside(Model):
     """What an order for that very use does not count: concepts in a value set and in none of others."""
 
@@ -162,6 +138,16 @@ class Meant(Model):
     contradicted: Literal["doubts"] | None = None
 
 
+class OnlyReactions(Model):
+    """Allergies whose reactions are all `only` these: words `beside` them name no reaction; one of `never`, also in a
+    note, or a severe one (`severe` or by its own word) is another."""
+
+    only: ValueSetId
+    beside: ValueSetId
+    never: ValueSets
+    severe: ValueSetId
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -188,12 +174,14 @@ class Selection(Model):
     unsure: StatusId | None = None
     drafts: Literal["left-out"] | None = None
     severe: ValueSetId | None = None
+    reactions: OnlyReactions | None = None
+    told_before: FactId | None = None
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
     growth: Growth | None = None
     standing: Standing | None = None
     newest_answer: ResultId | None = None
-    tell: Literal["result"] | None = None
+    tell: Literal["result", "last"] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Selection:

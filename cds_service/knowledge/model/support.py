@@ -92,3 +92,27 @@ class Vasopressors(Model):
     unsure: StatusId
     requests: QueryId
     ordered: StatusId
+
+
+class Eased(Model):
+    """The one difference that is no disagreement: a grade documented no longer than `within` ago, and vital signs that
+    now say one less."""
+
+    documented: int
+    derived: int
+    within: Window
+
+
+class Mask(Model):
+    """Drugs after which a fever may be absent for this long."""
+
+    in_: Annotated[ValueSets, Field(alias="in")]
+    within: Window
+
+
+class Expiry(Model):
+    """A documented grade is fresh `within` this time; as long as it is `remembered` a lower derived one asks for a
+    person."""
+
+    within: Window
+    remembered: Window

@@ -52,6 +52,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "ended_within": "ended no longer ago than",
     "unsure": "left open by",
     "severe": "severe, or with",
+    "told_before": "written down before the time of",
     "except_": "not among",
 }
 _WORDS: Final[Mapping[str, str]] = {
@@ -92,10 +93,7 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
             parts.append(f"{words} {_either(_named(knowledge, selection, member, name) for name in names)}")
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
-    if selection.puzzled is not None:
-        parts.append("; ".join(("left open by one that is not understood", *_goes_by(knowledge, selection.puzzled))))
-    if selection.meant is not None:
-        parts.append("; ".join((_meant(selection.meant), *_goes_by(knowledge, selection.meant))))
+    parts += _parts(knowledge, selection)
     if selection.this_encounter:
         parts.append("one of this encounter counts as current")
     if selection.standing:
@@ -106,6 +104,18 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
     return "; ".join(parts)
+
+
+def _parts(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
+    """What it says in a model of its own."""
+    told = (
+        ("left open by one that is not understood", selection.puzzled),
+        (_meant(selection.meant) if selection.meant else "", selection.meant),
+        ("whose reactions are only of one kind", selection.reactions),
+    )
+    for words, model in told:
+        if model is not None:
+            yield "; ".join((words, *_goes_by(knowledge, model)))
 
 
 def _meant(meant: Meant) -> str:

@@ -1,0 +1,140 @@
+"""Which cultures are probably contaminated: those of skin commensals alone in one set, and those that are called so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cds_service.chart.resource import Resource
+from cds_service.chart.times import hours_between
+from cds_service.chart.vocabulary import Concept, Matcher, concept
+from cds_service.facts.culture import Result
+from cds_service.facts.model import Facts, Reading
+from cds_service.knowledge.model import Contaminants
+
+_ORGANISMS = re.compile(r",| and |;|\+")
+_NAME = re.compile(r"[^\W\d_]{4}")  # shorter words ("of", "out") name no organism
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """A `contaminants` of the catalogue with all that it names resolved. `within` is in hours."""
+
+    given: Contaminants
+    commensal: Matcher
+    pathogen: Matcher
+    opportunist: Matcher
+    several_sets: Matcher
+    bottles: Matcher
+    named: Matcher
+    never: tuple[Matcher, ...]
+
+    def among(self, results: Sequence[Result], reading: Reading, known: Facts) -> set[int]:
+        """The contaminants among results that grew or are unclear, by the identity of their records."""
+        mild = self._are_mild(reading, known)
+        commensals = [r for r in results if r.outcome in ("growth", "unclear") and self._commensal_only(r, mild)]
+        hours, sets = reading.windows[self.given.within], reading.policies[self.given.sets]
+        found = {
+            id(r.culture)
+            for r in commensals
+            if not self._tells_several(r) and _sets_near(r.culture, commensals, hours) < sets
+        }
+        return found | {id(r.culture) for r in results if r.outcome == "growth" and self._is_called_so(r)}
+
+    def _are_mild(self, reading: Reading, known: Facts) -> bool:
+        """Whether opportunists are judged like commensals: only where the patient is known not to be open to them."""
+        value, rule = known[self.given.opportunist.fact].value, self.given.opportunist
+        return value is not None and float(value) >= reading.policies[rule.at_least]
+
+    def _commensal_only(self, result: Result, mild: bool) -> bool:
+        """Every organism that the result names is a commensal."""
+        named = [c for c in result.said if self.commensal.matches(c) or self.pathogen.matches(c)]
+        return bool(named) and all(self._is_commensal(found, mild) for found in named)
+
+    def _is_commensal(self, found: Concept, mild: bool) -> bool:
+        """Organisms are told apart by separators and "and"."""
+        skin = (self.commensal, self.opportunist) if mild else (self.commensal,)
+        if mild and self.opportunist.matches(found):
+            rest = concept({"text": self.opportunist.without(_words(found))})
+            return not self.pathogen.matches(rest)
+        if self.pathogen.matches(found):
+            return False
+        named = [part.strip() for part in _ORGANISMS.split(found.text) if part.strip() and not self._counts(part)]
+        return _all_match(named, skin) if len(named) > 1 else any(m.matches(found) for m in skin)
+
+    def _counts(self, part: str) -> bool:
+        """Whether a part of a result names no organism, only in how many bottles or sets something grew."""
+        return self.bottles.matches(concept({"text": part})) and not _NAME.search(self.bottles.without(part))
+
+    def _tells_several(self, result: Result) -> bool:
+        return any(self.several_sets.recognised(c).says(self.several_sets.id) for c in result.said)
+
+    def _is_called_so(self, result: Result) -> bool:
+        """Whether what grew is called a contaminant for certain. What never is one stays growth, and so does a pathogen
+        beside a commensal: which of them is meant is not told."""
+        said = result.said
+        if not any(self.named.recognised(c).says(self.named.id) for c in said):
+            return False
+        mixed = any(self.commensal.matches(c) for c in said) and any(self.pathogen.matches(c) for c in said)
+        return not mixed and not any(m.matches(c) for c in said for m in self.never)
+
+
+def compiled(given: Contaminants, pathogen: str, never: Sequence[str], terms: Mapping[str, Matcher]) -> Skin:
+    """A `contaminants` of the catalogue, ready to judge."""
+    return Skin(
+        given=given,
+        commensal=terms[given.commensal],
+        pathogen=terms[pathogen],
+        opportunist=terms[given.opportunist.in_],
+        several_sets=terms[given.several_sets],
+        bottles=terms[given.bottles],
+        named=terms[given.named],
+        never=tuple(terms[name] for name in never),
+    )
+
+
+def _words(found: Concept) -> str:
+    return " ".join((found.text, *found.displays))
+
+
+def _sets_near(culture: Resource, others: Sequence[Result], hours: float) -> int:
+    """The sets, this one included, that were drawn within some hours of it: records of one time, or of one specimen,
+    are the bottles of one set. A day without a time may be as near as its next end."""
+    drawn = culture.when
+    if drawn is None:
+        return 1
+    times, specimens, count = {drawn}, {_specimen(culture)} - {""}, 1
+    for other in (r.culture for r in others if r.culture is not culture):
+        when = other.when
+        if when is None or when in times or _specimen(other) in specimens:
+            continue
+        first, last = sorted((drawn, when))
+        if hours_between(first.end, last.start) <= hours:
+            times.add(when)
+            specimens |= {_specimen(other)} - {""}
+            count += 1
+    return count
+
+
+def _specimen(culture: Resource) -> str:
+    written = culture.raw.get("specimen")
+    return str(written.get("reference") or "") if isinstance(written, Mapping) else ""
+
+
+def _all_match(named: list[str], matchers: Sequence[Matcher]) -> bool:
+    """Each of the parts matches alone, or together with the next: some laboratories write the genus, then a comma."""
+
+    def says(text: str) -> bool:
+        found = concept({"text": text})
+        return any(matcher.matches(found) for matcher in matchers)
+
+    at = 0
+    while at < len(named):
+        if says(named[at]):
+            at += 1
+        elif at + 1 < len(named) and not says(named[at + 1]) and says(f"{named[at]}, {named[at + 1]}"):
+            at += 2
+        else:
+            return False
+    return True
