@@ -59,7 +59,8 @@ class Wording:
         summary, detail = template.fill(own)
         if answer.leads:
             own |= context.of_footer(answer, self._knowledge, order)
-            detail = f"{detail}\n\n{self._cards[FOOTER].fill(own)[1]}"
+            ends = (self._cards[name].fill(own)[1] for name in (*order.first_card, FOOTER))
+            detail = "\n\n".join(part for part in (detail, *ends) if part)
         card = outline(answer, summary, detail)
         if suggestions := self._suggestions(answer, assessment):
             card["suggestions"] = suggestions

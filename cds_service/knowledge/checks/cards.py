@@ -23,6 +23,8 @@ def cards(loaded: Loaded) -> Iterator[str]:
             yield from missing(document, ("detail",), "fact", name, loaded.catalogue.facts)
         for name in sorted(placeholders.policies_of(card)):
             yield from missing(document, ("detail",), "policy", name, loaded.policies)
+        for index, part in enumerate(card.parts):
+            yield from missing(document, ("parts", index), "card", part, loaded.table("cards"))
         yield from _templates(document, card)
         yield from _orders(document, card)
 

@@ -67,12 +67,16 @@ class OverrideReason(Model):
 
 
 class Card(Model):
-    """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`)."""
+    """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`).
+
+    `parts` are the cards whose details follow its own: what several cards say stands in one of them.
+    """
 
     id: Id
     version: Version
     summary: str
     detail: str
+    parts: tuple[Id, ...] = ()
     orders: tuple[CardOrder, ...] = ()
     override_reasons: tuple[OverrideReason, ...] = ()
 
