@@ -171,7 +171,8 @@ def compile_program(knowledge: Knowledge) -> Program:
 def _needed(rules: Iterable[RuleDefinition], knowledge: Knowledge) -> set[str]:
     """Facts that the rules compare, that their cards print, and that every decision needs."""
     conditions = [c for r in rules for c in (*r.when, *r.unless, *(c for option in r.any for c in option))]
-    shown = {r.card for r in rules if r.card} | OWN_CARD | {HEADER, FOOTER}
+    shown = {name for r in rules for name in (r.card, r.first_card) if name} | OWN_CARD | {HEADER, FOOTER}
+    shown |= {part for name in shown for part in knowledge.cards[name].parts}
     printed = (facts_of(knowledge.cards[name]) for name in shown)
     dosed = [k.dosing for k in knowledge.orders.kinds.values() if k.dosing]
     running = (name for d in dosed for name in (d.active, d.active_daily_dose))

@@ -25,7 +25,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "shown", ["rules/toxicities/crs/one-dose-severe.yaml", "rules/toxicities/crs/one-dose-severe.cases.yaml"]
+    "shown", ["rules/toxicities/crs/one-dose-shortage.yaml", "rules/toxicities/crs/one-dose-shortage.cases.yaml"]
 )
 def test_the_rule_is_shown_as_it_stands(shown: str) -> None:
     assert (CHECKOUT / shown).read_text(encoding="utf-8").rstrip() in README

@@ -95,8 +95,8 @@ def test_every_shipped_file_has_one_schema_and_fits_it() -> None:
 @pytest.mark.parametrize(
     ("file", "key", "value", "expected"),
     [
-        ("rules/toxicities/crs/crs-wait.yaml", "whem", [], ": whem is unknown"),
-        ("rules/toxicities/crs/crs-wait.yaml", "status", "drafty", ".status: 'drafty' is none of "),
+        ("rules/toxicities/crs/too-few-doses.yaml", "whem", [], ": whem is unknown"),
+        ("rules/toxicities/crs/too-few-doses.yaml", "status", "drafty", ".status: 'drafty' is none of "),
         ("cards/monitoring.yaml", "summary", 1, ".summary: 1 is no string"),
         ("rules/sites/kr.yaml", "extend", True, ".extend: True is no string"),
         ("rules/terms/crs.yaml", "version", "1", ".version: '1' is not "),

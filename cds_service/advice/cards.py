@@ -72,7 +72,8 @@ class Wording:
         summary, detail = template.fill(own)
         if answer.leads:
             own |= around(answer, self._knowledge, order, page)
-            parts = (self._cards[HEADER].fill(own)[1], detail, self._cards[FOOTER].fill(own)[1])
+            ends = (self._cards[name].fill(own)[1] for name in (*order.first_card, FOOTER))
+            parts = (self._cards[HEADER].fill(own)[1], detail, *ends)
             detail = "\n\n".join(part for part in parts if part)
         if answer.also:
             named = also(answer, words.words_of(f"{summary} {detail}"))

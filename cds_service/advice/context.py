@@ -165,6 +165,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     return {
         "decision": answer.decision,
         "leads": answer.leads,
+        "pathway": Trusted(answer.rule.pathway),
         "rule": {
             "id": Trusted(answer.rule.id),
             "title": Trusted(answer.rule.title),
@@ -173,6 +174,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "plan": Trusted(words.dose(plan, routes)) if plan else None,
         "days": plan.duration_days if plan else None,
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
+        "until": words.clock(answer.until) if answer.until else None,
         "offered": bool(answer.offers),
         "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
         "review": Trusted(regimen.review) if regimen else None,

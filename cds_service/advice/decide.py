@@ -72,6 +72,7 @@ def decide(
         orders_unread=reading.chart.gaps(("service-requests",)),
         not_read=not_read,
         forgone=tuple(query for query in not_read if not reading.chart.gaps((query,))),
+        first_card=tuple(dict.fromkeys(rule.first_card for rule in holding if rule.first_card)),
     )
 
 
@@ -216,7 +217,8 @@ def _pathway(case: _Case) -> tuple[Answer | None, str]:
 
 
 def _planned(case: _Case, answer: Answer) -> Answer:
-    answer = replace(answer, reevaluate_at=_sooner(_until(case, answer.rule), _stale_at(case, answer.rule)))
+    until = _until(case, answer.rule)
+    answer = replace(answer, until=until, reevaluate_at=_sooner(until, _stale_at(case, answer.rule)))
     if not answer.rule.regimen:
         return answer
     regimen = case.knowledge.regimens[answer.rule.regimen]

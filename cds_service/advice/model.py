@@ -49,8 +49,9 @@ class Answer(Struct, frozen=True):
 
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
-    another one of ours than the regimen's. `leads` marks the first answer of all, `also` are those that have no card of
-    their own any more and are named on this one's.
+    another one of ours than the regimen's; `until` is when time alone changes the answer, where the rule says how.
+    `leads` marks the first answer of all, `also` are those that have no card of their own any more and are named on
+    this one's.
     """
 
     decision: DecisionName
@@ -62,6 +63,7 @@ class Answer(Struct, frozen=True):
     alternatives: tuple[DosePlan, ...] = ()
     offers: tuple[Offer, ...] = ()
     reevaluate_at: datetime | None = None
+    until: datetime | None = None
     monitoring: tuple[CardOrder, ...] = ()
     days: int = 0
     other_route: str = ""
@@ -86,7 +88,8 @@ class OrderAssessment:
     `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
-    were not read whole, by name; `forgone` are those of them that facts do without.
+    were not read whole, by name; `forgone` are those of them that facts do without. `first_card` are parts that the
+    first card has whatever it answers.
     """
 
     occasion: Occasion
@@ -104,6 +107,7 @@ class OrderAssessment:
     orders_unread: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict)
     forgone: tuple[str, ...] = ()
+    first_card: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

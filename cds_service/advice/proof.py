@@ -37,6 +37,8 @@ Json = dict[str, Any]
 _AT = datetime(2000, 1, 1, tzinfo=UTC)
 # What a dose by weight is computed from, whichever rule asks for it.
 _DOSED_BY = ("weight",)
+# Answers that a first card may give, with a dose and without.
+_LEADING: tuple[DecisionName, ...] = ("block", "suggest")
 
 
 def card_problems(knowledge: Knowledge, templates: Templates, occasions: Occasions) -> list[str]:
@@ -125,7 +127,8 @@ def _unfilled(
     """A line for each card of a rule, and for the end of it, that cannot be filled in."""
     regimen = knowledge.regimens.get(rule.regimen, regimen)
     shown = list(_shown(rule))
-    for name, decision in shown:
+    parts = [(part, decision) for name, decision in shown for part in templates[name].card.parts]
+    for name, decision in dict.fromkeys((*shown, *parts, *_on_first_card(rule, templates))):
         known = frozenset[str]() if decision == INSUFFICIENT else sure
         for order, told in _patients(knowledge, occasion, facts_of(templates[name].card), known):
             shared = context.base(knowledge, order)
@@ -165,6 +168,13 @@ def _shown(rule: RuleDefinition) -> Iterator[tuple[str, DecisionName]]:
         yield "suggest-restricted", "suggest-restricted"
 
 
+def _on_first_card(rule: RuleDefinition, templates: Templates) -> Iterator[tuple[str, DecisionName]]:
+    """(part, decision) of each part that the first card has while a rule holds."""
+    if rule.first_card:
+        for name in (rule.first_card, *templates[rule.first_card].card.parts):
+            yield from ((name, decision) for decision in _LEADING)
+
+
 def _patients(
     knowledge: Knowledge, occasion: Occasion, asked: Iterable[str], sure: frozenset[str]
 ) -> Iterator[tuple[OrderAssessment, str]]:
@@ -194,7 +204,7 @@ def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment
     made = plan(dosed.dose, dosed, order.facts) if dosed else None
     return Answer(
         decision, "info", rule, order.occasion, regimen=dosed, plan=made, alternatives=(made,) if made else (),
-        other_route=dosed.route if dosed else "",
+        other_route=dosed.route if dosed else "", until=_AT if dosed else None,
         because=tuple(fact for fact in order.facts.values() if fact.value is not None),
     )  # fmt: skip
 

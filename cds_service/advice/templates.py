@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
@@ -20,18 +20,20 @@ Problem = Callable[[str, str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class CardTemplate:
-    """One card's wording, ready to fill."""
+    """One card's wording, ready to fill; `parts` are the details that follow its own."""
 
     card: Card
     summary: Template
     detail: Template
+    parts: tuple[Template, ...] = ()
 
     def fill(self, context: Mapping[str, Any]) -> tuple[str, str]:
         """(summary as plain text of at most 139 characters, detail as Markdown)."""
         summary = " ".join(self.summary.render(context).split())
         if len(summary) > SUMMARY_LIMIT:
             summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
-        return summary, self.detail.render(context).strip()
+        details = (template.render(context).strip() for template in (self.detail, *self.parts))
+        return summary, "\n\n".join(detail for detail in details if detail)
 
 
 def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, CardTemplate]:
@@ -55,7 +57,7 @@ def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, Card
                 line = getattr(error, "lineno", 1)
                 problems.append(problem(name, key, f"expected a Jinja2 template, line {line} of it: {error.message}"))
         if len(compiled) == 2:
-            made[name] = CardTemplate(card, *compiled)
+            made[name] = CardTemplate(card, compiled[0], compiled[1])
     if problems:
         raise KnowledgeError(problems)
-    return made
+    return {name: replace(one, parts=tuple(made[part].detail for part in one.card.parts)) for name, one in made.items()}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.crs import grade_then, grades_of
 from cds_service.facts.exists import unresolved_drugs
-from cds_service.facts.graded import Dose, change_since
+from cds_service.facts.graded import Dose, change_since, documented
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown, usable
-from cds_service.knowledge.model import DrugCourse
+from cds_service.knowledge.model import CrsGrade, DrugCourse
 
 
 def facts(given: DrugCourse, reading: Reading, known: Facts) -> Iterator[Fact]:
@@ -22,15 +22,27 @@ def facts(given: DrugCourse, reading: Reading, known: Facts) -> Iterator[Fact]:
 
 
 def _change(given: DrugCourse, doses: list[Resource], hours: Fact, known: Facts, reading: Reading) -> Fact:
-    """Against the grade at the first dose; `not-shown` where no course runs or that grade is not known."""
+    """Against the grade at the first dose, or where that is not known the first one documented on the drug;
+    `not-shown` where no course runs or neither is known."""
     if hours.value is None:
         return unknown("change", hours.why)
     if not doses or doses[0].when is None:
         return Fact("change", "not-shown", text="no course is running")
     lost = "the grade at the first dose is not known"
-    first = Dose(doses[0].when.start, "first", refs(doses[:1]), lost)
+    first, start = refs(doses[:1]), doses[0].when.start
     grades, child = grades_of(given.grades, reading), known[given.child]
-    return change_since("change", first, known[given.grade], lambda at: grade_then(grades, at, reading, child))
+    since = Dose(start, "at the first dose", first, lost)
+    if grade_then(grades, start, reading, child) is None and (later := _first_after(grades, start, reading)):
+        after = (later - start).total_seconds() / 3600
+        since = Dose(later, f"{after:.0f} h after the first dose", first, lost)
+    return change_since("change", since, known[given.grade], lambda at: grade_then(grades, at, reading, child))
+
+
+def _first_after(grades: CrsGrade, start: datetime, reading: Reading) -> datetime | None:
+    """When the first grade after a moment was documented, where another one has followed it."""
+    series = documented(grades.scale, grades.conditions, reading).grades
+    times = sorted({grade.start for grade in series if start < grade.start <= reading.now})
+    return times[0] if len(times) > 1 else None
 
 
 def _course(given: DrugCourse, reading: Reading) -> tuple[list[Resource], tuple[str, ...]]:

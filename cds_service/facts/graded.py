@@ -212,11 +212,11 @@ def _ungraded(scale: Scale, query: str, reading: Reading) -> list[Resource]:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """The dose that a change is told from: when, which in words (`last`, `first`), its records, and what is said where
+    """The moment that a change is told from: when, in words (`at the last dose`), its records, and what is said where
     the grade at that time is not known."""
 
     at: datetime
-    which: str
+    words: str
     sources: tuple[str, ...]
     not_shown: str
 
@@ -238,5 +238,5 @@ def change_since(name: str, dose: Dose, now: Fact, grade_then: Callable[[datetim
     if then is None or (int(now.value) < then.grade and not then.certain):
         return Fact(name, "not-shown", sources=dose.sources, text=dose.not_shown)
     value = "rose" if int(now.value) > then.grade else "fell" if int(now.value) < then.grade else "same"
-    text = f"grade {then.grade} at the {dose.which} dose, {now.value} now"
+    text = f"grade {then.grade} {dose.words}, {now.value} now"
     return Fact(name, value, sources=(*dose.sources, *now.sources), text=text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import ATTRIBUTES, AttributeName, Condition, RuleDefinition
+from cds_service.knowledge.model import ATTRIBUTES, AttributeName, Card, Condition, RuleDefinition
 from cds_service.knowledge.placeholders import facts_of, prints_dose_by_weight
 
 _CITED = ("verified", "partly")
@@ -74,10 +74,18 @@ def _facts(knowledge: Knowledge, rule: RuleDefinition, seen: frozenset[str]) -> 
             yield from _facts(knowledge, rules[condition.finding], seen | {rule.id})
     if rule.finding.until:
         yield rule.finding.until.fact
-    regimen, card = knowledge.regimens.get(rule.regimen), knowledge.cards.get(rule.card)
-    if (regimen and regimen.dose.mg_per_kg) or (card and prints_dose_by_weight(card)):
+    regimen, cards = knowledge.regimens.get(rule.regimen), list(_cards(knowledge, rule))
+    if (regimen and regimen.dose.mg_per_kg) or any(prints_dose_by_weight(card) for card in cards):
         yield from ("child", "weight")
-    yield from sorted(facts_of(card)) if card else ()
+    yield from sorted({fact for card in cards for fact in facts_of(card)})
+
+
+def _cards(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Card]:
+    """The cards that say what the rule found, with their parts."""
+    for name in (rule.card, rule.first_card):
+        card = knowledge.cards.get(name)
+        if card:
+            yield from (card, *(knowledge.cards[part] for part in card.parts))
 
 
 def _conditions(rule: RuleDefinition) -> Iterator[Condition]:

@@ -158,7 +158,7 @@ def warnings(answers: list[Any]) -> set[str]:
     # Good news on the course is no warning, and may end.
     answers = [a for a in answers if a[2] not in ("course-resolved", "course-response")]
     # That no corticosteroid was given is no longer known beside a drug that cannot be resolved.
-    answers = [a for a in answers if a[2] != "corticosteroid-absent"]
+    answers = [a for a in answers if not a[2].startswith("corticosteroid-absent")]
     return hard | {a[2] for a in answers if a[0] == "caution"} | {a[0] for a in answers if a[0] == "insufficient-data"}
 
 

@@ -26,6 +26,8 @@ def cards(loaded: Loaded) -> Iterator[str]:
         for index, name in enumerate(card.override_reasons):
             path = ("overrideReasons", index)
             yield from missing(document, path, "override reason", name, loaded.override_reasons)
+        for index, part in enumerate(card.parts):
+            yield from missing(document, ("parts", index), "card", part, loaded.table("cards"))
         yield from _templates(document, card)
         yield from _orders(document, card)
 

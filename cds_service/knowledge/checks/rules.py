@@ -101,6 +101,8 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
     decision, indicator = rule.finding.decision, rule.finding.indicator
     if rule.card:
         yield from missing(document, ("card",), "card", rule.card, loaded.table("cards"))
+    if rule.first_card:
+        yield from missing(document, ("firstCard",), "card", rule.first_card, loaded.table("cards"))
     if decision and not rule.card:
         yield document.problem(("card",), f"a rule with the decision {decision} needs a card")
     if rule.card and not decision:

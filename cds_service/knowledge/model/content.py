@@ -69,14 +69,16 @@ class OverrideReason(Model):
 class Card(Model):
     """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`).
 
-    `overrideReasons` are names in `rules/override-reasons.yaml`. `background` are sentences for the page that the card
-    links to: what a reader may want to know and has no room on the card.
+    `parts` are the cards whose details follow its own: what several cards say stands in one of them. `overrideReasons`
+    are names in `rules/override-reasons.yaml`. `background` are sentences for the page that the card links to: what a
+    reader may want to know and has no room on the card.
     """
 
     id: Id
     version: Version
     summary: str
     detail: str
+    parts: tuple[Id, ...] = ()
     orders: tuple[CardOrder, ...] = ()
     override_reasons: tuple[Id, ...] = ()
     background: tuple[str, ...] = ()

@@ -103,7 +103,8 @@ class RuleDefinition(Model):
     """One reviewable rule: a file `rules/<group>/<topic>/<id>.yaml`.
 
     `orders` are kinds of order, drugs among them; `about` are the drugs that a rule for other kinds speaks of. A rule
-    for more than one drug may be `shownAs` an id with `<drug>` in it.
+    for more than one drug may be `shownAs` an id with `<drug>` in it. `firstCard` is a part that the first card has
+    while the rule holds, whatever it answers.
     """
 
     id: Id
@@ -126,6 +127,7 @@ class RuleDefinition(Model):
     pathway: str = ""
     regimen: str = ""
     card: str = ""
+    first_card: str = ""
     policies: tuple[str, ...] = ()
     evidence: tuple[Id, ...] = ()
     limits: tuple[str, ...] = ()

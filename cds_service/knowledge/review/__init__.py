@@ -116,7 +116,9 @@ def _used(loaded: Loaded) -> dict[str, set[str]]:
         "value set": value_sets
         | {use.value_set for drug in loaded.table(DRUGS).values() for use in drug.uses.values()},
         "policy": _used_policies(loaded).union(always.POLICIES),
-        "card": {rule.card for rule in rules.values()}.union(always.CARDS),
+        "card": {name for rule in rules.values() for name in (rule.card, rule.first_card)}.union(
+            always.CARDS, *(card.parts for card in loaded.table("cards").values())
+        ),
         "regimen": {rule.regimen for rule in rules.values()},
     }
 

@@ -165,7 +165,8 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
 
 
 def _cards(knowledge: Knowledge) -> dict[str, Any]:
-    rules = {name: [r for r in knowledge.rules if r.card == name] for name in knowledge.cards}
+    within = {name: {name, *(c.id for c in knowledge.cards.values() if name in c.parts)} for name in knowledge.cards}
+    rules = {name: [r for r in knowledge.rules if {r.card, r.first_card} & within[name]] for name in knowledge.cards}
     cards = [(card, rules[name]) for name, card in knowledge.cards.items()]
     return {"cards": cards, "own": knowledge.site_cards}
 

@@ -146,6 +146,7 @@ def _definition(rule: RuleDefinition, loaded: Knowledge) -> Iterator[str]:
         "orders": ", ".join(loaded.occasions.kinds(rule)),
         "decision": f"{rule.finding.decision or 'none'} {rule.finding.indicator or ''}".strip(),
         "card": rule.card,
+        "first card": rule.first_card,
         "regimen": rule.regimen,
         "evidence": ", ".join(f"{name} ({loaded.evidence[name].status})" for name in rule.evidence),
         "limits": "; ".join(rule.limits),
