@@ -119,7 +119,7 @@ def test_the_first_card_states_the_region_and_since_when(site: str, says: str) -
     status = there.drugs["anakinra"].regions[there.site.region]
     assert says in status.statement
     title = there.regions[there.site.region].title
-    assert f"{title} (as of {status.as_of}): {status.short}" in first
+    assert f"{status.short.capitalize()} ({title}, {status.as_of})" in first
     assert status.statement in linked_pages(site)["sites"]
 
 

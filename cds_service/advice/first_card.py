@@ -19,6 +19,7 @@ MOST_FACTS: Final = 5
 # Unverified items are hidden and refuted ones never reach a card.
 _SHOWN: Final = {"verified": "verified", "partly": "partly verified"}
 _MOST_LINES: Final = 3
+_WORDS_OF_A_LINE: Final = 9
 _WORDS_TO_SAY_MORE: Final = 5
 _WORDS_OF_FACTS: Final = 60
 
@@ -30,7 +31,7 @@ def around(answer: Answer, knowledge: Knowledge, order: OrderAssessment, page: s
     weak = [titles[q].title for q in order.not_read if q in order.forgone]
     return {
         "page": Trusted(page),
-        "left_out": [brief(line) for line in lines[:_MOST_LINES]],
+        "left_out": [brief(line, _WORDS_OF_A_LINE) for line in lines[:_MOST_LINES]],
         "left_out_more": max(len(lines) - _MOST_LINES, 0),
         "not_read": [Trusted(titles[q].title.lower()) for q in order.not_read if q not in order.forgone],
         "done_without": [Trusted(title) for title in weak],

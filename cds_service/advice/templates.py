@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
-from cds_service.advice.words import brief, escape, plain
+from cds_service.advice.words import MOST_WORDS, brief, escape, plain
 from cds_service.contract import SUMMARY_LIMIT
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import Card
@@ -36,6 +36,10 @@ class CardTemplate:
         return summary, "\n\n".join(detail for detail in details if detail)
 
 
+def _brief(said: object, most: int = MOST_WORDS) -> str:
+    return brief(str(said), most)
+
+
 def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, CardTemplate]:
     """Every card's templates. Summaries are plain text; details are Markdown, so chart text in them is escaped.
 
@@ -45,7 +49,7 @@ def compile_cards(cards: Mapping[str, Card], problem: Problem) -> dict[str, Card
     markdown = Environment(undefined=StrictUndefined, finalize=escape, trim_blocks=True, lstrip_blocks=True)
     text = Environment(undefined=StrictUndefined, finalize=plain, trim_blocks=True, lstrip_blocks=True)
     for environment in (markdown, text):
-        environment.filters["brief"] = lambda said: brief(str(said))
+        environment.filters["brief"] = _brief
     problems: list[str] = []
     made = {}
     for name, card in cards.items():

@@ -24,7 +24,7 @@ _REFERENCE = re.compile(
     r"\b(AllergyIntolerance|Condition|DiagnosticReport|Immunization|Medication(?:Administration|Request|Statement)?"
     r"|Observation|Procedure|ServiceRequest)/[A-Za-z0-9.-]{1,64}"
 )
-_MOST_WORDS: Final = 14  # of one reason on a card
+MOST_WORDS: Final = 14  # of one reason on a card
 _LONGEST: Final = 256  # characters of a text that is remembered
 _MOST_SHOWN: Final = 1000  # characters of one value on a card, which has some hundred words
 
@@ -62,10 +62,10 @@ def _escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\1", plain_)
 
 
-def brief(text: str) -> str:
+def brief(text: str, most: int = MOST_WORDS) -> str:
     """A reason as a card has room for it: without ids of resources, and its first words."""
     said = _REFERENCE.sub(r"\1", text).split()
-    return " ".join(said) if len(said) <= _MOST_WORDS else f"{' '.join(said[:_MOST_WORDS])} ..."
+    return " ".join(said) if len(said) <= most else f"{' '.join(said[:most]).rstrip(' ;,')} ..."
 
 
 def words_of(text: str) -> int:
@@ -103,6 +103,5 @@ def dose(plan: DosePlan, routes: Mapping[str, Route]) -> str:
     """ "100 mg SC q12h (200 mg/day)", with the weight it comes from where it does."""
     words = f"{number(plan.dose_mg)} mg {routes[plan.route].short} q{plan.interval_h}h ({number(plan.daily_mg)} mg/day"
     if plan.mg_per_kg is not None and plan.weight_kg is not None:
-        per_day = plan.daily_mg / plan.weight_kg
-        words += f"; {number(plan.mg_per_kg)} mg/kg/dose for {plan.weight_kg:.1f} kg, {per_day:.1f} mg/kg/day"
+        words += f"; {number(plan.mg_per_kg)} mg/kg at {number(plan.weight_kg)} kg"
     return words + ")"
