@@ -87,7 +87,8 @@ class Recogniser:
         for value_set in value_sets.values():
             self._index(value_set)
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
-        self._lexicon = Lexicon(_phrases(value_sets.values(), languages))
+        told = [value_set for value_set in value_sets.values() if not value_set.fillers]
+        self._lexicon = Lexicon(_phrases(told, languages))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
@@ -215,7 +216,7 @@ def _script(character: str) -> str:
 def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for value_set in value_sets:
         for text in value_set.text:
-            yield text, Phrase(value_set.id)
+            yield text, Phrase(value_set.id, qualifies=value_set.qualifies)
         for exclusion in value_set.exclusions:
             if exclusion.text:
                 yield exclusion.text, Phrase(value_set.id, excludes=True)

@@ -29,9 +29,11 @@ class Cue:
 class Phrase:
     """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
     the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
-    begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by."""
+    begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by. One that only
+    `qualifies` changes nothing of how others are meant."""
 
     set_id: str = ""
+    qualifies: bool = False
     excludes: bool = False
     cue: Cue | None = None
     turn: bool = False
@@ -81,7 +83,7 @@ class Scope:
     """The cues of one clause, ready to say how each of its phrases is meant."""
 
     def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit]) -> None:
-        first = min(hit.start for hit in terms)
+        first = min(hit.start for hit in [hit for hit in terms if not hit.phrase.qualifies] or terms)
         cues = _cues(hits, first)
         told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
         self._person = any(cue.person for _, cue in told)

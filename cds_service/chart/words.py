@@ -145,7 +145,8 @@ class Lexicon:
             if not terms:
                 continue
             following = told.get(clause + 1, [])
-            alone = not any(hit.phrase.set_id for hit in following)  # what follows names nothing itself
+            # What follows names nothing itself.
+            alone = not any(hit.phrase.set_id and not hit.phrase.qualifies for hit in following)
             scope = Scope(hits, terms)
             trailing = trailing_cue(following, begins.get(clause + 1, -1), words, clauses) if alone else None
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if alone else 0)

@@ -65,7 +65,7 @@ class Skin:
 
     def _counts(self, part: str) -> bool:
         """Whether a part of a result names no organism, only in how many bottles or sets something grew."""
-        return self.bottles.matches(concept({"text": part})) and not _NAME.search(self.bottles.without(part))
+        return not _NAME.search(self.bottles.without(part))
 
     def _tells_several(self, result: Result) -> bool:
         return any(self.several_sets.recognised(c).says(self.several_sets.id) for c in result.said)

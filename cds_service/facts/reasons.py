@@ -25,3 +25,8 @@ def told_reasons(request: Resource, known: Collection[str]) -> Sequence[Concept]
     """Why a drug is given, by the order itself: a Condition of the chart (`known`) that it names is judged alone."""
     named = [concept({"text": display}) for reference, display in references_of(request) if reference not in known]
     return [*stated_reasons(request), *named]
+
+
+def states_reason(request: Resource) -> bool:
+    """Whether an order states any reason, itself or by a reference."""
+    return any(not said.empty for said in stated_reasons(request)) or bool(references_of(request))

@@ -17,7 +17,7 @@ from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
 from cds_service.facts.puzzles import puzzles
 from cds_service.facts.quantity import newest_first
-from cds_service.facts.reasons import told_reasons
+from cds_service.facts.reasons import states_reason, told_reasons
 from cds_service.facts.substances import concepts_of, is_severe, says_apart, says_together, with_notes
 from cds_service.knowledge.model import Catalogue, Selection, SetAside
 
@@ -242,13 +242,12 @@ class Selections:
     def _reason_tests(self, selection: Selection) -> Iterator[Test]:
         aside = self._aside(selection.set_aside)
         if selection.reason:
-            reasons = self.matchers(selection.reason)
+            says = _reason(self.matchers(selection.reason), selection.reason_sense)
             yield lambda r, reading, known: any(
-                m.matches(said)
-                for said in told_reasons(r, reading.condition_refs)
-                if not aside(said, reading, known)
-                for m in reasons
+                says(said) for said in told_reasons(r, reading.condition_refs) if not aside(said, reading, known)
             )
+        elif selection.unreasoned:
+            yield lambda r, reading, known: not states_reason(r)
         elif selection.set_aside:
             yield lambda r, reading, known: not aside(r.concept, reading, known)
 
@@ -270,6 +269,17 @@ class Selections:
             return any(m.matches(concept) for m in ours) and not any(m.matches(concept) for m in besides)
 
         return apart
+
+
+def _reason(reasons: Sequence[Matcher], sense: str | None) -> Callable[[Concept], bool]:
+    """Whether a reason says one of some value sets, for certain or in doubt where that is asked; what one of them says
+    for certain is in no doubt."""
+    if sense is None:
+        return one_of(reasons)
+    certain = sense == "said"
+    return lambda said: (
+        any(m.matches(said) for m in reasons) and any(m.recognised(said).says(m.id) for m in reasons) is certain
+    )
 
 
 def _about(says: Callable[[Concept], bool], concepts: Callable[[Resource], Sequence[Concept]]) -> OwnTest:

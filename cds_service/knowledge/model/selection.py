@@ -162,6 +162,8 @@ class Selection(Model):
     notes_under: ValueSetId | None = None
     specimen: ValueSetId | None = None
     reason: ValueSets | None = None
+    reason_sense: Literal["said", "doubted"] | None = None
+    unreasoned: Literal["only"] | None = None
     status: Statuses | None = None
     unless: Statuses | None = None
     within: Window | None = None
@@ -189,6 +191,8 @@ class Selection(Model):
             raise ValueError("undated needs within beside it")
         if self.this_encounter and not (self.within or self.beyond):
             raise ValueError("thisEncounter needs within or beyond beside it")
+        if self.reason_sense and not self.reason:
+            raise ValueError("reasonSense needs reason beside it")
         if self.meant and not self.in_:
             raise ValueError("meant needs in beside it")
         if self.within and self.beyond:

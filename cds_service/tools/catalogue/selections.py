@@ -14,6 +14,7 @@ from cds_service.tools.catalogue import sentences
 
 _CAPITAL: Final = re.compile(r"[A-Z]")
 KIND_WORDS: Final[Mapping[str, str]] = {
+    "unreasoned": "that state no reason",
     "newest": "the newest measured value",
     "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
@@ -56,6 +57,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "except_": "not among",
 }
 _WORDS: Final[Mapping[str, str]] = {
+    "unreasoned": "that state no reason",
     "drafts": "without the unsigned orders of this session",
     "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
@@ -94,6 +96,8 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
     parts += _parts(knowledge, selection)
+    if selection.reason_sense:
+        parts.append("for certain" if selection.reason_sense == "said" else "only in doubt")
     if selection.this_encounter:
         parts.append("one of this encounter counts as current")
     if selection.standing:

@@ -22,6 +22,7 @@ def value_set(of: ValueSet) -> Json:
         extension=[
             *extension("matching-text", of.text),
             *extension("only-qualifies", of.qualifies or None),
+            *extension("only-fills", of.fillers or None),
             *(
                 compound("code-tree", family=tree.family, begins=tree.codes, without=tree.without, source=tree.source)
                 for tree in of.trees
