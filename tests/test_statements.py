@@ -149,7 +149,7 @@ def test_no_knowledge_file_repeats_what_must_not_be_said(ours: Knowledge) -> Non
 
 
 def test_a_card_shows_checked_evidence_with_its_status_and_no_other(ours: Knowledge) -> None:
-    shown = {"verified": "verified", "partly": "partly verified"}
+    shown = {"verified": "verified", "partly": "partly"}
     first = Case(given=REFRACTORY).cards()[0]
     (rule,) = [rule for rule in ours.rules if rule.id == explanation(first)["rule"]]
     checked = [ours.evidence[name] for name in rule.evidence if ours.evidence[name].status in shown]

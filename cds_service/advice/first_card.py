@@ -17,7 +17,7 @@ Json = dict[str, Any]
 # A panel is read in ten seconds; what is counted here stands whole in the explanation.
 MOST_FACTS: Final = 5
 # Unverified items are hidden and refuted ones never reach a card.
-_SHOWN: Final = {"verified": "verified", "partly": "partly verified"}
+_SHOWN: Final = {"verified": "verified", "partly": "partly"}
 _MOST_LINES: Final = 3
 _WORDS_OF_A_LINE: Final = 9
 _WORDS_TO_SAY_MORE: Final = 5
@@ -63,7 +63,7 @@ def _left_out(answer: Answer, order: OrderAssessment) -> Counter[str]:
 
 
 def _soundness(rule: RuleDefinition, knowledge: Knowledge) -> str:
-    """How many items of evidence may be shown, by their status: "1 verified, 3 partly verified"."""
+    """How many items of evidence may be shown, by their status: "1 verified, 3 partly"."""
     told = Counter[str](knowledge.evidence[name].status for name in rule.evidence)
     return ", ".join(f"{told[status]} {said}" for status, said in _SHOWN.items() if told[status])
 

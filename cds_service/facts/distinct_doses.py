@@ -282,7 +282,7 @@ def _change(given: DistinctDoses, doses: Doses, reading: Reading, known: Facts, 
     """Against the grade at the last dose; `not-shown` where that grade is not known."""
     if not doses.times:
         return unknown("change", "; ".join(doses.doubts) or "no dose in this episode")
-    lost = "improvement cannot be shown: the grade at the last dose is unknown"
+    lost = "improvement cannot be shown"
     last = Dose(doses.times[-1][0], "at the last dose", sources, lost)
     grades, child = grades_of(given.grades, reading), known[given.child]
     return change_since("change", last, known[given.grade], lambda at: grade_then(grades, at, reading, child))

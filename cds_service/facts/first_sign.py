@@ -33,7 +33,7 @@ def since_first_sign(
         counted.append((start, end))
         if before is None:
             ago = f"the dose {reading.hours_since(start):.0f} h ago"
-            notes.append(f"{ago} counts: whether it was before the first sign of CRS was not read (temperatures)")
+            notes.append(f"{ago} counts: first sign of CRS was not read")
     return tuple(counted), early
 
 
