@@ -89,7 +89,14 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
         answer = replace(answer, offers=())  # One card offers; two would order twice.
     middle = [answer] if answer else []
     advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
-    return sorted((*hard, *middle, *advice), key=rank), pathway
+    answers = sorted((*hard, *middle, *advice), key=rank)
+    return [a for a in answers if _stands_beside(a, answers[0])], pathway
+
+
+def _stands_beside(answer: Answer, first: Answer) -> bool:
+    """Whether a caution belongs beside the first answer; where that is a caution too, nothing else was said."""
+    wanted = answer.rule.finding.only_beside
+    return not wanted or first.decision in wanted or first.decision in ("caution", "monitoring")
 
 
 def _only_question(hard: Sequence[Answer]) -> bool:

@@ -41,10 +41,10 @@ def test_another_rule_is_off_without_a_word_on_the_card(tmp_path: Path) -> None:
 
 
 def test_a_site_with_its_own_wording(tmp_path: Path) -> None:
-    card = "id: neutrophils\nversion: 1.0.0\nsummary: Few neutrophils, says the ward\ndetail: See our page.\n"
-    knowledge = load(site=str(write_site(tmp_path, cards__neutrophils=card)))
+    card = "id: infection-risk\nversion: 1.0.0\nsummary: Few neutrophils, says the ward\ndetail: See our page.\n"
+    knowledge = load(site=str(write_site(tmp_path, **{"cards__infection-risk": card})))
     second = Service.start(knowledge).answer(Case(given=REFRACTORY).call(), NOW)["cards"][1]
     assert (second["summary"], second["detail"]) == ("Few neutrophils, says the ward", "See our page.")
     pages = render(knowledge, FilePlaces())
     assert pages["cards"].count("in the words of this site") == 1
-    assert '#neutrophils"' in pages["sites"]
+    assert '#infection-risk"' in pages["sites"]

@@ -88,6 +88,7 @@ class Finding(Model):
     """What it means that a rule holds. Without a decision it is only a fact for later strata.
 
     `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
+    `onlyBeside`: a caution that stands only while one of these decisions leads, or nothing but advice is given.
     `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
     """
 
@@ -95,6 +96,7 @@ class Finding(Model):
     indicator: Indicator | None = None
     withholds_order: bool = False
     states_dose: bool = False
+    only_beside: tuple[DecisionName, ...] = ()
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
 
