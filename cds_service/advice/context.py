@@ -177,6 +177,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "until": words.clock(answer.until) if answer.until else None,
         "offered": bool(answer.offers),
         "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
+        "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,
         "review": Trusted(regimen.review) if regimen else None,
         "stop": Trusted(regimen.stop) if regimen else None,
         "taper": Trusted(regimen.taper) if regimen else None,

@@ -269,7 +269,9 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
     drafts = case.reading.order.of_kind(answer.regimen.order_kind)
     if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts, case.reading):
         return replace(answer, decision="order-ok", indicator="info")
-    return replace(answer, offers=_within_active(case, answer.regimen, (answer.plan, *answer.alternatives)))
+    differs = doses.drafted(drafts[0], case.facts, case.reading) if len(drafts) == 1 else None
+    offers = _within_active(case, answer.regimen, (answer.plan, *answer.alternatives))
+    return replace(answer, differs=differs, offers=offers)
 
 
 def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -> tuple[Offer, ...]:

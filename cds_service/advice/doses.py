@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cds_service.advice.model import DosePlan
+from cds_service.advice.model import DosePlan, DraftedDose
 from cds_service.chart.vocabulary import concept
 from cds_service.facts.draft_dose import TOLERANCE_MG, kilograms
 from cds_service.facts.model import Facts, Reading
@@ -39,10 +39,11 @@ def highest(offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
 def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) -> bool:
     """Whether a complete draft is one of the regimen's permitted pairs (or less, where the regimen says so).
 
-    A route that it names must be one of ours; which of them fits better is said on the card.
+    A route that it names must be one of ours, and where the regimen's routes are narrower, one of those; which of
+    several fits better is said on the card.
     """
-    dosage = draft.dosage(kilograms(facts["weight"]))
-    if dosage.route and drafted_route(draft, reading) is None:
+    dosage, route = draft.dosage(kilograms(facts["weight"])), drafted_route(draft, reading)
+    if (dosage.route or regimen.permitted_routes) and route not in (regimen.permitted_routes or reading.orders.routes):
         return False
     dose, interval = dosage.dose_mg, dosage.interval_h
     if dose is None or interval is None or dosage.daily_mg is None:
@@ -60,6 +61,14 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) ->
 def _unrounded(plan: DosePlan) -> float:
     """The milligrams of a plan before they are rounded down, and before any cap."""
     return plan.dose_mg if plan.mg_per_kg is None else plan.mg_per_kg * (plan.weight_kg or 0.0)
+
+
+def drafted(draft: Draft, facts: Facts, reading: Reading) -> DraftedDose | None:
+    """What a complete draft says; None where its dose or interval is not one."""
+    dosage = draft.dosage(kilograms(facts["weight"]))
+    if dosage.dose_mg is None or dosage.interval_h is None or dosage.daily_mg is None:
+        return None
+    return DraftedDose(dosage.dose_mg, dosage.interval_h, dosage.daily_mg, drafted_route(draft, reading) or "")
 
 
 def packs(plan: DosePlan, pack: Pack) -> int:

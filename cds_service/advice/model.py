@@ -34,6 +34,16 @@ class DosePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftedDose:
+    """What a complete draft orders; `route` is the id of one of ours, or empty."""
+
+    dose_mg: float
+    interval_h: float
+    daily_mg: float
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """An order that may be placed with one click: `changes` is the draft that becomes it (None: it is a new order),
     `removes` are the drafts in whose place it comes."""
@@ -50,8 +60,8 @@ class Answer(Struct, frozen=True):
     `offers` are one-click orders, the recommended first; `monitoring` those of its card that are not ordered yet, for
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
     another one of ours than the regimen's; `until` is when time alone changes the answer, where the rule says how.
-    `leads` marks the first answer of all, `also` are those that have no card of their own any more and are named on
-    this one's.
+    `differs` is a complete draft that is no permitted regimen of the pathway. `leads` marks the first answer of all,
+    `also` are those that have no card of their own any more and are named on this one's.
     """
 
     decision: DecisionName
@@ -67,6 +77,7 @@ class Answer(Struct, frozen=True):
     monitoring: tuple[CardOrder, ...] = ()
     days: int = 0
     other_route: str = ""
+    differs: DraftedDose | None = None
     because: tuple[Fact, ...] = ()
     leads: bool = False
     also: tuple[Answer, ...] = ()

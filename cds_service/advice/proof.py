@@ -17,7 +17,7 @@ from msgspec import structs
 from cds_service.advice import context
 from cds_service.advice.doses import plan
 from cds_service.advice.first_card import around
-from cds_service.advice.model import Answer, Missing, OrderAssessment
+from cds_service.advice.model import Answer, DraftedDose, Missing, OrderAssessment
 from cds_service.advice.template_names import Known, problems
 from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import NOTHING_FOUND
@@ -204,7 +204,8 @@ def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment
     made = plan(dosed.dose, dosed, order.facts) if dosed else None
     return Answer(
         decision, "info", rule, order.occasion, regimen=dosed, plan=made, alternatives=(made,) if made else (),
-        other_route=dosed.route if dosed else "", until=_AT if dosed else None,
+        other_route=dosed.route if dosed else "",
+        differs=DraftedDose(1, 6, 4, "") if dosed else None, until=_AT if dosed else None,
         because=tuple(fact for fact in order.facts.values() if fact.value is not None),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from cds_service.advice.model import DosePlan
+from cds_service.advice.model import DosePlan, DraftedDose
 from cds_service.knowledge.model import Route
 
 # What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
@@ -105,3 +105,9 @@ def dose(plan: DosePlan, routes: Mapping[str, Route]) -> str:
     if plan.mg_per_kg is not None and plan.weight_kg is not None:
         words += f"; {number(plan.mg_per_kg)} mg/kg at {number(plan.weight_kg)} kg"
     return words + ")"
+
+
+def drafted(said: DraftedDose, routes: Mapping[str, Route]) -> str:
+    """ "100 mg SC q12h (200 mg/day)", or without a route where the draft names none of ours."""
+    route = routes[said.route].short if said.route else "without a route"
+    return f"{number(said.dose_mg)} mg {route} q{number(said.interval_h)}h ({number(said.daily_mg)} mg/day)"

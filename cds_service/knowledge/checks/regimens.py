@@ -16,6 +16,11 @@ def regimens(loaded: Loaded) -> Iterator[str]:
         document = loaded.document("regimens", key)
         yield from missing(document, ("orderKind",), "order kind", regimen.order_kind, loaded.orders.kinds)
         yield from missing(document, ("route",), "route", regimen.route, loaded.orders.routes)
+        for index, route in enumerate(regimen.permitted_routes):
+            yield from missing(document, ("permittedRoutes", index), "route", route, loaded.orders.routes)
+        if regimen.permitted_routes and regimen.route not in regimen.permitted_routes:
+            told = "expected the regimen's own route among them: what is offered may be ordered"
+            yield document.problem(("permittedRoutes",), told)
         if regimen.duration_days <= 0:
             yield document.problem(("durationDays",), f"expected at least 1 day (found {regimen.duration_days})")
         for path, dose in _doses(regimen):

@@ -25,7 +25,10 @@ class Dose(Model):
 
 
 class Regimen(Model):
-    """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be."""
+    """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be.
+
+    A draft must name one of `permittedRoutes`, where there are any; else any route of the drug, or none, is permitted.
+    """
 
     id: Id
     title: str
@@ -37,6 +40,7 @@ class Regimen(Model):
     alternatives: tuple[Dose, ...] = ()
     permitted: tuple[Dose, ...]
     permitted_up_to: bool = False
+    permitted_routes: tuple[Id, ...] = ()
     duration_days: int
     review: str
     stop: str
