@@ -99,12 +99,14 @@ $(VENV)/.made-for:
 	"$$python" -m venv --clear $(VENV) && pwd -P >$@
 
 # pip may hold a durable-rules wheel that was built elsewhere without CPPFLAGS and fails on import: build it anew.
+# And where Python may not write its bytecode, each start would compile the whole package again: once here.
 define install
 $(PIP) install --editable '$(1)'
 @$(BIN)/python -c 'import durable.lang' 2>/dev/null || { \
   echo "building durable-rules anew ..."; \
   $(PIP) install --no-cache-dir --no-deps --force-reinstall "$$($(BIN)/python -m pip freeze | grep -i '^durable.rules==')"; \
   $(BIN)/python -c 'import durable.lang'; }
+@$(BIN)/python -m compileall -q cds_service
 endef
 
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made-for

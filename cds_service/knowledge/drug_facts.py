@@ -57,6 +57,8 @@ def expanded(document: Document, drugs: Iterable[Drug]) -> Document:
     lines, problems = dict(document.lines), list(document.problems)
     for section, templates in data[TEMPLATES].items():
         written = sections[section] = dict(sections.get(section) or {})
+        line, inside = lines.get(section, document.lines[TEMPLATES][1][section])
+        lines[section] = (line, places := dict(inside or {}))
         for key, template in templates.items() if isinstance(templates, dict) else ():
             at: YamlPath = (TEMPLATES, section, key)
             problems += _unknown(document, at, (key, template), known)
@@ -66,7 +68,7 @@ def expanded(document: Document, drugs: Iterable[Drug]) -> Document:
                 if name in written:
                     problems.append(document.problem(at, f"{name} is already written out; expected another name"))
                 written[name] = value
-                lines |= {(section, name, *path[3:]): line for path, line in document.lines.items() if path[:3] == at}
+                places[name] = document.lines[TEMPLATES][1][section][1][key]
                 if section == FACTS and of:
                     aliases.setdefault(alias_of(key), {})[of] = name
     return replace(document, data=sections | {ALIASES: aliases}, lines=lines, problems=tuple(problems))

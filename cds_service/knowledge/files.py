@@ -8,8 +8,8 @@ threshold to a line that no reviewer reads. As in YAML 1.2, only `true` and `fal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ import cds_service
 from cds_service.errors import KnowledgeError
 
 YamlPath = tuple[str | int, ...]
+# Of a mapping: key -> (line, lines of its value); of a list the same in order; of anything else None.
+Lines = Any
 FOLDERS = ("rules", "cards")
 TEXT_KEYS = frozenset({"code", "version", "system"})
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_TEXT = f"{_TAG}str"
 _KINDS = ("str", "null", "bool", "int", "float", "timestamp", "map", "seq")
 _TAGS = frozenset(_TAG + kind for kind in _KINDS)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -34,15 +37,15 @@ _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 class Document:
     """One YAML file as plain data, with the line of every key and list item.
 
-    `name` is how messages call the file: its path below the root, or as it was given. `lines` maps a path such as
-    `("facts", "age", "title")` to a line counted from 1. `problems` are lines `file:line: key: what was expected`;
-    where there are any, `data` may be incomplete.
+    `name` is how messages call the file: its path below the root, or as it was given. `lines` has the shape of `data`:
+    in the place of each value its line, counted from 1, and the lines of what is in it. `problems` are lines
+    `file:line: key: what was expected`; where there are any, `data` may be incomplete.
     """
 
     name: str
     content: bytes
     data: Any = None
-    lines: Mapping[YamlPath, int] = field(default_factory=dict)
+    lines: Lines = None
     problems: tuple[str, ...] = ()
 
     @property
@@ -52,10 +55,13 @@ class Document:
 
     def line(self, path: YamlPath) -> int:
         """The line of this path, or of the nearest thing around it that the file has."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return 1
+        line, inside = 1, self.lines
+        for part in path:
+            try:
+                line, inside = inside[part]
+            except (LookupError, TypeError):  # not in the file, or nothing is inside
+                break
+        return line
 
     def problem(self, path: YamlPath, text: str) -> str:
         """One line `file:line: key: text`."""
@@ -106,8 +112,8 @@ def parse(content: bytes, name: str) -> Document:
     except yaml.YAMLError as error:
         return Document(name, content, problems=(f"{name}:{_line_of(error)}: {_reason(error)}",))
     builder = _Builder(name)
-    data = None if node is None else builder.value(node, ())
-    return Document(name, content, data, builder.lines, tuple(builder.problems))
+    data, lines = (None, None) if node is None else builder.value(node, ())
+    return Document(name, content, data, lines, tuple(builder.problems))
 
 
 def _refused_syntax(text: str) -> Iterable[tuple[int, str]]:
@@ -154,25 +160,32 @@ class _Builder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.lines: dict[YamlPath, int] = {}
         self.problems: list[str] = []
 
-    def value(self, node: yaml.Node, path: YamlPath) -> Any:
+    def value(self, node: yaml.Node, path: YamlPath) -> tuple[Any, Lines]:
+        """What a node holds, and where."""
+        if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):  # most are
+            return node.value, None
         if node.tag not in _TAGS:
             self._refuse(node.start_mark.line + 1, path, f"the tag {node.tag} is not allowed; remove it")
-            return None
+            return None, None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            return [self._item(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node, path)
+            return self._list(node, path)
+        return self._scalar(node, path), None
 
-    def _item(self, node: yaml.Node, path: YamlPath) -> Any:
-        self.lines[path] = node.start_mark.line + 1
-        return self.value(node, path)
+    def _list(self, node: yaml.SequenceNode, path: YamlPath) -> tuple[list[Any], Lines]:
+        result, lines = [], []
+        for index, child in enumerate(node.value):
+            value, inside = self.value(child, (*path, index))
+            result.append(value)
+            lines.append((child.start_mark.line + 1, inside))
+        return result, lines
 
-    def _mapping(self, node: yaml.MappingNode, path: YamlPath) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: YamlPath) -> tuple[dict[str, Any], Lines]:
         result: dict[str, Any] = {}
+        lines: dict[str, tuple[int, Lines]] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             key = self._key(key_node, path, line)
@@ -180,14 +193,14 @@ class _Builder:
                 continue
             here = (*path, key)
             if key in result:
-                self._refuse(line, here, f"duplicate key; it is already on line {self.lines[here]}")
+                self._refuse(line, here, f"duplicate key; it is already on line {lines[key][0]}")
                 continue
-            self.lines[here] = line
-            result[key] = self.value(value_node, here)
-        return result
+            result[key], inside = self.value(value_node, here)
+            lines[key] = (line, inside)
+        return result, lines
 
     def _key(self, node: yaml.Node, path: YamlPath, line: int) -> str | None:
-        if isinstance(node, yaml.ScalarNode) and (node.tag == f"{_TAG}str" or _is_word(node)):
+        if isinstance(node, yaml.ScalarNode) and (node.tag == _TEXT or _is_word(node)):
             return str(node.value)
         shown = str(node.value) if isinstance(node, yaml.ScalarNode) else "(not a word)"
         if node.tag == f"{_TAG}merge":

@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from cds_service.knowledge.files import Document, YamlPath
 
@@ -23,7 +23,7 @@ def validated(document: Document, shape: Any, data: Any) -> tuple[Any, list[str]
     Validated as JSON and strictly: lists may fill tuples and texts dates, but `1` never passes as true nor "8" as 8.
     """
     try:
-        return _adapter(shape).validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False), []
+        return _adapter(shape).validate_json(to_json(data), strict=True, by_alias=True, by_name=False), []
     except ValidationError as error:
         return None, _problems(document, shape, data, error)
 

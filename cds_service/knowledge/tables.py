@@ -32,30 +32,31 @@ def rows_of(document: Document) -> Iterator[tuple[str, Document]]:
             problem = document.problem(here, "expected a row with an `id` and a `version` of its own")
             yield f"{document.stem} row {index + 1}", replace(document, problems=(problem,))
             continue
-        yield row["id"], _rule(document, {k: v for k, v in table.items() if k != ROWS}, row, here)
+        yield row["id"], _rule(document, row, here)
 
 
-def _rule(document: Document, table: dict[str, Any], row: dict[str, Any], here: YamlPath) -> Document:
-    data, lines = dict(table), {path: line for path, line in document.lines.items() if path[0] != ROWS}
+def _rule(document: Document, row: dict[str, Any], here: YamlPath) -> Document:
+    """What the table says, with the row's own laid over or put behind it: data and lines alike."""
+    rows = document.lines[ROWS][1][here[-1]][1]
+    data, lines = _without_rows(document.data), _without_rows(document.lines)
     for key, value in row.items():
         before = data.get(key)
-        joined = key in _JOINED and isinstance(before, list) and isinstance(value, list)
-        offset = len(before) if joined and isinstance(before, list) else 0
-        data[key] = [*before, *value] if joined and isinstance(before, list) else value
-        at = (*here, key)
-        for path, line in document.lines.items():
-            if path[: len(at)] == at:
-                rest = path[len(at) :]
-                if offset and rest and isinstance(rest[0], int):
-                    rest = (rest[0] + offset, *rest[1:])
-                lines.setdefault((key, *rest), line) if offset and not rest else lines.update({(key, *rest): line})
+        line, inside = rows[key]
+        if key in _JOINED and isinstance(before, list) and isinstance(value, list):
+            data[key], lines[key] = [*before, *value], (lines[key][0], [*lines[key][1], *inside])
+        else:
+            data[key], lines[key] = value, (line, inside)
     return replace(document, content=_text(document, here), data=data, lines=lines)
+
+
+def _without_rows(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != ROWS}
 
 
 def _text(document: Document, here: YamlPath) -> bytes:
     """The lines of one row: what counts towards the length of a rule."""
     written = document.content.splitlines()
-    first = document.line(here) - 1
-    following = (*here[:-1], int(here[-1]) + 1)
-    last = document.line(following) - 1 if following in document.lines else len(written)
+    index, rows = int(here[-1]), document.lines[ROWS][1]
+    first = rows[index][0] - 1
+    last = rows[index + 1][0] - 1 if index + 1 < len(rows) else len(written)
     return b"\n".join(written[first:last])

@@ -40,6 +40,7 @@ KEYS = {
     "meds": "drugs that the patient is on",
     "more": "further resources, in the notation of tests/facts/notation.py",
     "orders": "[{drug, dose_mg, interval_h, route}]: active orders",
+    "person": "elements of the Patient besides, such as deceasedBoolean",
     "pregnant": "true: a pregnancy on record",
     "product": "the CAR-T product",
     "region": "US, EU, KR (the site, not in the chart)",
@@ -124,6 +125,7 @@ def _person(builder: Builder, given: Given, at: datetime) -> None:
     born = born.replace(year=born.year - given["age"])
     gender = given.get("gender") or ("female" if given.get("pregnant") else "male")
     builder.patient(given.get("born") or born.isoformat(), gender)
+    builder.made[-1] |= given.get("person") or {}
     if given.get("encounter"):
         builder.add("Encounter", status="in-progress", period={"start": (at - timedelta(days=6)).isoformat()})
         builder.made[-1]["id"] = given["encounter"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, Discriminator, Field, PrivateAttr, Tag, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from cds_service.contract import CALL_BYTES
 from cds_service.knowledge.model.base import Id, Model
@@ -66,30 +67,40 @@ class FactsFile(Model):
     of_drug: dict[Id, dict[Id, Id]] = Field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Found:
+    """What a catalogue was asked, with the answers: calls ask the same again and again."""
+
+    judging: dict[str, Mapping[str, FactDefinition]] = field(default_factory=dict)
+    named: dict[str, tuple[Named, ...]] = field(default_factory=dict)
+    names: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
+    inside: dict[tuple[str, str], tuple[Named, ...]] = field(default_factory=dict)
+
+
 class Catalogue(FactsFile):
     """The facts with the named statuses: what each fact names, reads and is made of follows from its source."""
 
     statuses: dict[Id, StatusSet] = Field(default_factory=dict)
-    _judging: dict[str, Mapping[str, FactDefinition]] = PrivateAttr(default_factory=dict)
-    _named: dict[str, tuple[Named, ...]] = PrivateAttr(default_factory=dict)
-    _inner: dict[tuple[str, str], tuple[Named, ...]] = PrivateAttr(default_factory=dict)
 
     def judging(self, drug: str) -> Mapping[str, FactDefinition]:
         """Every fact by name while a drug is judged: an alias is that drug's own."""
-        if drug not in self._judging:
+        if drug not in self.found.judging:
             own = {alias: self.facts[of[drug]] for alias, of in self.of_drug.items() if drug in of}
-            self._judging[drug] = {**self.facts, **own}
-        return self._judging[drug]
+            self.found.judging[drug] = {**self.facts, **own}
+        return self.found.judging[drug]
 
     def named(self, name: str) -> tuple[Named, ...]:
         """All that a fact names, also through the records, results, scales and computations that it names."""
-        if name not in self._named:
-            self._named[name] = tuple(self._reached(named_in(self.facts[name].source), set()))
-        return self._named[name]
+        if name not in self.found.named:
+            self.found.named[name] = tuple(self._reached(self._apart(named_in(self.facts[name].source)), set()))
+        return self.found.named[name]
 
     def names(self, name: str, *what: str) -> tuple[str, ...]:
         """The names of some kinds that a fact uses, each once, in order; facts that it needs keep their own."""
-        return tuple(dict.fromkeys(found.name for found in self.named(name) if found.what in what))
+        if (name, what) not in self.found.names:
+            told = (found.name for found in self.named(name) if found.what in what)
+            self.found.names[name, what] = tuple(dict.fromkeys(told))
+        return self.found.names[name, what]
 
     def reads(self, name: str) -> tuple[str, ...]:
         """The queries that a fact looks at itself, in order."""
@@ -124,21 +135,32 @@ class Catalogue(FactsFile):
         """All facts, each after those that it needs. Raises CycleError."""
         return tuple(TopologicalSorter({name: self.needs(name) for name in self.facts}).static_order())
 
+    @cached_property
+    def found(self) -> _Found:
+        """What was looked for before."""
+        return _Found()
+
     def _reached(self, names: Iterable[Named], seen: set[tuple[str, str]]) -> Iterator[Named]:
         for found in names:
-            what = found.what
-            if what == "query or records":
-                what = "query" if found.name in self.queries else "records"
-            yield found if what == found.what else replace(found, what=what)
-            if (what, found.name) not in seen and (inside := self._named_inside(what, found.name)):
-                seen.add((what, found.name))
+            yield found
+            if (found.what, found.name) not in seen and (inside := self._named_inside(found.what, found.name)):
+                seen.add((found.what, found.name))
                 yield from self._reached(inside, seen)
 
     def _named_inside(self, what: str, name: str) -> tuple[Named, ...]:
         """What the thing of this name itself names: several facts come by it."""
-        if (what, name) not in self._inner:
-            self._inner[what, name] = tuple(n for model in self._inside(what, name) for n in named_in(model))
-        return self._inner[what, name]
+        if (what, name) not in self.found.inside:
+            named = (n for model in self._inside(what, name) for n in named_in(model))
+            self.found.inside[what, name] = tuple(self._apart(named))
+        return self.found.inside[what, name]
+
+    def _apart(self, names: Iterable[Named]) -> Iterator[Named]:
+        """What may be a query or records is told apart."""
+        for found in names:
+            if found.what == "query or records":
+                yield replace(found, what="query" if found.name in self.queries else "records")
+            else:
+                yield found
 
     def _inside(self, what: str, name: str) -> tuple[BaseModel, ...]:
         if what == "records":

@@ -201,8 +201,6 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
         loaded = knowledge.load(settings.knowledge, settings.site)
         prepare()
         program = compiled(settings, loaded)
-    # What there is now is never garbage, and pages that no collection touches stay shared with the workers.
-    gc.freeze()
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
     with building(settings) if settings.pages is None else nullcontext() as awaited:
