@@ -125,7 +125,14 @@ def judge(
         return tuple(terms[name] for name in names)
 
     return Judge(
-        lab=Lab(sets(growth.grew), sets(growth.nothing), sets(growth.pending), sets(growth.unreadable)),
+        lab=Lab(
+            grew=(*sets(growth.grew), *sets(growth.named)),
+            named=sets(growth.named),
+            nothing=sets(growth.nothing),
+            pending=sets(growth.pending),
+            unreadable=sets(growth.unreadable),
+            contaminant=sets(growth.contaminant),
+        ),
         final=statuses[growth.final],
         preliminary=statuses[growth.preliminary],
         withdrawn=statuses[growth.withdrawn],

@@ -111,16 +111,19 @@ class ResultReading(Model):
 class Growth(Model):
     """What becomes of a culture: how its result is read, and when one is uncertain, old, cleared or pending.
 
-    `grew`, `nothing`, `pending` and `unreadable` are what results say; other words name what grew. What is in `early`
+    `grew`, `nothing`, `pending` and `unreadable` are what results say, `named` names what grew, and what is called a
+    `contaminant` alone is unclear, as are other words; a code with other words names what grew. What is in `early`
     counts also where the status is only `preliminary`; records that are `withdrawn` say nothing. A result of commensals
     alone needs as many sets within the window as `commensalSets`, and later negative sets, as many as `clearedBy`,
     clear a positive one.
     """
 
     grew: ValueSets
+    named: ValueSets
     nothing: ValueSets
     pending: ValueSets
     unreadable: ValueSets
+    contaminant: ValueSets
     early: ValueSets
     final: StatusId
     preliminary: StatusId
