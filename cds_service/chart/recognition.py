@@ -215,7 +215,9 @@ def _script(character: str) -> str:
 def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for value_set in value_sets:
         for text in value_set.text:
-            yield text, Phrase(value_set.id)
+            spelled = _spelled(text, languages) if value_set.international else ()
+            for each in dict.fromkeys((text, *spelled)):
+                yield each, Phrase(value_set.id)
         for exclusion in value_set.exclusions:
             if exclusion.text:
                 yield exclusion.text, Phrase(value_set.id, excludes=True)
@@ -233,6 +235,18 @@ def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[t
             yield text, Phrase(join=True)
         for text in language.times:
             yield text, Phrase(when=True)
+
+
+def _spelled(text: str, languages: Languages) -> Iterator[str]:
+    """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
+    word = fold(text)
+    for spelling in languages.spellings.values() if " " not in word else ():
+        ending = max((end for end in spelling.endings if word.endswith(end)), key=len, default="")
+        if ending:
+            stem = word.removesuffix(ending)
+            for letters, others in spelling.letters:
+                stem = stem.replace(letters, others)
+            yield stem + spelling.endings[ending]
 
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:

@@ -52,13 +52,21 @@ class Placeholders(Model):
     anywhere: Words
 
 
+class Spelling(Model):
+    """How a language writes an international word: its ending, then its letters, one replacement after the other."""
+
+    endings: dict[str, str]
+    letters: tuple[tuple[str, str], ...] = ()
+
+
 class Languages(Model):
-    """`rules/languages.yaml`."""
+    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
 
     reach: Reach
     languages: dict[Id, Language]
     placeholders: Placeholders
     abbreviations: Words
+    spellings: dict[Id, Spelling]
 
 
 class CodeFamily(Model):

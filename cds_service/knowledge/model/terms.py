@@ -52,11 +52,13 @@ class UnverifiedCode(Model):
 
 class ValueSet(Model):
     """Codes and words with one clinical meaning. One that only `qualifies` says nothing alone: a record of it and
-    nothing else is not understood by it."""
+    nothing else is not understood by it. Single words of one that is `international` are found in the spelling of every
+    language too: mycosis, mykose, micosi."""
 
     id: Id
     title: str
     qualifies: bool = False
+    international: bool = False
     status: Status
     version: Version
     date: date_
