@@ -24,6 +24,7 @@ class Lab:
 
     grew: Matchers
     named: Matchers
+    pathogen: Matchers
     nothing: Matchers
     pending: Matchers
     unreadable: Matchers
@@ -43,10 +44,12 @@ class Lab:
         return "pending" if culture.status == "registered" and not said_of(culture) else "unclear"
 
     def _is_sure(self, grown: list[Resource]) -> bool:
-        """Whether an organism is named, and no code beside it says that nothing grew."""
+        """Whether an organism is named, and no code beside it says that nothing grew; beside a contaminant, one that
+        seldom is one."""
         if any(codes_of(each) & NEGATIVE or each.raw.get("valueBoolean") is False for each in grown):
             return False
-        return any(_said(c, self.named) for each in grown for c in (*said_of(each), each.concept))
+        told = [c for each in grown for c in (*said_of(each), each.concept)]
+        return _any_said(told, self.pathogen if _any_said(told, self.contaminant) else self.named)
 
     def _is_doubted(self, culture: Resource, own: Outcome, parts: tuple[Resource, ...]) -> bool:
         """Whether the same result also says that nothing grew, or calls what grew a contaminant."""

@@ -128,6 +128,7 @@ def judge(
         lab=Lab(
             grew=(*sets(growth.grew), *sets(growth.named)),
             named=sets(growth.named),
+            pathogen=sets((growth.pathogen,)),
             nothing=sets(growth.nothing),
             pending=sets(growth.pending),
             unreadable=sets(growth.unreadable),

@@ -40,11 +40,13 @@ def value_of(part: Resource) -> Concept:
 
 
 def is_withheld(part: Resource) -> bool:
-    """Whether there is a value that nobody can see: masked, in error, or simply not there."""
-    if any(member.startswith("value") for member in part.raw) or part.raw.get("component"):
-        return False
-    reasons = {code for _, code in concept(part.raw.get("dataAbsentReason")).codes}
-    return not reasons & _NOT_TAKEN
+    """Whether it says itself that there is a value which nobody can see: masked, in error, unknown."""
+    return "dataAbsentReason" in part.raw and is_taken(part)
+
+
+def is_taken(part: Resource) -> bool:
+    """False where it says that nobody measured or asked."""
+    return not {code for _, code in concept(part.raw.get("dataAbsentReason")).codes} & _NOT_TAKEN
 
 
 def how_of(resource: Resource) -> tuple[Concept, ...]:
