@@ -22,7 +22,6 @@ from cds_service.facts.observed import how_of, is_taken, value_of
 from cds_service.facts.status import abatement
 from cds_service.knowledge.model import Grade, GradeRow, GradeSource, Scale
 
-
 _REMARK = re.compile(r"[(\[,;:–—-]")
 _BOUND = re.compile(r"[<>≤≥~/]")
 
@@ -145,7 +144,8 @@ def _rows(
             continue
         grade = _row_grade(scale, resource, value, reading)
         if resource.problem or resource.when is None or grade is None:
-            bad.append(f"{resource.ref}: {resource.problem or ('no grade' if resource.when else 'no usable time')}")
+            why = resource.problem or ("no grade" if resource.when else "no usable time")
+            bad.append(f"{resource.ref}: {why}")
             unread += [resource] if is_taken(resource) else []
         else:
             at = resource.when
@@ -165,7 +165,7 @@ def _row_grade(scale: Scale, row: Resource, value: Concept, reading: Reading) ->
 
 
 def _numeral(scale: Scale, value: Concept) -> int | None:
-    """The grade of a value that is only its number, in digits or letters, perhaps with a remark: "4 (life-threatening)".
+    """The grade of a value that is only its number, in digits or letters, with or without a remark, as in "4 (severe)".
     A remark with a number of its own may be a range or the grade before."""
     written = value.written.text or next((shown for _, _, shown in value.written.codings if shown), "")
     head, *rest = _REMARK.split(fold(written), maxsplit=1)
@@ -196,8 +196,8 @@ def _told_at(graded: Graded, moment: datetime) -> datetime:
 
 
 def unread_since(moment: datetime, series: Series, reach: timedelta) -> list[Resource]:
-    """The Observations of a grade that nobody can read and that are no older than what is documented then; where nothing
-    is, those of the last hours."""
+    """The Observations of a grade that nobody can read, no older than what is documented then; where nothing is, those
+    of the last hours."""
     told = grade_at(moment, series.grades)
     since = _told_at(told, moment) if told is not None else moment - reach
     return [row for row in series.unread if row.when is None or since <= row.when.end <= moment]

@@ -147,9 +147,8 @@ def _counted(
 
 def _is_infusion(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     """Whether a rate, or words of the drug or its dosage, say that it runs on."""
-    dosages = _dosages(record)
-    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
-    return bool(_rate(dosages)) or any(reading.terms[drugs.continuous].matches(words) for words in said)
+    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in _dosages(record))]
+    return bool(_rate(_dosages(record))) or any(reading.terms[drugs.continuous].matches(words) for words in said)
 
 
 def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Reading) -> bool:

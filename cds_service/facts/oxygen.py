@@ -83,8 +83,7 @@ def breathing(given: CrsGrade, low: datetime, high: datetime, reading: Reading) 
         seen.append(_Grade(flow_grade, words, False, next(t.ref for t in told if max(flows) in t.flows)))
         graded = flow_grade
     named = any(t.devices for t in told) or bool(procedures)
-    puzzles = [Puzzle(t.when.start, t.ref, words) for t in told for words in _puzzles(given, t, named, reading)]
-    puzzles += strange
+    puzzles = strange + [Puzzle(t.when.start, t.ref, why) for t in told for why in _puzzles(given, t, named, reading)]
     worst = [each for each in seen if each.grade == graded and graded]
     return Breathing(
         grade=max(graded, given.oxygen.low) if puzzles else graded,
@@ -137,14 +136,11 @@ def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> 
 
 def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[str]:
     """What stands beside a flow without a device and was not understood: it may name one."""
-    any_set = reading.terms[given.oxygen.device]
-    for how in how_of(resource):
-        if any_set.recognised(how).puzzle:
-            yield f"a flow with a device or method that is not understood ({how.label or 'no words'})"
-    for part in components_of(resource):
-        value = value_of(part)
-        if any_set.recognised(part.concept).puzzle or (not value.empty and any_set.recognised(value).puzzle):
-            yield f"a flow with a part that is not understood ({part.concept.label or 'no words'})"
+    beside = [(how, how) for how in how_of(resource)]
+    beside += [(part.concept, found) for part in components_of(resource) for found in (part.concept, value_of(part))]
+    for named, found in beside:
+        if (found is named or not found.empty) and reading.terms[given.oxygen.device].recognised(found).puzzle:
+            yield f"a flow beside what is not understood ({named.label or 'no words'})"
 
 
 def _tell_numbers(given: CrsGrade, part: Resource, told: _Told, reading: Reading) -> None:

@@ -52,8 +52,8 @@ class Scale(Model):
     """Grades that clinicians document with one code each, and the condition when its grade is not said.
 
     `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
-    A record that names one of the `others` has a grade of another scale. `numerals` are the ways to write a grade as all
-    that the value of a row says, but for what stands in brackets or after a dash.
+    A record that names one of the `others` has a grade of another scale. `numerals` are the ways to write a grade as
+    all that the value of a row says, but for what stands in brackets or after a dash.
     """
 
     title: str

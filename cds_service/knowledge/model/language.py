@@ -46,10 +46,13 @@ class Language(Model):
 
 
 class Placeholders(Model):
-    """Words that say nothing: where they are all that is said, or wherever they stand."""
+    """Words that say nothing: where they are all that is said, or wherever they stand. `nothing` and `things` make what
+    says nothing together: "other" and "allergy", "see" and "note"; at least one word of `nothing` is among them."""
 
     whole: Words
     anywhere: Words
+    nothing: Words
+    things: Words
 
 
 class Spelling(Model):
