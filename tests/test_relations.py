@@ -7,63 +7,33 @@ import copy
 import json
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cds_service.contract import SERVICES
-from cds_service.knowledge import load
-from cds_service.service import Service
-from cds_service.web.door import read_call
 from tests.facts.notation import PATIENT
 from tests.facts.rewritten import FORMS, PUZZLES, local_site, puzzles, recoded, reworded
 from tests.support.calmer import calmer, tone
 from tests.support.cards import explanation, outlines
-from tests.support.charts import site
-from tests.support.examples import example_calls
-from tests.support.vignettes import vignettes
+from tests.support.places import Asked, Cards, Places, answer, every_chart
 
 EACH = int(os.environ.get("RELATIONS", "3"))
 Call = Mapping[str, Any]
-_SERVICE_OF = {hook: service_id for service_id, hook in SERVICES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A chart as a request, and the site where it plays."""
-
-    name: str
-    place: str
-    call: Call
 
 
 class Answers:
-    """Every example and vignette, and what services say to them."""
+    """Every example and vignette, and what services say to them; `coded` is a site with local codes."""
 
-    def __init__(self, coded: str) -> None:
-        self.coded = coded
-        self._services: dict[str, Service] = {}
-        self.asked = tuple(self._all())
+    def __init__(self, coded: Path, places: Path) -> None:
+        self.coded = local_site(coded)
+        self._places = Places(places)
+        self.asked = tuple(each for each in every_chart(self._places) if each.kind in ("examples", "vignettes"))
 
-    def _all(self) -> Iterator[Asked]:
-        templates = self.service("us").program.templates
-        for name, _, call in example_calls(lambda hook: templates):
-            yield Asked(name, "us", call)
-        for vignette in vignettes():
-            yield Asked(vignette.id, site(vignette.given), vignette.call(templates))
-
-    def service(self, place: str) -> Service:
-        if place not in self._services:
-            self._services[place] = Service.start(load(site=place))
-        return self._services[place]
-
-    def cards(self, place: str, call: Call) -> list[dict[str, Any]]:
-        hook = str(call["hook"])
-        read = read_call(_SERVICE_OF[hook], hook, json.dumps(call).encode(), allow_evaluation_time=True)
-        assert read.evaluation_time is not None
-        cards: list[dict[str, Any]] = self.service(place).answer(read, read.evaluation_time)["cards"]
+    def cards(self, place: str, call: Call) -> Cards:
+        status, cards = answer(self._places.service(place), call)
+        assert status == 200
         return cards
 
     def sample(self, what: str) -> list[Asked]:
@@ -73,7 +43,7 @@ class Answers:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    return Answers(local_site(tmp_path_factory.mktemp("coded")))
+    return Answers(tmp_path_factory.mktemp("coded"), tmp_path_factory.mktemp("places"))
 
 
 def rewritten(call: Call, change: Callable[[Any], Any]) -> Call:
@@ -81,7 +51,7 @@ def rewritten(call: Call, change: Callable[[Any], Any]) -> Call:
     return {**call, "prefetch": {key: change(value) for key, value in call["prefetch"].items()}}
 
 
-def told(cards: list[dict[str, Any]]) -> list[Any]:
+def told(cards: Cards) -> list[Any]:
     """Decision, indicator, rule, dose and offers of each card, and the values of the facts behind it."""
     facts = [[(f["name"], f["value"]) for f in explanation(card).get("facts", ())] for card in cards]
     return list(zip(outlines(cards), facts, strict=True))

@@ -90,6 +90,7 @@ class Recogniser:
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         self._lexicon = Lexicon(_phrases(told, languages))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
+        self._parts = _parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
         self._scripts = frozenset(script.upper() for script in scripts)
@@ -145,8 +146,23 @@ class Recogniser:
         return not any(meaning.by_code for meaning in meanings.values())
 
     def _says_nothing(self, texts: Iterable[str]) -> bool:
-        """Whether all of these words are a placeholder, although a value set of answers may hold it ("see comment")."""
-        return all(words_of(fold(text)) in self._whole for text in texts if text)
+        """Whether all of these words are a placeholder, although a value set may hold some of them ("see comment",
+        "patient intubated, cannot answer")."""
+        said = [text for text in texts if text]
+        return all(self._is_placeholder(words_of(fold(text))) or self._anywhere.mentions(text) for text in said)
+
+    def _is_placeholder(self, words: tuple[str, ...]) -> bool:
+        """Whether words are one that is listed, or only made of parts that say nothing."""
+        if words in self._whole:
+            return True
+        at, told = 0, False
+        while at < len(words):
+            found = self._parts.get(words[at], ())
+            part = next((part for part in found if words[at : at + len(part[0])] == part[0]), None)
+            if part is None:
+                return False
+            at, told = at + len(part[0]), told or part[1]
+        return told
 
     def _read(self, text: str, contradicted: bool) -> dict[str, Meaning]:
         told: dict[str, Meaning] = {}
@@ -180,7 +196,7 @@ class Recogniser:
         letters = [c for c in folded if c.isalpha()]
         if not letters:
             return "no words"
-        if words in self._whole or self._anywhere.mentions(text):
+        if self._is_placeholder(words) or self._anywhere.mentions(text):
             return "words that say nothing"
         if text.strip().upper() in self._short:
             return ""
@@ -216,7 +232,7 @@ def _script(character: str) -> str:
 def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     """Each text with what it stands for; texts that stand for the same share it."""
     for value_set in value_sets:
-        yield from _alike(value_set.text, Phrase(value_set.id, qualifies=value_set.qualifies))
+        yield from _alike(_texts(value_set, languages), Phrase(value_set.id, qualifies=value_set.qualifies))
         excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
         yield from _alike(excluded, Phrase(value_set.id, excludes=True))
     for language in languages.languages.values():
@@ -228,6 +244,35 @@ def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[t
         yield from _alike(language.turns, Phrase(turn=True))
         yield from _alike(language.joins, Phrase(join=True))
         yield from _alike(language.times, Phrase(when=True))
+
+
+def _texts(value_set: ValueSet, languages: Languages) -> Iterator[str]:
+    """Its words, those of an international one in the spelling of every language."""
+    for text in value_set.text:
+        yield from dict.fromkeys((text, *(_spelled(text, languages) if value_set.international else ())))
+
+
+def _spelled(text: str, languages: Languages) -> Iterator[str]:
+    """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
+    word = fold(text)
+    for spelling in languages.spellings.values() if " " not in word else ():
+        ending = max((end for end in spelling.endings if word.endswith(end)), key=len, default="")
+        if ending:
+            stem = word.removesuffix(ending)
+            for letters, others in spelling.letters:
+                stem = stem.replace(letters, others)
+            yield stem + spelling.endings[ending]
+
+
+def _parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tuple[tuple[str, ...], bool]]]:
+    """Parts of placeholders by their first word, the longest first; whether each says that nothing is known."""
+    found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
+    for texts, tells in ((nothing, True), (things, False)):
+        for words in dict.fromkeys(words_of(fold(text)) for text in texts):
+            found.setdefault(words[0], []).append((words, tells))
+    for parts in found.values():
+        parts.sort(key=lambda part: -len(part[0]))
+    return found
 
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:

@@ -137,11 +137,15 @@ def _cues(hits: Sequence[Hit], first: int) -> list[Hit]:
         if any(taken.get(at, span) != span for at in range(*span)):
             continue
         taken.update(dict.fromkeys(range(*span), span))
-        cue = hit.phrase.cue
-        backward = first < hit.start
-        if span not in kept or (cue is not None and (cue.side == "after") is backward):
+        if span not in kept or _fit(hit, first) >= _fit(kept[span], first):
             kept[span] = hit
     return sorted(kept.values(), key=lambda h: h.start)
+
+
+def _fit(hit: Hit, first: int) -> tuple[bool, int]:
+    """How well one way to read a cue fits where it stands: it looks to where a phrase is, and reaches far."""
+    cue = hit.phrase.cue
+    return (cue is not None and (cue.side == "after") is (first < hit.start), cue.reach if cue else 0)
 
 
 def trailing_cue(hits: Sequence[Hit], begin: int, words: Sequence[str], clauses: Sequence[int]) -> Cue | None:

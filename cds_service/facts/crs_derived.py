@@ -7,9 +7,11 @@ no number here, so only support counts. Without fever there is no CRS, unless so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cds_service.facts.graded import documented, unread_since
 from cds_service.facts.model import Fact, Reading
+from cds_service.facts.observed import value_of
 from cds_service.facts.support import Support, support_at
 from cds_service.knowledge.model import CrsGrade
 
@@ -78,10 +80,14 @@ def bounding(given: CrsGrade) -> tuple[str, ...]:
 def _open(
     given: CrsGrade, seen: Support, moment: datetime, reading: Reading
 ) -> tuple[datetime | None, tuple[str, ...]]:
-    """Since when something may mean a higher grade, and what: a drug now, a device since it was recorded."""
+    """Since when something may mean a higher grade, and what: a drug now, a device since it was recorded, a grade that
+    nobody can read."""
     gaps = reading.chart.gaps((given.administrations,))
-    why = (*(str(p) for p in seen.oxygen.puzzles), *seen.drugs.doubtful, *gaps)
-    times = [p.at for p in seen.oxygen.puzzles]
+    reach = timedelta(hours=reading.windows[given.vasopressors.open_within])
+    rows = unread_since(moment, documented(given.scale, given.conditions, reading), reach)
+    unread = [f"{row.ref}: a grade that is not understood ({value_of(row).label or 'nothing is said'})" for row in rows]
+    why = (*(str(p) for p in seen.oxygen.puzzles), *seen.drugs.doubtful, *unread, *gaps)
+    times = [*(p.at for p in seen.oxygen.puzzles), *(row.when.end if row.when else moment for row in rows)]
     if seen.drugs.doubtful or gaps:
         times.append(moment)
     return max(times, default=None), why

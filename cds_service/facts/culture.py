@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -19,30 +19,42 @@ _RESULTS: Final = ("Observation", "DiagnosticReport")
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """How results are read: what says that something grew, that nothing did, that it is to come, or nothing at all."""
+    """How results are read: what says that something grew, that nothing did, that it is to come, or nothing at all;
+    `named` names what grew, and a `contaminant` is called one."""
 
     grew: Matchers
+    named: Matchers
     nothing: Matchers
     pending: Matchers
     unreadable: Matchers
+    contaminant: Matchers
 
     def outcome(self, culture: Resource, parts: tuple[Resource, ...]) -> Outcome:
-        """What a culture and its parts say together. Growth beside a "no" of its own is unclear."""
+        """What a culture and its parts say together. Growth beside a "no" of its own is unclear, unless its words name
+        what grew: one of two bottles, or a report that was amended."""
         own = self._own(culture)
         others = [self._part(part) for part in parts]
         if own == "growth" or "growth" in others:
-            return "unclear" if own == "none" or self._says_none(culture) else "growth"
+            grown = [culture, *(part for part, said in zip(parts, others, strict=True) if said == "growth")]
+            return "growth" if self._is_sure(grown) or not self._is_doubted(culture, own, parts) else "unclear"
         for said in (own, *others):
             if said in ("none", "pending"):
                 return said
         return "pending" if culture.status == "registered" and not said_of(culture) else "unclear"
 
-    def _says_none(self, culture: Resource) -> bool:
-        return (
-            any(_said(c, self.nothing) for c in said_of(culture))
-            or bool(codes_of(culture) & NEGATIVE)
-            or culture.raw.get("valueBoolean") is False
-        )
+    def _is_sure(self, grown: list[Resource]) -> bool:
+        """Whether an organism is named, and no code beside it says that nothing grew."""
+        if any(codes_of(each) & NEGATIVE or each.raw.get("valueBoolean") is False for each in grown):
+            return False
+        told = [c for each in grown for c in (*said_of(each), each.concept)]
+        return _any_said(told, self.named)
+
+    def _is_doubted(self, culture: Resource, own: Outcome, parts: tuple[Resource, ...]) -> bool:
+        """Whether the same result also says that nothing grew, or calls what it does not name a contaminant."""
+        said = said_of(culture)
+        denied = bool(codes_of(culture) & NEGATIVE) or culture.raw.get("valueBoolean") is False
+        told = (*said, *(c for part in parts for c in said_of(part)))
+        return own == "none" or denied or _any_said(said, self.nothing) or _any_said(told, self.contaminant)
 
     def _says_growth(self, culture: Resource) -> bool:
         found, codes = said_of(culture), codes_of(culture)
@@ -69,21 +81,22 @@ class Lab:
         found = said_of(culture)
         denied = any(m.recognised(c).denies(m.id) for c in found for m in self.grew)
         no = any(_said(c, self.nothing) for c in found) or culture.raw.get("valueBoolean") is False
-        if any(_said(c, self.unreadable) for c in found) and not no:
+        if _any_said(found, (*self.unreadable, *self.contaminant)) and not no:
             return "unclear"
         if no or denied or codes_of(culture) & NEGATIVE:
             return "none"
         return "pending" if any(_said(c, self.pending) for c in found) else "unclear"
 
     def _names_other(self, value: Concept) -> bool:
-        """Whether words of a result that no value set knows can only be the name of what grew."""
-        if value.empty or not (value.text or value.displays):
+        """Whether a coded result whose words no value set knows can only be what grew: a code is chosen, and codes of
+        other results are few. Free words may say anything, such as that there is no result."""
+        if not (value.text or value.displays):
             return False
         known = self.grew[0].recognised(value)
-        told = (*self.grew, *self.nothing, *self.pending, *self.unreadable)
+        told = (*self.grew, *self.nothing, *self.pending, *self.unreadable, *self.contaminant)
         if any(known.denies(m.id) for m in self.nothing):
             return True  # "not sterile"
-        return not known.puzzle and not any(m.id in known.meanings for m in told)
+        return bool(value.codes) and not known.puzzle and not any(m.id in known.meanings for m in told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,10 @@ def _concluded(report: Resource) -> Iterator[Concept]:
 
 def _said(found: Concept, matchers: Matchers) -> bool:
     return any(m.recognised(found).says(m.id) for m in matchers)
+
+
+def _any_said(found: Iterable[Concept], matchers: Matchers) -> bool:
+    return any(_said(each, matchers) for each in found)
 
 
 def _listed(raw: Mapping[str, Any], element: str) -> list[Mapping[str, Any]]:

@@ -7,18 +7,23 @@ before it, newest first; of two for the same time the higher. Its age counts fro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.words import fold, words_of
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Reading, refs, unknown
-from cds_service.facts.observed import how_of, value_of
+from cds_service.facts.observed import how_of, is_taken, value_of
 from cds_service.facts.status import abatement
 from cds_service.knowledge.model import Grade, GradeRow, GradeSource, Scale
+
+_REMARK = re.compile(r"[(\[,;:–—-]")
+_BOUND = re.compile(r"[<>≤≥~/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,13 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Every documented grade of a scale, a line for each record that could not be used, and the active records whose
-    grade is one of another scale."""
+    """Every documented grade of a scale, a line for each record that could not be used, the active records whose grade
+    is one of another scale, and the Observations whose grade nobody can read."""
 
     grades: tuple[Graded, ...]
     unusable: tuple[str, ...]
     others: tuple[Resource, ...]
+    unread: tuple[Resource, ...]
 
 
 def documented(scale: str, query: str, reading: Reading) -> Series:
@@ -63,6 +69,7 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
     found: list[Graded] = []
     bad: list[str] = []
     others: list[Resource] = []
+    unread: list[Resource] = []
     sets = (*(reading.terms[g.in_] for g in scale.grades), reading.terms[scale.ungraded])
     for resource in reading.chart.found(query, sets):
         if reading.is_(scale.disproven, resource):
@@ -85,8 +92,8 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
             ended = _end(resource, written, scale, reading)
             found.append(Graded(grade, start.start, ended, min(written, reading.now), resource))
     if scale.rows is not None:
-        _rows(scale, scale.rows, reading, found, bad, others)
-    return Series(tuple(found), tuple(bad), tuple(others))
+        _rows(scale, scale.rows, reading, found, bad, others, unread)
+    return Series(tuple(found), tuple(bad), tuple(others), tuple(unread))
 
 
 def _grade_of(scale: Scale, condition: Resource, reading: Reading) -> int | None:
@@ -119,7 +126,13 @@ def _is_other(scale: Scale, said: Iterable[Concept], reading: Reading) -> bool:
 
 
 def _rows(
-    scale: Scale, rows: GradeRow, reading: Reading, found: list[Graded], bad: list[str], others: list[Resource]
+    scale: Scale,
+    rows: GradeRow,
+    reading: Reading,
+    found: list[Graded],
+    bad: list[str],
+    others: list[Resource],
+    unread: list[Resource],
 ) -> None:
     """The grades that Observations hold: each from its time on."""
     for resource in reading.chart.found(rows.from_, (reading.terms[rows.in_],)):
@@ -131,7 +144,9 @@ def _rows(
             continue
         grade = _row_grade(scale, resource, value, reading)
         if resource.problem or resource.when is None or grade is None:
-            bad.append(f"{resource.ref}: {resource.problem or ('no grade' if resource.when else 'no usable time')}")
+            why = resource.problem or ("no grade" if resource.when else "no usable time")
+            bad.append(f"{resource.ref}: {why}")
+            unread += [resource] if is_taken(resource) else []
         else:
             at = resource.when
             found.append(Graded(grade, at.start, None, min(at.end, reading.now), resource, once=True))
@@ -145,7 +160,20 @@ def _row_grade(scale: Scale, row: Resource, value: Concept, reading: Reading) ->
     if number is not None:
         highest = max(g.grade for g in scale.grades)
         return int(number) if number == int(number) and 0 <= number <= highest else None
-    return _in((*scale.grades, *scale.bare), value, reading)
+    told = _in((*scale.grades, *scale.bare), value, reading)
+    return told if told is not None else _numeral(scale, value)
+
+
+def _numeral(scale: Scale, value: Concept) -> int | None:
+    """The grade of a value that is only its number, in digits or letters, with or without a remark, as in "4 (severe)".
+    A remark with a number of its own may be a range or the grade before."""
+    written = value.written.text or next((shown for _, _, shown in value.written.codings if shown), "")
+    head, *rest = _REMARK.split(fold(written), maxsplit=1)
+    spelled = {words_of(fold(text)): numeral.grade for numeral in scale.numerals for text in numeral.text}
+    remark = words_of(rest[0]) if rest else ()
+    if _BOUND.search(written) or any((word,) in spelled or word.isdecimal() for word in remark):
+        return None
+    return spelled.get(words_of(head))
 
 
 def _end(resource: Resource, written: datetime, scale: Scale, reading: Reading) -> datetime | None:
@@ -165,6 +193,14 @@ def grade_at(moment: datetime, series: Sequence[Graded]) -> Graded | None:
 def _told_at(graded: Graded, moment: datetime) -> datetime:
     """When a grade was last known to be told by a moment: an Observation is newer than a problem written before it."""
     return graded.recorded if graded.recorded <= moment else graded.start
+
+
+def unread_since(moment: datetime, series: Series, reach: timedelta) -> list[Resource]:
+    """The Observations of a grade that nobody can read, no older than what is documented then; where nothing is, those
+    of the last hours."""
+    told = grade_at(moment, series.grades)
+    since = _told_at(told, moment) if told is not None else moment - reach
+    return [row for row in series.unread if row.when is None or since <= row.when.end <= moment]
 
 
 def documented_grade(name: str, source: GradeSource) -> Find:

@@ -150,7 +150,14 @@ def judge(
 
     never = [name for organisms in growth.lasting for name in organisms.in_]
     return Judge(
-        lab=Lab(sets(growth.grew), sets(growth.nothing), sets(growth.pending), sets(growth.unreadable)),
+        lab=Lab(
+            grew=(*sets(growth.grew), *sets(growth.named)),
+            named=sets(growth.named),
+            nothing=sets(growth.nothing),
+            pending=sets(growth.pending),
+            unreadable=sets(growth.unreadable),
+            contaminant=sets((growth.contaminants.named,)),
+        ),
         final=statuses[growth.final],
         preliminary=statuses[growth.preliminary],
         withdrawn=statuses[growth.withdrawn],

@@ -18,6 +18,7 @@ from cds_service.facts.model import Reading
 from cds_service.knowledge.model import CrsGrade, Vasopressors
 
 PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "counted", "uncounted", "for the heart", "not understood"
+IF_INFUSED = "counted where it is infused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
         told = ((record, list(_drugs_of(given.vasopressors, record, reading))) for record in records)
         return [(record, drugs) for record, drugs in told if drugs]
 
-    for record, drugs in reading.chart.remember(given.administrations, ("infused", reading.select), of_them):
+    for record, named in reading.chart.remember(given.administrations, ("infused", reading.select), of_them):
+        drugs = list(_counted(given.vasopressors, record, named, reading))
         if _elsewhere(given.vasopressors, record, _dosages(record), reading):
             continue
         if record.problem or (record.when is None and reading.is_(given.given, record)):
@@ -130,6 +132,23 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
             told = (_order_of(record), record, record.when.start if end else record.when.end)
             rows += [_Row(kind, drug, *told, end.end if end else None, _rate(_dosages(record))) for kind, drug in drugs]
     return rows, spoiled
+
+
+def _counted(
+    drugs: Vasopressors, record: Resource, named: Iterable[tuple[str, str]], reading: Reading
+) -> Iterator[tuple[str, str]]:
+    """The drugs of an administration; one that counts as an infusion only where the record is of one."""
+    for kind, drug in named:
+        if kind != IF_INFUSED:
+            yield kind, drug
+        elif reading.is_(drugs.under_way, record) or _is_infusion(drugs, record, reading):
+            yield PRESSOR, drug
+
+
+def _is_infusion(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
+    """Whether a rate, or words of the drug or its dosage, say that it runs on."""
+    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in _dosages(record))]
+    return bool(_rate(_dosages(record))) or any(reading.terms[drugs.continuous].matches(words) for words in said)
 
 
 def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Reading) -> bool:
@@ -148,15 +167,16 @@ def _drugs_of(drugs: Vasopressors, record: Resource, reading: Reading) -> Iterat
     """The kinds and substances of a record: those of its ingredients, else those of what it is called."""
     terms = reading.terms
     named = (*record.ingredients, record.concept)
-    sets = ((PRESSOR, terms[drugs.in_]), (UNCOUNTED, terms[drugs.uncounted]), (INOTROPE, terms[drugs.inotropes]))
+    kinds = {PRESSOR: drugs.in_, UNCOUNTED: drugs.uncounted, INOTROPE: drugs.inotropes, IF_INFUSED: drugs.if_infused}
     found: dict[tuple[str, str], None] = {}
     for said in named:
         if said is record.concept and found:
             break
-        for kind, matcher in sets:
-            if matcher.matches(said):
-                found[kind, _substance(drugs, said, reading)] = None
-    if not found and any(terms[drugs.in_].recognised(said).puzzle for said in named):
+        drug = _substance(drugs, said, reading)
+        mine = [kind for kind, name in kinds.items() if terms[name].matches(said)]
+        found.update({(kind, drug): None for kind in mine if kind != IF_INFUSED or PRESSOR not in mine})
+    unclear = terms[drugs.unclear]
+    if not found and any(unclear.matches(said) or unclear.recognised(said).puzzle for said in named):
         found[UNKNOWN, record.concept.label or record.ref] = None
     yield from found
 
@@ -248,7 +268,7 @@ def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Read
         when = order.when
         if when is None or not low <= when.end <= moment or not reading.is_(drugs.ordered, order):
             continue
-        kinds = {kind: drug for kind, drug in _drugs_of(drugs, order, reading) if kind in (PRESSOR, UNCOUNTED)}
+        kinds = {kind: drug for kind, drug in _drugs_of(drugs, order, reading) if kind != INOTROPE}
         if kinds and _continuous(drugs, order, reading):
             lines += [f"{order.ref}: {drug} is ordered and may be running" for drug in kinds.values()]
     return tuple(lines)
@@ -271,9 +291,10 @@ def _continuous(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:
         return False
     notes = order.raw.get("note")
     texts = [n.get("text") for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
-    said = [order.concept, *(concept({"text": text}) for text in (*texts, *(d.get("text") for d in dosages)))]
+    notes_say = [concept({"text": text}) for text in texts]
+    said = [order.concept, *notes_say, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
     if any(reading.terms[drugs.not_started].matches(words) for words in said):
         return False
     if _elsewhere(drugs, order, dosages, reading):
         return False
-    return bool(_rate(dosages)) or any(reading.terms[drugs.continuous].matches(words) for words in said)
+    return _is_infusion(drugs, order, reading) or any(reading.terms[drugs.continuous].matches(n) for n in notes_say)

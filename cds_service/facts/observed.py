@@ -9,6 +9,8 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted, UnitTable
 from cds_service.chart.vocabulary import Concept, concept
 
+# HL7 data-absent-reason: the standard's codes for what nobody measured or asked. Any other reason hides a value.
+_NOT_TAKEN = frozenset({"not-performed", "not-asked", "asked-declined", "not-applicable"})
 _WITH_UNIT = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s?([^\W\d_]{1,12}(?:/[^\W\d_]{1,12})?|%)")
 
 
@@ -35,6 +37,16 @@ def value_of(part: Resource) -> Concept:
     """The value in codes or words; an empty concept where it is a number, or where there is none."""
     written = part.raw.get("valueCodeableConcept")
     return concept(written if isinstance(written, dict) else {"text": part.text("valueString")})
+
+
+def is_withheld(part: Resource) -> bool:
+    """Whether it says itself that there is a value which nobody can see: masked, in error, unknown."""
+    return "dataAbsentReason" in part.raw and is_taken(part)
+
+
+def is_taken(part: Resource) -> bool:
+    """False where it says that nobody measured or asked."""
+    return not {code for _, code in concept(part.raw.get("dataAbsentReason")).codes} & _NOT_TAKEN
 
 
 def how_of(resource: Resource) -> tuple[Concept, ...]:

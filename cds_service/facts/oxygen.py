@@ -15,7 +15,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.times import When
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
-from cds_service.facts.observed import how_of, numbers_in, parts_of, value_of, words_of
+from cds_service.facts.observed import components_of, how_of, is_withheld, numbers_in, parts_of, value_of, words_of
 from cds_service.facts.quantity import quantity_of
 from cds_service.knowledge.model import CrsGrade, Device, Oxygen
 
@@ -83,8 +83,7 @@ def breathing(given: CrsGrade, low: datetime, high: datetime, reading: Reading) 
         seen.append(_Grade(flow_grade, words, False, next(t.ref for t in told if max(flows) in t.flows)))
         graded = flow_grade
     named = any(t.devices for t in told) or bool(procedures)
-    puzzles = [Puzzle(t.when.start, t.ref, words) for t in told for words in _puzzles(given, t, named, reading)]
-    puzzles += strange
+    puzzles = strange + [Puzzle(t.when.start, t.ref, why) for t in told for why in _puzzles(given, t, named, reading)]
     worst = [each for each in seen if each.grade == graded and graded]
     return Breathing(
         grade=max(graded, given.oxygen.low) if puzzles else graded,
@@ -118,17 +117,30 @@ def _all_told(given: CrsGrade, reading: Reading) -> list[_Told]:
 
 
 def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> _Told:
-    told = _Told(resource.ref, when)
+    told, hows = _Told(resource.ref, when), how_of(resource)
     for part in parts_of(resource):
         _tell_numbers(given, part, told, reading)
+        about = any(reading.terms[name].matches(part.concept) for name in (given.oxygen.device, given.flow.in_))
         if not (value := value_of(part)).empty:
-            about = any(reading.terms[name].matches(part.concept) for name in (given.oxygen.device, given.flow.in_))
             _tell_device(given, value, told, reading, about)
         elif part.raw.get("valueBoolean") is True:
             _tell_device(given, part.concept, told, reading, reading.terms[given.oxygen.device].matches(part.concept))
-    for how in how_of(resource):
+        elif about and not hows and is_withheld(part):
+            told.puzzles.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
+    for how in hows:
         _tell_device(given, how, told, reading, False)
+    if any(told.flows) and not told.devices:
+        told.puzzles += _unnamed(given, resource, reading)
     return told
+
+
+def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[str]:
+    """What stands beside a flow without a device and was not understood: it may name one."""
+    beside = [(how, how) for how in how_of(resource)]
+    beside += [(part.concept, found) for part in components_of(resource) for found in (part.concept, value_of(part))]
+    for named, found in beside:
+        if (found is named or not found.empty) and reading.terms[given.oxygen.device].recognised(found).puzzle:
+            yield f"a flow beside what is not understood ({named.label or 'no words'})"
 
 
 def _tell_numbers(given: CrsGrade, part: Resource, told: _Told, reading: Reading) -> None:
@@ -227,7 +239,9 @@ def _procedures(
             seen.append(_Grade(device.grade, device.words, device.by_flow, procedure.ref, presumed))
         elif procedure.when is not None:
             what = f"a procedure that may support breathing ({procedure.concept.label or 'no words'})"
-            strange.append(Puzzle(procedure.when.start, procedure.ref, what))
+            # What is in progress is so now, whatever was written since it began.
+            since = high if reading.is_(oxygen.under_way, procedure) else procedure.when.start
+            strange.append(Puzzle(since, procedure.ref, what))
     return seen, airway, strange
 
 

@@ -8,7 +8,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts.model import Reading
 from cds_service.facts.status import Holds
-from cds_service.facts.substances import concepts_of
+from cds_service.facts.substances import concepts_of, names_nothing
 from cds_service.knowledge.model import Selection
 
 Puzzles = Callable[[Reading], Sequence[str]]
@@ -29,6 +29,8 @@ def puzzles(
     fits = tuple(statuses[name] for name in selection.status or ())
     gone = tuple(statuses[name] for name in (*(selection.unless or ()), *(rule.unless or ())))
     unclear = tuple(terms[name] for name in rule.in_ or ())
+    nameless = terms[rule.nameless] if rule.nameless else None
+    named_by = tuple(terms[name] for name in rule.named_by or ())
     name = rule.within or selection.within
     hours = windows[name] if name else None
     query, any_set = selection.from_, next(iter(terms.values()))
@@ -45,6 +47,9 @@ def puzzles(
         if unclear:
             maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
+        if nameless is not None:
+            open_ = (r for r in reading.chart.of(query) if names_nothing(r, nameless, named_by))
+            told += [f"{r.ref} names no substance: {shown(r.concept)}" for r in open_ if counts(r, reading)]
         return told
 
     return lines

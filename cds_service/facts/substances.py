@@ -47,6 +47,14 @@ def notes_of(allergy: Resource) -> Sequence[Concept]:
     return allergy.remember("notes", _notes)
 
 
+def names_nothing(allergy: Resource, unspecific: Matcher, named_by: Sequence[Matcher]) -> bool:
+    """Whether an allergy names only an unspecific class ("drug allergy"), and its notes no substance that is known."""
+    named = [each for each in concepts_of(allergy) if not each.empty]
+    if not named or not all(unspecific.names(each) for each in named):
+        return False
+    return not any(_says(said, named_by) for said in allergy.remember("notes", _notes))
+
+
 def _notes(allergy: Resource) -> Sequence[Concept]:
     written = allergy.raw.get("note")
     notes = [n.get("text") for n in written if isinstance(n, Mapping)] if isinstance(written, list) else []

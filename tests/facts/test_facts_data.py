@@ -1,8 +1,9 @@
 """Every case of tests/data/facts/*.yaml: a small chart in, and what its facts and its first card must be.
 
-`expect` maps facts to values, `unknown`, `not-false` (unknown or true), `not-true`, or `{near: number, within: share}`;
-`decision` is the first card's decision and indicator. `base: refractory` starts from `house.REFRACTORY` instead of an
-empty chart. `source` quotes the references.
+`each` repeats a case for each of its texts, written {each} in the chart. `expect` maps facts to values, `unknown`,
+`not-false` (unknown or true), `not-true`, or `{near: number, within: share}`; `decision` is the first card's decision
+and indicator. `base: refractory` starts from `house.REFRACTORY` instead of an empty chart. `source` quotes the
+references.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tests.facts.notation import patient
 DATA = Path(__file__).parents[1] / "data" / "facts"
 KEYS = {
     "name", "source", "base", "patient", "given", "draft", "prefetch", "missing", "hook", "encounter", "site",
-    "expect", "decision",
+    "expect", "decision", "each",
 }  # fmt: skip
 
 
@@ -29,7 +30,19 @@ def _cases() -> Iterator[Any]:
         for case in yaml.safe_load(path.read_text(encoding="utf-8")):
             unknown = set(case) - KEYS
             assert not unknown, f"{path.name}: {case['name']}: unknown keys {sorted(unknown)}; there are {sorted(KEYS)}"
-            yield pytest.param(case, id=f"{path.stem}: {case['name']}")
+            if "each" not in case:
+                yield pytest.param(case, id=f"{path.stem}: {case['name']}")
+            for text in case.get("each", ()):
+                yield pytest.param(_filled(case, text), id=f"{path.stem}: {case['name']}: {text}")
+
+
+def _filled(written: Any, text: str) -> Any:
+    """A case with a text where {each} is written."""
+    if isinstance(written, dict):
+        return {key: _filled(value, text) for key, value in written.items() if key != "each"}
+    if isinstance(written, list):
+        return [_filled(value, text) for value in written]
+    return written.replace("{each}", text) if isinstance(written, str) else written
 
 
 def _case(written: Mapping[str, Any]) -> Case:

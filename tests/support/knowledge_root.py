@@ -95,7 +95,8 @@ languages:
     active: []
     turns: [but]
     joins: [with]
-placeholders: {whole: [unknown], anywhere: [not on file]}
+placeholders: {whole: [unknown], anywhere: [not on file], nothing: [other], things: [allergy]}
+spellings: {}
 abbreviations: [RA]
 """,
     "rules/regions.yaml": """\

@@ -41,16 +41,25 @@ class GradeRow(Model):
     status: StatusId
 
 
+class Numeral(Model):
+    """A grade, and what stands for its number."""
+
+    grade: int
+    text: tuple[str, ...]
+
+
 class Scale(Model):
     """Grades that clinicians document with one code each, and the condition when its grade is not said.
 
     `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
-    A record that names one of the `others` has a grade of another scale.
+    A record that names one of the `others` has a grade of another scale. `numerals` are the ways to write a grade as
+    all that the value of a row says, but for what stands in brackets or after a dash.
     """
 
     title: str
     grades: tuple[Grade, ...]
     bare: tuple[Grade, ...] = ()
+    numerals: tuple[Numeral, ...] = ()
     rows: GradeRow | None = None
     others: ValueSetId | None = None
     ungraded: ValueSetId

@@ -56,11 +56,13 @@ class Clearing(Model):
 
 
 class Growth(Model):
-    """`grew`, `nothing`, `pending` and `unreadable` are what results say; other words name what grew. What is in
+    """`grew`, `nothing`, `pending` and `unreadable` are what results say, `named` names what grew; a code with other
+    words names what grew. What is in
     `early` counts also where the status is only `preliminary`; records that are `withdrawn` say nothing. Growth that is
     older than `within` is old."""
 
     grew: ValueSets
+    named: ValueSets
     nothing: ValueSets
     pending: ValueSets
     unreadable: ValueSets

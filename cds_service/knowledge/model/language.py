@@ -46,19 +46,30 @@ class Language(Model):
 
 
 class Placeholders(Model):
-    """Words that say nothing: where they are all that is said, or wherever they stand."""
+    """Words that say nothing: where they are all that is said, or wherever they stand. `nothing` and `things` make what
+    says nothing together: "other" and "allergy", "see" and "note"; at least one word of `nothing` is among them."""
 
     whole: Words
     anywhere: Words
+    nothing: Words
+    things: Words
+
+
+class Spelling(Model):
+    """How a language writes an international word: its ending, then its letters, one replacement after the other."""
+
+    endings: dict[str, str]
+    letters: tuple[tuple[str, str], ...] = ()
 
 
 class Languages(Model):
-    """`rules/languages.yaml`."""
+    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
 
     reach: Reach
     languages: dict[Id, Language]
     placeholders: Placeholders
     abbreviations: Words
+    spellings: dict[Id, Spelling]
 
 
 class CodeFamily(Model):

@@ -121,11 +121,14 @@ class SetAside(Model):
 class Puzzled(Model):
     """What leaves a selection open: records of its query in its statuses, and in none of `unless`, that nobody
     understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
-    a window of its own that of the selection counts."""
+    a window of its own that of the selection counts. An allergy that names nothing but `nameless` is open too, unless
+    its notes name one of `named_by`."""
 
     within: Window | None = None
     unless: Statuses | None = None
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
+    nameless: ValueSetId | None = None
+    named_by: ValueSets | None = None
 
 
 class Meant(Model):

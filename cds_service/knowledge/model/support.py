@@ -67,7 +67,8 @@ class Oxygen(Model):
 
 
 class Vasopressors(Model):
-    """Which running drugs count as vasopressors, by substance; `uncounted` never adds to the count.
+    """Which running drugs count as vasopressors, by substance; `uncounted` never adds to the count, `if_infused` counts
+    in a record of an infusion, and what is `unclear` may be any of them.
 
     One runs where it is in progress, where a rate was recorded `rate_within` and nothing stopped it, or where it ended
     `within`; up to `open_within` it may be running.
@@ -75,6 +76,8 @@ class Vasopressors(Model):
 
     in_: Annotated[ValueSetId, Field(alias="in")]
     uncounted: ValueSetId
+    if_infused: ValueSetId
+    unclear: ValueSetId
     inotropes: ValueSetId
     substances: ValueSets
     not_infused: ValueSetId
