@@ -32,7 +32,7 @@ def since_first_sign(
             continue
         counted.append((start, end))
         if before is None:
-            ago = f"the dose {reading.hours_since(start):.0f} h ago"
+            ago = f"dose {reading.hours_since(start):.0f} h ago"
             notes.append(f"{ago} counts: first sign of CRS was not read")
     return tuple(counted), early
 
