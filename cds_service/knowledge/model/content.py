@@ -25,7 +25,11 @@ class Dose(Model):
 
 
 class Regimen(Model):
-    """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be."""
+    """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be.
+
+    `byProtocol`: the intervals in hours at which more than the permitted pairs is right too, up to the maximum of a
+    site that names its high-dose protocol; it is never offered.
+    """
 
     id: Id
     title: str
@@ -37,6 +41,7 @@ class Regimen(Model):
     alternatives: tuple[Dose, ...] = ()
     permitted: tuple[Dose, ...]
     permitted_up_to: bool = False
+    by_protocol: tuple[int, ...] = ()
     duration_days: int
     review: str
     stop: str
