@@ -36,8 +36,10 @@ class Pack(Model):
 
 
 class DailyMaximum(Model):
-    """Policies: the most in a day in mg, and per kilogram under the adult age, where the lower of the two holds; the most
-    for an adult at a site that names its high-dose protocol."""
+    """Policies: the most in a day in mg, and per kilogram under the adult age, where the lower of the two holds.
+
+    `adultByProtocol`: the most for an adult at a site that names its high-dose protocol.
+    """
 
     adult: Id
     child_per_kg: Id
