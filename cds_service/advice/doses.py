@@ -6,7 +6,7 @@ import math
 
 from cds_service.advice.model import DosePlan, DraftedDose
 from cds_service.chart.vocabulary import concept
-from cds_service.facts.draft_dose import TOLERANCE_MG, kilograms
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Pack, Regimen
@@ -55,7 +55,19 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) ->
         intervals = [p.interval_h for p in made]
         most = min(max(map(_unrounded, made)), max(d.cap_mg or math.inf for d in regimen.permitted))
         return 0 < dose <= most + TOLERANCE_MG and min(intervals) <= interval <= max(intervals)
-    return any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
+    pairs = any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
+    return pairs or _by_protocol(dosage.daily_mg, interval, made, regimen, facts, reading)
+
+
+def _by_protocol(
+    daily: float, interval: float, made: list[DosePlan], regimen: Regimen, facts: Facts, reading: Reading
+) -> bool:
+    """Whether a site's high-dose protocol permits what is more than any of the pairs."""
+    if not reading.site.high_dose_protocol or interval not in regimen.by_protocol:
+        return False
+    maximum = daily_maximum(regimen.order_kind, reading, facts)
+    above = daily > max((p.daily_mg for p in made), default=0.0)
+    return maximum is not None and above and daily <= maximum + TOLERANCE_MG
 
 
 def _unrounded(plan: DosePlan) -> float:

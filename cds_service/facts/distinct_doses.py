@@ -190,7 +190,7 @@ def _merge(
         assert record.when is not None
         if merged and record.when.start - merged[-1][0] < gap:
             merged[-1] = (merged[-1][0], max(merged[-1][1], record.when.end))
-            joined.append(LeftOut(record.ref, "part of the dose before it"))
+            joined.append(LeftOut(record.ref, "of the same dose"))
         else:
             merged.append((record.when.start, record.when.end))
     return tuple(merged), joined

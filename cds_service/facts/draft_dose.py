@@ -103,6 +103,8 @@ def exceeds_maximum(name: str, drug: str) -> Find:
 def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
     """mg a day of a drug: its fixed maximum, under the adult age the lower of it and the maximum by weight.
 
+    For an adult at a site that names a high-dose protocol it is what that allows.
+
     None where a child's weight or the age is unknown, or the drug does not go by the day.
     """
     daily = reading.orders.drugs[drug].maximum.daily if drug in reading.orders.drugs else None
@@ -111,7 +113,8 @@ def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
         return None
     fixed = reading.policies[daily.adult]
     if child is False:
-        return fixed
+        by_protocol = daily.adult_by_protocol if reading.site.high_dose_protocol else ""
+        return max(fixed, reading.policies[by_protocol]) if by_protocol else fixed
     return None if weight is None else min(fixed, reading.policies[daily.child_per_kg] * float(weight))
 
 

@@ -154,6 +154,7 @@ def test_every_dose_of_every_regimen(ours: Knowledge, resources: Resources) -> N
         for activity in (first, *alternatives):
             assert tuple(map(read_back.dose, read_back.values(activity, "permitted-dosage"))) == regimen.permitted
             assert read_back.first(activity, "permitted-up-to", False) is regimen.permitted_up_to
+            assert tuple(read_back.values(activity, "permitted-by-protocol")) == regimen.by_protocol
             for words in (regimen.review, regimen.stop, regimen.taper, *regimen.notes):
                 assert words in activity["usage"]
             assert activity["relatedArtifact"] == [{"type": "justification", "display": regimen.reference}]

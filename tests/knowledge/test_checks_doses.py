@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.knowledge_root import DRUG, Problems, refused, replace, write, write_dosing
+from tests.support.knowledge_root import DRUG, EXTENDING_SITE, Problems, refused, replace, write, write_dosing
 
 ORDERS = "rules/orders.yaml"
 REGIMEN = "rules/drugs/toy/regimens/toy-dose.yaml"
 DOSE = "dose: {mg: 100, intervalHours: 12}"
 PERMITTED = "permitted: [{mg: 100, intervalHours: 12}]"
 BY_WEIGHT = "{mgPerKg: 5, capMg: 100, intervalHours: 12}"
+SITE = "rules/sites/toy-hospital.yaml"
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,16 @@ def test_what_is_offered_is_known_as_active(root: Path, problems: Problems) -> N
     replace(root, "rules/facts.yaml", "  toy-drug-active: {", "  toy-drug-running: {")
     (found,) = problems()
     assert found.startswith(f"{DRUG}:11: active: no such fact toy-drug-active; ")
+
+
+def test_a_site_that_raises_a_maximum_names_its_protocol(root: Path, problems: Problems) -> None:
+    write_dosing(root)
+    replace(root, DRUG, "childPerKg: toy-child-maximum", "childPerKg: toy-child-maximum, adultByProtocol: toy-protocol")
+    limits = "value: 400, unit: mg/d, least: 400, most: 600, owner: o, validFrom: 2026-01-01, reference: r"
+    write(root, "rules/policies/protocol.yaml", f"toy-protocol: {{title: P, {limits}, siteMayOverride: true}}\n")
+    site = EXTENDING_SITE.replace("neutropenia: 1.0", "toy-protocol: 600")
+    write(root, SITE, site)
+    expected = "only beside highDoseProtocol, which names the protocol of this site"
+    refused(problems(), SITE, 4, "policies.toy-protocol", expected)
+    write(root, SITE, f"{site}highDoseProtocol: protocol 7\n")
+    assert problems() == ()

@@ -16,6 +16,7 @@ from cds_service.knowledge.model import Drug, Group, Judged, Model, Regimen, Rul
 _UNITS: Mapping[str, tuple[str, ...]] = {
     "adult": ("mg/d",),
     "childPerKg": ("mg/kg/d",),
+    "adultByProtocol": ("mg/d",),
     "perKg": ("mg/kg",),
     "perKgLight": ("mg/kg",),
     "lightBelow": ("kg",),
@@ -50,8 +51,7 @@ def policies_of(drug: Drug) -> Iterator[tuple[YamlPath, str]]:
         ("spacing",): drug.spacing,
     }
     for path, part in parts.items():
-        for name, policy in part or ():
-            yield (*path, to_camel(name)), policy
+        yield from (((*path, to_camel(name)), policy) for name, policy in part or () if policy)
 
 
 def _names(loaded: Loaded, document: Document, drug: Drug) -> Iterator[str]:

@@ -36,6 +36,13 @@ def _policies(loaded: Loaded, document: Document, site: Site) -> Iterator[str]:
             yield document.problem(path, f"expected {wanted} (found {str(given).lower()})")
         elif not isinstance(given, bool):
             yield from policies.value(document, path, given, policy)
+            if name in _by_protocol(loaded) and not site.high_dose_protocol:
+                yield document.problem(path, "only beside highDoseProtocol, which names the protocol of this site")
+
+
+def _by_protocol(loaded: Loaded) -> set[str]:
+    daily = (drug.maximum.daily for drug in loaded.orders.drugs.values())
+    return {of.adult_by_protocol for of in daily if of is not None}
 
 
 def _empty(loaded: Loaded, document: Document, site: Site) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Regimen(Model):
     """What a pathway offers: the recommended dose first, its alternatives, and what a finished draft may be.
 
     A draft must name one of `permittedRoutes`, where there are any; else any route of the drug, or none, is permitted.
+    `byProtocol`: the intervals in hours at which more than the permitted pairs is right too, up to the maximum of a
+    site that names its high-dose protocol; it is never offered.
     """
 
     id: Id
@@ -41,6 +43,7 @@ class Regimen(Model):
     permitted: tuple[Dose, ...]
     permitted_up_to: bool = False
     permitted_routes: tuple[Id, ...] = ()
+    by_protocol: tuple[int, ...] = ()
     duration_days: int
     review: str
     stop: str

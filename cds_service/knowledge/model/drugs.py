@@ -36,10 +36,14 @@ class Pack(Model):
 
 
 class DailyMaximum(Model):
-    """Policies: the most in a day in mg, and per kilogram under the adult age, where the lower of the two holds."""
+    """Policies: the most in a day in mg, and per kilogram under the adult age, where the lower of the two holds.
+
+    `adultByProtocol`: the most for an adult at a site that names its high-dose protocol.
+    """
 
     adult: Id
     child_per_kg: Id
+    adult_by_protocol: Id = ""
 
 
 class DoseMaximum(Model):
@@ -151,7 +155,7 @@ class Drug(Model):
         """What a rule for any drug calls a policy -> this drug's policies; none where it has no such limit."""
         daily, dose, spacing = self.maximum.daily, self.maximum.dose, self.spacing
         return {
-            "drug-daily-maximum": (daily.adult,) if daily else (),
+            "drug-daily-maximum": tuple(p for p in (daily.adult, daily.adult_by_protocol) if p) if daily else (),
             "drug-child-daily-maximum": (daily.child_per_kg,) if daily else (),
             "drug-dose-maximum": tuple(str(policy) for _, policy in dose or ()),
             "drug-active-within": (self.active.within,) if self.active else (),

@@ -14,7 +14,6 @@ from cds_service.tools.catalogue import sentences
 
 _CAPITAL: Final = re.compile(r"[A-Z]")
 KIND_WORDS: Final[Mapping[str, str]] = {
-    "unreasoned": "that state no reason",
     "newest": "the newest measured value",
     "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",

@@ -69,6 +69,7 @@ def _medication(knowledge: Knowledge, regimen: Regimen, name: str, dose: Dose) -
         extension=[
             *extension("permitted-dosage", tuple(map(_amount, regimen.permitted))),
             *extension("permitted-up-to", regimen.permitted_up_to or None),
+            *extension("permitted-by-protocol", regimen.by_protocol),
             *(_of_drug(knowledge, kind.dosing, dose) if kind.dosing else ()),
         ],
         version=regimen.version,

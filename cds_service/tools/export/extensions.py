@@ -170,6 +170,10 @@ DECLARED: Final = (
     ),
     _simple("permitted-up-to", "boolean", "Whether less than these is permitted too", "ActivityDefinition"),
     _simple(
+        "permitted-by-protocol", "integer", "An interval in hours at which a site's high-dose protocol permits more",
+        "ActivityDefinition", repeats=True,
+    ),
+    _simple(
         "daily-maximum-by-weight", "Ratio", "Highest daily dose for each kilogram, beside the fixed one",
         "ActivityDefinition",
     ),
