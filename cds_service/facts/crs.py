@@ -37,14 +37,16 @@ class Derived:
 
 
 def facts(given: CrsGrade, reading: Reading, known: Facts) -> Iterator[Fact]:
-    """`derived`, `differ`, `grade`, `running`, `alone` and `not-established`."""
+    """`derived`, `differ`, `grade`, `open`, `running`, `alone` and `not-established`."""
     since = last_at(given.infusions, reading)
     child = is_child(known[given.child])
     derived = derive(given, reading.now, reading, since, child)
     told = known[given.documented]
     yield _derived_fact(given, derived, reading, child)
     yield _differ(given, told, derived, reading)
-    yield _grade(given, told, derived, child)
+    grade = _grade(given, told, derived, child)
+    yield grade
+    yield _open_grade(given, told, derived, grade, reading)
     yield from _support_facts(given, told, derived, reading)
     yield _prophylaxis(given, told, derived, known, reading)
 
@@ -192,6 +194,16 @@ def _grade(given: CrsGrade, told: Fact, derived: Derived, child: bool) -> Fact:
     why = f"{told.why}, and vital signs do not prove one{hint}" + (f"; {open_}" if open_ else "")
     strange = {"unusable": told.unusable + derived.support.unusable, "not_understood": _strange(derived)}
     return unknown("grade", why, sources=told.sources, **strange)
+
+
+def _open_grade(given: CrsGrade, told: Fact, derived: Derived, grade: Fact, reading: Reading) -> Fact:
+    """Whether the grade is not known although the chart tells of CRS, or may: a record that is old, unclear or of
+    another scale, support that is not understood, a query that was not read. Where nothing was said, it is not open."""
+    queries = (given.conditions, given.vitals, *_bounding(given))
+    why = (*reading.chart.gaps(queries), *derived.open_why, *told.unusable, *told.sources)
+    # Fever alone is no sign of a grade that matters.
+    open_ = grade.value is None and bool(why or derived.low > 1 or derived.support.oxygen.at_least)
+    return Fact("open", open_, sources=told.sources, text=grade.why if open_ else "")
 
 
 def _support_facts(given: CrsGrade, told: Fact, derived: Derived, reading: Reading) -> Iterator[Fact]:

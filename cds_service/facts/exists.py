@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cds_service.chart.resource import Resource
+from cds_service.facts.after import as_dated
 from cds_service.facts.growth import named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import NOTHING, Drawn, Selections
@@ -19,7 +20,7 @@ _LIVE = frozenset({"active", "completed", "in-progress"})
 def exists(name: str, source: Exists, select: Selections) -> Find:
     """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
     draws = tuple(select.draw(selection) for selection in source.exists)
-    told = tuple(selection.tell == "result" for selection in source.exists)
+    told = tuple(_words(selection) for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
     reach = _reach(source.exists, select)
@@ -50,12 +51,21 @@ def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said)) if said else ()
 
 
-def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[bool], reading: Reading) -> Fact:
+def _words(selection: Selection) -> Callable[[Resource, Reading], str]:
+    """What a record of a selection is called where it is told."""
+    if selection.tell == "result":
+        return named
+    if selection.after:
+        return lambda record, reading: as_dated(record)
+    return lambda record, reading: record.concept.label
+
+
+def _yes(
+    name: str, drawn: Sequence[Drawn], told: Sequence[Callable[[Resource, Reading], str]], reading: Reading
+) -> Fact:
     found = [r for each in drawn for r in each.found]
     dates = [r.when.start for r in found if r.when]
-    words = (
-        named(r, reading) if say else r.concept.label for each, say in zip(drawn, told, strict=True) for r in each.found
-    )
+    words = (say(r, reading) for each, say in zip(drawn, told, strict=True) for r in each.found)
     text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 

@@ -17,6 +17,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "newest": "the newest measured value",
     "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
+    "fall": "by how many per cent the newest measured value lies below the highest one in the window before it",
     "times_upper_limit": "the newest measured value as a multiple of its own upper limit",
     "sum": "the sum of the amounts given",
     "happened": "whether the newest record is recent enough",
@@ -53,6 +54,10 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "unsure": "left open by",
     "severe": "severe, or with",
     "except_": "not among",
+}
+_MODELS: Final[Mapping[str, str]] = {
+    "puzzled": "left open by one that is not understood",
+    "after": "begun after another record",
 }
 _WORDS: Final[Mapping[str, str]] = {
     "drafts": "without the unsigned orders of this session",
@@ -92,10 +97,9 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
             parts.append(f"{words} {_either(_named(knowledge, selection, member, name) for name in names)}")
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
-    if selection.puzzled is not None:
-        parts.append("; ".join(("left open by one that is not understood", *_goes_by(knowledge, selection.puzzled))))
     if selection.meant is not None:
         parts.append("; ".join((_meant(selection.meant), *_goes_by(knowledge, selection.meant))))
+    parts += _models(knowledge, selection)
     if selection.this_encounter:
         parts.append("one of this encounter counts as current")
     if selection.standing:
@@ -106,6 +110,13 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
     return "; ".join(parts)
+
+
+def _models(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
+    """What members with members of their own say."""
+    for member, words in _MODELS.items():
+        if (part := getattr(selection, member)) is not None:
+            yield "; ".join((words, *_goes_by(knowledge, part)))
 
 
 def _meant(meant: Meant) -> str:
