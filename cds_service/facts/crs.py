@@ -28,7 +28,9 @@ def facts(given: CrsGrade, reading: Reading, known: Facts) -> Iterator[Fact]:
     yield _derived_fact(given, derived, reading, child)
     old = _expired(given, told, reading)
     yield _differ(given, told, old, derived, child, reading)
-    yield _grade(given, told, old, derived, child, reading)
+    grade = _grade(given, told, old, derived, child, reading)
+    yield grade
+    yield _open_grade(given, told, derived, grade, reading)
     yield _unexplained(derived)
     yield from _support_facts(given, told, derived, reading)
     yield _prophylaxis(given, told, derived, known, reading)
@@ -115,6 +117,16 @@ def _grade(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, ch
     hint = f"; at least {derived.low} ({derived.evidence})" if derived.low else ""
     why = f"{told.why}, and vital signs do not prove one{hint}" + (f"; {open_}" if open_ else "")
     return unknown("grade", why, sources=told.sources, **puzzling)
+
+
+def _open_grade(given: CrsGrade, told: Fact, derived: Derived, grade: Fact, reading: Reading) -> Fact:
+    """Whether the grade is not known although the chart tells of CRS, or may: a record that is old, unclear or of
+    another scale, support that is not understood, a query that was not read. Where nothing was said, it is not open."""
+    queries = (given.conditions, given.vitals, *bounding(given))
+    why = (*reading.chart.gaps(queries), *derived.open_why, *told.unusable, *told.sources)
+    # Fever alone is no sign of a grade that matters.
+    open_ = grade.value is None and bool(why or derived.low > 1 or derived.support.oxygen.at_least)
+    return Fact("open", open_, sources=told.sources, text=grade.why if open_ else "")
 
 
 def _support_facts(given: CrsGrade, told: Fact, derived: Derived, reading: Reading) -> Iterator[Fact]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cds_service.chart.resource import Resource
+from cds_service.facts.after import as_dated
 from cds_service.facts.growth import last, named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.select import NOTHING, Drawn, Selections
@@ -13,13 +14,15 @@ from cds_service.knowledge.model import Exists, Selection
 Find = Callable[[Reading, Facts], Fact]
 _DRUGS = ("MedicationRequest", "MedicationAdministration", "MedicationStatement")
 # FHIR R4: statuses under which a drug that nothing names may be any drug.
+# What records are called where they are told.
+Tell = Callable[[Drawn, Reading], Iterable[str]]
 _LIVE = frozenset({"active", "completed", "in-progress"})
 
 
 def exists(name: str, source: Exists, select: Selections) -> Find:
     """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
     draws = tuple(select.draw(selection) for selection in source.exists)
-    told = tuple(selection.tell for selection in source.exists)
+    told = tuple(_telling(selection) for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
     reach = _reach(source.exists, select)
@@ -50,18 +53,23 @@ def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said)) if said else ()
 
 
-def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[str | None], reading: Reading) -> Fact:
+def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[Tell], reading: Reading) -> Fact:
     found = [r for each in drawn for r in each.found]
     dates = [r.when.start for r in found if r.when]
-    words = [word for each, say in zip(drawn, told, strict=True) for word in _words(each, say, reading)]
+    words = [word for each, say in zip(drawn, told, strict=True) for word in say(each, reading)]
     text, bad = "; ".join(dict.fromkeys(words)), _lines([each.unusable for each in drawn])
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
-def _words(drawn: Drawn, tell: str | None, reading: Reading) -> Iterable[str]:
-    if tell == "last" and drawn.found:
-        return (last(drawn.found, drawn.standings, reading),)
-    return (named(r, reading) if tell else r.concept.label for r in drawn.found)
+def _telling(selection: Selection) -> Tell:
+    """How the records of a selection are told."""
+    if selection.tell == "last":
+        return lambda drawn, reading: (last(drawn.found, drawn.standings, reading),) if drawn.found else ()
+    if selection.tell:
+        return lambda drawn, reading: (named(r, reading) for r in drawn.found)
+    if selection.after:
+        return lambda drawn, _: map(as_dated, drawn.found)
+    return lambda drawn, _: (r.concept.label for r in drawn.found)
 
 
 def queries_of(sources: Iterable[str], select: Selections) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -37,6 +37,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Exists: lambda name, s, unit, select: exists(name, s, select),
     model.Newest: lambda name, s, unit, select: measured.newest(name, s.newest, unit, select),
     model.Rise: lambda name, s, unit, select: measured.rise(name, s.rise, unit, select),
+    model.Fall: lambda name, s, unit, select: measured.fall(name, s.fall, unit, select),
     model.Increase: lambda name, s, unit, select: measured.increase(name, s.increase, unit, select),
     model.TimesUpperLimit: lambda name, s, unit, select: measured.times_upper_limit(
         name, s.times_upper_limit, unit, select

@@ -1,4 +1,4 @@
-"""Facts about measured values: the newest, its rise, its multiple of the upper limit, and the sum of amounts given."""
+"""Facts about measured values: the newest, its rise, fall or multiple of a limit, and the sum of amounts given."""
 
 from __future__ import annotations
 
@@ -117,16 +117,27 @@ def _number(quantity: Mapping[str, object]) -> float | None:
 
 def rise(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
     """The newest value over the lowest one in the window before it; unknown with fewer than two values."""
-    return _against_lowest(name, measured, unit, select, lambda latest, lowest: latest / lowest)
+    return _against(name, measured, unit, select, min, lambda latest, lowest: latest / lowest)
 
 
 def increase(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
     """The newest value less the lowest one in the window before it; unknown with fewer than two values."""
-    return _against_lowest(name, measured, unit, select, lambda latest, lowest: latest - lowest)
+    return _against(name, measured, unit, select, min, lambda latest, lowest: latest - lowest)
 
 
-def _against_lowest(
-    name: str, measured: MeasuredIn, unit: str, select: Selections, compare: Callable[[float, float], float]
+def fall(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
+    """By how many per cent the newest value lies below the highest one in the window before it, at least 0; unknown
+    with fewer than two values."""
+    return _against(name, measured, unit, select, max, lambda latest, highest: max(1 - latest / highest, 0) * 100)
+
+
+def _against(
+    name: str,
+    measured: MeasuredIn,
+    unit: str,
+    select: Selections,
+    extreme: Callable[..., tuple[Resource, float]],
+    compare: Callable[[float, float], float],
 ) -> Find:
     values = _Values(measured, select)
     window = timedelta(hours=values.hours)
@@ -136,15 +147,16 @@ def _against_lowest(
         if not usable or usable[0][0].when is None or not reading.within(usable[0][0], values.hours):
             return values.nothing(name, reading, bad, " in time" if not bad else "")
         when = usable[0][0].when
-        latest = max(value for r, value in usable if r.when == when)
+        # Of several at the newest time the one that lies farthest from what was before.
+        latest = (max if extreme is min else min)(value for r, value in usable if r.when == when)
         before = [(r, v) for r, v in usable if r.when and r.when != when and r.when.end >= when.start - window]
         if not before:
             return unknown(name, "no earlier value in the window", as_of=when.start, unusable=tuple(bad))
-        resource, lowest = min(before, key=lambda pair: pair[1])
+        resource, other = extreme(before, key=lambda pair: pair[1])
         sources = (usable[0][0].ref, resource.ref)
-        text = f"from {lowest:g} to {latest:g} {reading.units[measured.analyte].analyte.unit}"
+        text = f"from {other:g} to {latest:g} {reading.units[measured.analyte].analyte.unit}"
         # 0.9 to 1.2 is a rise of 0.3, whatever binary fractions make of it.
-        change = round(compare(latest, lowest), 9)
+        change = round(compare(latest, other), 9)
         return Fact(name, change, unit, when.start, sources, text=text, unusable=tuple(bad))
 
     return find

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, one_of
 from cds_service.facts import growth, reactions, result, status
+from cds_service.facts.after import begun_after
 from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
@@ -102,6 +103,7 @@ class Selections:
         judged = self._judge(selection)
         puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
         standing, besides = selection.standing, selection.except_
+        begun = begun_after(selection.after, self.windows[selection.after.within]) if selection.after else None
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)
@@ -118,6 +120,9 @@ class Selections:
             if besides:
                 others = {id(r) for r in self.records[besides](reading, known).found}
                 found = [r for r in found if id(r) not in others]
+            if begun is not None:
+                found, unclear_dates = begun(found, reading)
+                doubts += unclear_dates
             if answer is not None:
                 return _newest_answers(found, doubts, answer, unclear)
             if not (found or doubts or start.unusable or start.not_understood):

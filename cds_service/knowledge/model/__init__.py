@@ -59,6 +59,7 @@ from cds_service.knowledge.model.rules import (
     flat_key,
 )
 from cds_service.knowledge.model.selection import (
+    After,
     Age,
     DailyDose,
     DosedDrafts,
@@ -94,6 +95,7 @@ from cds_service.knowledge.model.sources import (
     Drafts,
     DraftsOf,
     Exists,
+    Fall,
     Happened,
     Increase,
     InScope,
@@ -139,6 +141,7 @@ __all__ = [
     "ROLES",
     "STRATA",
     "ActiveDailyDose",
+    "After",
     "Age",
     "Analyte",
     "Attribute",
@@ -186,6 +189,7 @@ __all__ = [
     "Exists",
     "FactDefinition",
     "FactsFile",
+    "Fall",
     "Finding",
     "Grade",
     "GradeRow",

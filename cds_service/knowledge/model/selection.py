@@ -151,6 +151,13 @@ class OnlyReactions(Model):
     severe: ValueSetId
 
 
+class After(Model):
+    """Begun after the first of some records no older than `within`; one of no date may have begun before it."""
+
+    of: RecordsId
+    within: Window
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written."""
 
@@ -172,6 +179,7 @@ class Selection(Model):
     within: Window | None = None
     beyond: Window | None = None
     ended_within: Window | None = None
+    after: After | None = None
     this_encounter: Literal["counts"] | None = None
     dated: Literal["past"] | None = None
     undated: Literal["counts", "unknown"] | None = None

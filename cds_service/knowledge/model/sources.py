@@ -95,6 +95,13 @@ class Increase(Source):
     increase: MeasuredIn
 
 
+class Fall(Source):
+    """By how many per cent the newest number lies below the highest one within the window before it."""
+
+    gives = ("number",)
+    fall: MeasuredIn
+
+
 class TimesUpperLimit(Source):
     """The newest number over the upper limit that its own reference range states."""
 
@@ -264,9 +271,9 @@ class Computed(Source):
 
 
 SOURCES: tuple[type[Source], ...] = (
-    Exists, Newest, Rise, Increase, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf, Drafts,
-    DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted, ActiveDailyDose,
-    PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
+    Exists, Newest, Rise, Increase, Fall, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf,
+    Drafts, DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted,
+    ActiveDailyDose, PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 
 

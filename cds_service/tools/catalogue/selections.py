@@ -17,6 +17,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "newest": "the newest measured value",
     "increase": "the newest measured value less the lowest one in the window before it",
     "rise": "the newest measured value against the lowest one in the window before it",
+    "fall": "by how many per cent the newest measured value lies below the highest one in the window before it",
     "times_upper_limit": "the newest measured value as a multiple of its own upper limit",
     "sum": "the sum of the amounts given",
     "happened": "whether the newest record is recent enough",
@@ -54,6 +55,11 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "severe": "severe, or with",
     "told_before": "written down before the time of",
     "except_": "not among",
+}
+_MODELS: Final[Mapping[str, str]] = {
+    "puzzled": "left open by one that is not understood",
+    "after": "begun after another record",
+    "reactions": "whose reactions are only of one kind",
 }
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",
@@ -94,7 +100,9 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
             parts.append(f"{words} {_either(_named(knowledge, selection, member, name) for name in names)}")
     if selection.undated:
         parts.append("an undated one counts" if selection.undated == "counts" else "left open by an undated one")
-    parts += _parts(knowledge, selection)
+    if selection.meant is not None:
+        parts.append("; ".join((_meant(selection.meant), *_goes_by(knowledge, selection.meant))))
+    parts += _models(knowledge, selection)
     if selection.reason_sense:
         parts.append("for certain" if selection.reason_sense == "said" else "only in doubt")
     if selection.this_encounter:
@@ -109,16 +117,11 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     return "; ".join(parts)
 
 
-def _parts(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
-    """What it says in a model of its own."""
-    told = (
-        ("left open by one that is not understood", selection.puzzled),
-        (_meant(selection.meant) if selection.meant else "", selection.meant),
-        ("whose reactions are only of one kind", selection.reactions),
-    )
-    for words, model in told:
-        if model is not None:
-            yield "; ".join((words, *_goes_by(knowledge, model)))
+def _models(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
+    """What members with members of their own say."""
+    for member, words in _MODELS.items():
+        if (part := getattr(selection, member)) is not None:
+            yield "; ".join((words, *_goes_by(knowledge, part)))
 
 
 def _meant(meant: Meant) -> str:
