@@ -37,6 +37,9 @@ class Lab:
         if own == "growth" or "growth" in others:
             grown = [culture, *(part for part, said in zip(parts, others, strict=True) if said == "growth")]
             return "growth" if self._is_sure(grown) or not self._is_doubted(culture, own, parts) else "unclear"
+        unread = any(_any_said(said_of(part), self.unreadable) and not self._says_none(part) for part in parts)
+        if own != "none" and unread:
+            return "unclear"  # one of two bottles, of which nobody can read the other
         for said in (own, *others):
             if said in ("none", "pending"):
                 return said
@@ -51,10 +54,12 @@ class Lab:
 
     def _is_doubted(self, culture: Resource, own: Outcome, parts: tuple[Resource, ...]) -> bool:
         """Whether the same result also says that nothing grew, or calls what it does not name a contaminant."""
-        said = said_of(culture)
+        told = (*said_of(culture), *(c for part in parts for c in said_of(part)))
+        return own == "none" or self._says_none(culture) or _any_said(told, self.contaminant)
+
+    def _says_none(self, culture: Resource) -> bool:
         denied = bool(codes_of(culture) & NEGATIVE) or culture.raw.get("valueBoolean") is False
-        told = (*said, *(c for part in parts for c in said_of(part)))
-        return own == "none" or denied or _any_said(said, self.nothing) or _any_said(told, self.contaminant)
+        return denied or _any_said(said_of(culture), self.nothing)
 
     def _says_growth(self, culture: Resource) -> bool:
         found, codes = said_of(culture), codes_of(culture)

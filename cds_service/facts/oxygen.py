@@ -234,14 +234,14 @@ def _procedures(
             if any(reading.terms[oxygen.airway].matches(s) for s in said):
                 airway.append(procedure.ref)
         elif device is not None:
-            presumed = procedure.when is not None and procedure.when.end < low and _open(procedure)
-            presumed = presumed and not reading.is_(oxygen.under_way, procedure)
+            over = procedure.when is not None and procedure.when.end < low and _open(procedure)
+            presumed = procedure.when is None or (over and not reading.is_(oxygen.under_way, procedure))
             seen.append(_Grade(device.grade, device.words, device.by_flow, procedure.ref, presumed))
-        elif procedure.when is not None:
+        else:
             what = f"a procedure that may support breathing ({procedure.concept.label or 'no words'})"
             # What is in progress is so now, whatever was written since it began.
-            since = high if reading.is_(oxygen.under_way, procedure) else procedure.when.start
-            strange.append(Puzzle(since, procedure.ref, what))
+            when = None if reading.is_(oxygen.under_way, procedure) else procedure.when
+            strange.append(Puzzle(when.start if when else high, procedure.ref, what))
     return seen, airway, strange
 
 
@@ -265,7 +265,7 @@ def _in_use(
     """In progress, or completed in the window, or a little earlier without an end and no lesser device since."""
     when, oxygen = procedure.when, given.oxygen
     if when is None or when.start > high:
-        return False
+        return when is None and reading.is_(oxygen.under_way, procedure)
     if reading.is_(oxygen.under_way, procedure):
         return True
     if not reading.is_(oxygen.done, procedure):

@@ -29,6 +29,7 @@ def puzzles(
     fits = tuple(statuses[name] for name in selection.status or ())
     gone = tuple(statuses[name] for name in (*(selection.unless or ()), *(rule.unless or ())))
     unclear = tuple(terms[name] for name in rule.in_ or ())
+    elsewhere = tuple(terms[name] for name in rule.elsewhere or ())
     nameless = terms[rule.nameless] if rule.nameless else None
     named_by = tuple(terms[name] for name in rule.named_by or ())
     name = rule.within or selection.within
@@ -39,6 +40,8 @@ def puzzles(
         if fits and not any(holds(record, reading.now) for holds in fits):
             return False
         if any(holds(record, reading.now) for holds in gone):
+            return False
+        if any(matcher.mentions(record.concept) for matcher in elsewhere):
             return False
         return hours is None or record.when is None or _within(record, reading, hours)
 

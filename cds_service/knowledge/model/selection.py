@@ -122,11 +122,12 @@ class Puzzled(Model):
     """What leaves a selection open: records of its query in its statuses, and in none of `unless`, that nobody
     understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
     a window of its own that of the selection counts. An allergy that names nothing but `nameless` is open too, unless
-    its notes name one of `named_by`."""
+    its notes name one of `named_by`. What says one of `elsewhere` is another kind of record."""
 
     within: Window | None = None
     unless: Statuses | None = None
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
+    elsewhere: ValueSets | None = None
     nameless: ValueSetId | None = None
     named_by: ValueSets | None = None
 
