@@ -77,7 +77,7 @@ class Read:
 
     def not_understood(self, matcher: Matcher) -> tuple[str, ...]:
         """References of the resources whose concept was not understood."""
-        return self._recognised(matcher).puzzles
+        return self._recognised(matcher).puzzles if self.resources else ()
 
     def _recognised(self, matcher: Matcher) -> _Recognised:
         known: _Recognised | None = self._remembered.get(matcher.recogniser)
