@@ -134,5 +134,11 @@ class Case:
 
 # (fact, query): records that only take others away from a fact; what is missing there denies nothing.
 TAKEN_AWAY = {
-    (fact, "conditions") for fact in ("ecoli-drug-allergy", "resolved-ecoli-drug-allergy", "ecoli-drug-allergy-severe")
+    (fact, "conditions")
+    for fact in (
+        "ecoli-drug-allergy",
+        "resolved-ecoli-drug-allergy",
+        "ecoli-drug-allergy-severe",
+        "ecoli-drug-reaction",
+    )
 }
