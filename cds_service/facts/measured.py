@@ -128,7 +128,7 @@ def increase(name: str, measured: MeasuredIn, unit: str, select: Selections) -> 
 def fall(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
     """By how many per cent the newest value lies below the highest one in the window before it, at least 0; unknown
     with fewer than two values."""
-    return _against(name, measured, unit, select, max, lambda latest, highest: max(1 - latest / highest, 0) * 100)
+    return _against(name, measured, unit, select, max, lambda latest, highest: max(1 - latest / highest, 0.0) * 100)
 
 
 def _against(
