@@ -148,8 +148,13 @@ class Recogniser:
     def _says_nothing(self, texts: Iterable[str]) -> bool:
         """Whether all of these words are a placeholder, although a value set may hold some of them ("see comment",
         "patient intubated, cannot answer")."""
-        said = [text for text in texts if text]
-        return all(self._is_placeholder(words_of(fold(text))) or self._anywhere.mentions(text) for text in said)
+        return all(self._is_nothing(text, words_of(fold(text))) for text in texts if text)
+
+    def _is_nothing(self, text: str, words: tuple[str, ...]) -> bool:
+        """Whether a text is a placeholder, or holds one that says so wherever it stands."""
+        return self._is_placeholder(words) or (
+            self._anywhere.may_mention(words) and bool(self._anywhere.mentions(text))
+        )
 
     def _is_placeholder(self, words: tuple[str, ...]) -> bool:
         """Whether words are one that is listed, or only made of parts that say nothing."""
@@ -196,7 +201,7 @@ class Recogniser:
         letters = [c for c in folded if c.isalpha()]
         if not letters:
             return "no words"
-        if self._is_placeholder(words) or self._anywhere.mentions(text):
+        if self._is_nothing(text, words):
             return "words that say nothing"
         if text.strip().upper() in self._short:
             return ""

@@ -93,6 +93,10 @@ class Lexicon:
             self._ahead = max(self._ahead, breaks)
             self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase, breaks > 0))
 
+    def may_mention(self, words: Clause) -> bool:
+        """Whether a word begins a phrase of a value set that is no ending: a quick look before the walk."""
+        return not self._terms.isdisjoint(words)
+
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order; what it says again in the same words only once."""
         clauses = _cut(fold(text))

@@ -31,6 +31,7 @@ def puzzles(
     unclear = tuple(terms[name] for name in rule.in_ or ())
     elsewhere = tuple(terms[name] for name in rule.elsewhere or ())
     nameless = terms[rule.nameless] if rule.nameless else None
+    own = tuple(terms[name] for name in selection.in_ or ())
     named_by = tuple(terms[name] for name in rule.named_by or ())
     name = rule.within or selection.within
     hours = windows[name] if name else None
@@ -45,13 +46,16 @@ def puzzles(
             return False
         return hours is None or record.when is None or _within(record, reading, hours)
 
+    def is_ours(record: Resource) -> bool:
+        return any(matcher.mentions(found) for found in concepts_of(record) for matcher in own)
+
     def lines(reading: Reading) -> Sequence[str]:
         told = [line for r, line in not_understood(query, reading, any_set) if counts(r, reading)]
         if unclear:
             maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
         if nameless is not None:
-            open_ = (r for r in reading.chart.of(query) if names_nothing(r, nameless, named_by))
+            open_ = (r for r in reading.chart.of(query) if names_nothing(r, nameless, named_by) and not is_ours(r))
             told += [f"{r.ref} names no substance: {shown(r.concept)}" for r in open_ if counts(r, reading)]
         return told
 
