@@ -68,6 +68,7 @@ def value_set(resource: Json) -> ValueSet:
         trees=tuple(map(_tree, values(resource, "code-tree"))),
         qualifies=first(resource, "only-qualifies", default=False),
         fillers=first(resource, "only-fills", default=False),
+        international=first(resource, "international", default=False),
         text=tuple(values(resource, "matching-text")),
         exclusions=(*_composed(compose), *map(_apart, values(resource, "exclusion"))),
         unverified=tuple(UnverifiedCode(**_coded(part(u, "code")), reason=part(u, "reason")) for u in unverified),

@@ -14,7 +14,7 @@ from cds_service.hook_call import HookCall
 from cds_service.knowledge import load
 from cds_service.service import Service
 from tests.facts.notation import NOW, PATIENT, Item, Resource, patient, resources
-from tests.support.cards import explanation
+from tests.support.cards import outlines
 from tests.support.shipped import ROOT
 
 # A patient whose answer is a suggestion: adult, CRS grade 2 after two doses, nothing against it.
@@ -122,9 +122,8 @@ class Case:
         return service(self.site).answer(self.call(), now)["cards"]
 
     def answers(self, now: datetime = NOW) -> list[tuple[str, str, str]]:
-        """(decision, indicator, rule) of each card, in order."""
-        found = [(explanation(c), c["indicator"]) for c in self.cards(now)]
-        return [(e["decision"], indicator, e["rule"]) for e, indicator in found]
+        """(decision, indicator, rule) of each card, in order, then of those that are named on another's."""
+        return [(decision, indicator, rule) for decision, indicator, rule, *_ in outlines(self.cards(now))]
 
     def first(self, now: datetime = NOW) -> str:
         """The first card's decision and indicator, or `no-card`."""

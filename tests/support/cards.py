@@ -154,9 +154,19 @@ def _empty(value: Any, path: str) -> Iterator[str]:
 
 
 def outlines(cards: Iterable[Card]) -> list[Any]:
-    """Decision, indicator, rule, pathway, dose and number of offers of each card: what rewording leaves as it is."""
-    return [
-        (e["decision"], card["indicator"], e["rule"], e.get("pathway"), e.get("dosePlan"), offers)
-        for card in cards
-        for e, offers in [(explanation(card), len(card.get("suggestions", ())))]
+    """Decision, indicator, rule, pathway, dose and number of offers of each card, and of each answer that is named on
+    one: what rewording leaves as it is."""
+    told = [(explanation(card), card) for card in cards]
+    shown = [
+        (
+            e["decision"],
+            card["indicator"],
+            e["rule"],
+            e.get("pathway"),
+            e.get("dosePlan"),
+            len(card.get("suggestions", ())),
+        )
+        for e, card in told
     ]
+    also = [(n["decision"], n["indicator"], n["rule"], None, None, 0) for e, _ in told for n in e.get("also", ())]
+    return [*shown, *also]

@@ -52,6 +52,7 @@ DECLARED: Final = (
         "ValueSet", "ValueSet.compose.exclude.concept", repeats=True,
     ),
     _simple("only-qualifies", "boolean", "Whether its codes and words say nothing alone", "ValueSet"),
+    _simple("international", "boolean", "Whether its words are found in every language", "ValueSet"),
     _simple("only-fills", "boolean", "Whether its words name nothing and are only taken away", "ValueSet"),
     _simple(
         "code-source", "string", "Where the code was seen under this meaning",

@@ -23,6 +23,7 @@ def value_set(of: ValueSet) -> Json:
             *extension("matching-text", of.text),
             *extension("only-qualifies", of.qualifies or None),
             *extension("only-fills", of.fillers or None),
+            *extension("international", of.international or None),
             *(
                 compound("code-tree", family=tree.family, begins=tree.codes, without=tree.without, source=tree.source)
                 for tree in of.trees
