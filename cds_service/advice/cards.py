@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cds_service.advice import context, fhir, words
@@ -16,6 +16,7 @@ from cds_service.advice.orders import card_of
 from cds_service.advice.repeated import brief
 from cds_service.advice.templates import CardTemplate
 from cds_service.advice.unevaluated import RULE as UNEVALUATED_RULE
+from cds_service.chart.times import clock
 from cds_service.contract import (
     ALSO,
     CATALOGUE,
@@ -62,7 +63,7 @@ class Wording:
         made = [self._card(answer, assessment, shared[answer.occasion], public_url) for answer in assessment.answers]
         if since is None or not made:
             return made
-        shown_at = since.astimezone(UTC).strftime("%H:%M")
+        shown_at = clock(since, self._knowledge.site.timezone)
         return brief(assessment.answers, made, shown_at, context.standing(self._knowledge), self._cards[REPEATED])
 
     def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:

@@ -10,6 +10,7 @@ from cds_service.advice.doses import packs, plan
 from cds_service.advice.first_card import listed
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, number
+from cds_service.chart.times import clock
 from cds_service.contract import INSUFFICIENT
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
@@ -174,7 +175,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "plan": Trusted(words.dose(plan, routes)) if plan else None,
         "days": plan.duration_days if plan else None,
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
-        "until": words.clock(answer.until) if answer.until else None,
+        "until": Trusted(clock(answer.until, knowledge.site.timezone)) if answer.until else None,
         "offered": bool(answer.offers),
         "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
         "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 def brief(
     answers: Sequence[Answer], cards: Sequence[Json], since: str, shared: Mapping[str, Any], wording: CardTemplate
 ) -> list[Json]:
-    """The cards of these answers, said briefly. `since` is when the whole was shown, as HH:MM in UTC."""
+    """The cards of these answers, said briefly. `since` is when the whole was shown, as the ward's clock showed it."""
     first, *others = cards
     folded = [_folds(answer) for answer in answers[1:]]
     said = {

@@ -93,12 +93,6 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def clock(value: datetime) -> Trusted:
-    """The time of day, and the day, as a person at the bed reads them: "17:00 UTC on 10 June"."""
-    at = value.astimezone(UTC)
-    return Trusted(f"{at:%H:%M} UTC on {at.day} {at:%B}")
-
-
 def dose(plan: DosePlan, routes: Mapping[str, Route]) -> str:
     """ "100 mg SC q12h (200 mg/day)", with the weight it comes from where it does."""
     words = f"{number(plan.dose_mg)} mg {routes[plan.route].short} q{plan.interval_h}h ({number(plan.daily_mg)} mg/day"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 YEARS = range(1850, 2200)  # nothing in a patient's chart began before, nothing is recorded of after
 LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
@@ -23,6 +24,7 @@ _SHAPE = re.compile(
 )
 
 
+_A_MINUTE: Final = timedelta(minutes=1)
 # Characters: more than any time has, and with the number remembered the bound of the memory (16 MiB).
 _LONGEST: Final = 48
 
@@ -37,6 +39,19 @@ class When:
     def hours_before(self, now: datetime) -> float:
         """Hours from the start of this interval to `now`; negative where it lies in the future."""
         return (now - self.start).total_seconds() / 3600
+
+
+def clock(moment: datetime, zone: str) -> str:
+    """A time of day as a ward's clock shows it, with its zone: "14:05 UTC". `zone` is an IANA name, "" is UTC."""
+    local = moment.astimezone(ZoneInfo(zone or "UTC"))
+    return f"{local:%H:%M} {local.tzname()}"
+
+
+def said(when: When, zone: str) -> str:
+    """A time as a reader wants it: "2026-03-04 14:05 UTC", or the date alone where no more was written."""
+    if when.end - when.start > _A_MINUTE:
+        return f"{when.start:%Y-%m-%d}"
+    return f"{when.start.astimezone(ZoneInfo(zone or 'UTC')):%Y-%m-%d} {clock(when.start, zone)}"
 
 
 def parse_when(text: str) -> When | None:

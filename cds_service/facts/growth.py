@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import When, hours_between
+from cds_service.chart.times import When, hours_between, said
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts import contaminants
 from cds_service.facts.contaminants import Skin
@@ -173,7 +173,7 @@ def judge(
 def named(culture: Resource, reading: Reading) -> str:
     """A culture in words: what grew, and when it was taken."""
     what = culture.concept.label or "Blood culture"
-    return f"{what} positive: {_grown(culture, reading)}{_taken(culture, ', taken')}"
+    return f"{what} positive: {_grown(culture, reading)}{_taken(culture, reading, ', taken')}"
 
 
 _SAID: Mapping[str, str] = {"negative": "no growth", "pending": "no result yet", "uncertain": "result not certain"}
@@ -190,7 +190,7 @@ def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Re
     result = _SAID.get(standing) or _grown(newest, reading)
     if standing == "contaminant":
         result += " (possible contaminant)"
-    return f"{result} ({newest.status or 'status not said'}){_taken(newest, ',')}"
+    return f"{result} ({newest.status or 'status not said'}){_taken(newest, reading, ',')}"
 
 
 def _grown(culture: Resource, reading: Reading) -> str:
@@ -198,8 +198,8 @@ def _grown(culture: Resource, reading: Reading) -> str:
     return "; ".join(dict.fromkeys(c.label for c in said if c.label))[:80] or "organism not named"
 
 
-def _taken(culture: Resource, before: str) -> str:
-    return f"{before} {culture.when.start:%Y-%m-%d %H:%M} UTC" if culture.when else ""
+def _taken(culture: Resource, reading: Reading, before: str) -> str:
+    return f"{before} {said(culture.when, reading.site.timezone)}" if culture.when else ""
 
 
 def _is_told_twice(result: Result, outcomes: Mapping[int, Outcome]) -> bool:

@@ -111,8 +111,8 @@ class Site(Model):
     Only types may be named whose contraindications stand elsewhere too: statements among orders and drugs given,
     reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
-    those that the site's charts are written in: words in another one are not understood. `timezone` "" is UTC. Checked,
-    shown, and not looked at by a call yet: `language`, `timezone`, `issuers`, `silent_rules`.
+    those that the site's charts are written in: words in another one are not understood. Times on cards are those of
+    `timezone` ("" is UTC). Checked, shown, and not looked at by a call yet: `language`, `issuers`, `silent_rules`.
     """
 
     id: Id
