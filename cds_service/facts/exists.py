@@ -74,14 +74,8 @@ def _telling(selection: Selection) -> Tell:
 
 def queries_of(sources: Iterable[str], select: Selections) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The queries behind some queries and named sets of records, each once, in order; and those of drugs among them."""
-    queries = tuple(dict.fromkeys(q for source in sources for q in _queries(source, select)))
+    queries = tuple(dict.fromkeys(q for source in sources for q in select.queries(source)))
     return queries, tuple(q for q in queries if select.catalogue.queries[q].resource in _DRUGS)
-
-
-def _queries(source: str, select: Selections) -> tuple[str, ...]:
-    if source in select.catalogue.queries:
-        return (source,)
-    return tuple(dict.fromkeys(q for s in select.catalogue.records[source] for q in _queries(s.from_, select)))
 
 
 def _live(selections: Sequence[Selection], select: Selections) -> frozenset[str]:
@@ -99,7 +93,7 @@ def _reach(selections: Sequence[Selection], select: Selections) -> tuple[tuple[s
         drawn = select.catalogue.records.get(selection.from_, (selection,))
         for inner in drawn:
             name = selection.within or inner.within or (inner.puzzled.within if inner.puzzled else None)
-            for query in _queries(inner.from_, select):
+            for query in select.queries(inner.from_):
                 found.setdefault(query, []).append(select.windows[name] if name else None)
     return tuple((query, max(h for h in hours if h is not None)) for query, hours in found.items() if None not in hours)
 

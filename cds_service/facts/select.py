@@ -84,6 +84,12 @@ class Selections:
         """The value sets of these names, ready to match."""
         return tuple(self.terms[name] for name in value_sets or ())
 
+    def queries(self, source: str) -> tuple[str, ...]:
+        """The queries behind a query or a named set of records, each once, in order."""
+        if source in self.catalogue.queries:
+            return (source,)
+        return tuple(dict.fromkeys(q for s in self.catalogue.records[source] for q in self.queries(s.from_)))
+
     def _named(self, name: str) -> Draw:
         """All records of a named set; drawn from one query they keep the order of the chart."""
         draws = tuple(self.draw(selection) for selection in self.catalogue.records[name])
@@ -103,7 +109,8 @@ class Selections:
         judged = self._judge(selection)
         puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
         standing, besides = selection.standing, selection.except_
-        begun = begun_after(selection.after, self.windows[selection.after.within]) if selection.after else None
+        after = selection.after
+        begun = begun_after(after, self.windows[after.within], self.queries(after.of)) if after else None
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
             start = source(reading, known)

@@ -140,4 +140,9 @@ TAKEN_AWAY = {
         "ecoli-drug-allergy-severe",
         "ecoli-drug-reaction",
     )
+} | {
+    # What began after an infusion: where nothing began, no infusion changes that.
+    (fact, query)
+    for fact in ("iec-hs-confirmed", "other-haemophagocytic-syndrome")
+    for query in ("procedures", "administrations")
 }

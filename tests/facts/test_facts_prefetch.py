@@ -97,6 +97,12 @@ def test_failed_never_reads_as_no(name: str, query: str, state: str) -> None:
     assert not negative(Case(prefetch={query: FAILED[state]}).facts()[name].value)
 
 
+@pytest.mark.parametrize("missing", [["procedures"], ["administrations"], ["procedures", "administrations"]])
+def test_what_began_after_an_infusion_is_open_where_infusions_were_not_read(missing: list[str]) -> None:
+    confirmed = {"condition": "IEC-HS", "icd": "D76.1", "onset": "1d", "id": "c"}
+    assert Case(given=[confirmed], missing=missing).facts()["iec-hs-confirmed"].value is None
+
+
 @pytest.mark.parametrize("state", NO_DATA)
 @pytest.mark.parametrize("name", sorted({name for name, _ in DENIABLE}))
 def test_no_data_reads_as_no(name: str, state: str) -> None:

@@ -53,7 +53,7 @@ def test_all_13_are_filled_for_every_rule(ours: Knowledge) -> None:
         ("monitoring", {"date-of-birth", "health-status"}),  # only through the finding crs-refractory
         ("child-weight-missing", {"date-of-birth"}),
         ("pregnancy", {"date-of-birth", "health-status"}),  # its card prints the maximum for the patient's age
-        ("infection-severe", set()),
+        ("infection-severe", {"health-status"}),  # its card is shorter where IEC-HS is confirmed
         ("live-vaccine-ordered", set()),
     ],
 )

@@ -18,7 +18,7 @@ SERVED = Path(cds_service.__file__).parent
 FILES = sorted((*(SERVED / "facts").glob("*.py"), *(SERVED / "chart").glob("*.py")))
 # The only exceptions: what is something else where it stands.
 NAMES: Mapping[str, str] = {"renal.py": "dialysis"}  # a value of the fact renal-function
-DRUGS: Mapping[str, str] = {"client.py": "anakinra"}  # the name of this service
+DRUGS: Mapping[str, str] = {"line.py": "anakinra"}  # the name of this service
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def test_a_safety_rule_switched_off(tmp_path: Path) -> None:
     knowledge = load(site=str(folder))
     cards = Service.start(knowledge).answer(case.call(), NOW)["cards"]
     assert "infection-severe" not in {explanation(card)["rule"] for card in cards}
-    assert "**Safety rules switched off by this site:** " in cards[0]["detail"]
+    assert "**Switched off by this site:** " in cards[0]["detail"]
     assert next(r.title for r in knowledge.rules if r.id == "infection-severe") in cards[0]["detail"]
     assert "< 2 h" not in cards[0]["detail"]
     assert not any("switched off" in card["detail"] for card in cards[1:])

@@ -156,17 +156,9 @@ def _empty(value: Any, path: str) -> Iterator[str]:
 def outlines(cards: Iterable[Card]) -> list[Any]:
     """Decision, indicator, rule, pathway, dose and number of offers of each card, and of each answer that is named on
     one: what rewording leaves as it is."""
-    told = [(explanation(card), card) for card in cards]
-    shown = [
-        (
-            e["decision"],
-            card["indicator"],
-            e["rule"],
-            e.get("pathway"),
-            e.get("dosePlan"),
-            len(card.get("suggestions", ())),
-        )
-        for e, card in told
-    ]
-    also = [(n["decision"], n["indicator"], n["rule"], None, None, 0) for e, _ in told for n in e.get("also", ())]
-    return [*shown, *also]
+    found: list[Any] = []
+    for card in cards:
+        e, offers = explanation(card), len(card.get("suggestions", ()))
+        found.append((e["decision"], card["indicator"], e["rule"], e.get("pathway"), e.get("dosePlan"), offers))
+        found += [(n["decision"], n["indicator"], n["rule"], None, None, 0) for n in e.get("also", ())]
+    return found
