@@ -138,7 +138,7 @@ def test_a_table_is_neither_framed_nor_cut() -> None:
 def test_explain_says_why_each_rule_fired_or_not() -> None:
     code, text = run("explain", str(REQUEST))
     assert code == 0
-    assert "fires crs-refractory 1.1.0 pathway" in text
+    assert "fires crs-refractory 1.1.1 pathway" in text
     assert "Tocilizumab doses in this CRS episode = 2 (asked: >= 2 [policy.tocilizumab-failure-doses])" in text
     assert "silent infection-severe" in text
     assert "kept silent by: Severe active infection = no (asked: = yes)" in text
@@ -200,7 +200,7 @@ def test_explain_of_one_rule_is_the_whole_rule() -> None:
     code, text = run("explain", str(REQUEST), "--rule", "crs-refractory")
     assert code == 0
     for words in (
-        "crs-refractory 1.1.0, draft: CRS is refractory to tocilizumab When CRS is at the treatment grade",
+        "crs-refractory 1.1.1, draft: CRS is refractory to tocilizumab When CRS is at the treatment grade",
         "when: CRS grade (ASTCT) >= 2 [policy.crs-treatment-grade]",
         "unless: Tocilizumab known only from statements = yes",
         "file: rules/toxicities/crs/crs-refractory.yaml",

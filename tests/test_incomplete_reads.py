@@ -28,7 +28,8 @@ from tests.support.public_data import REAL_CHARTS
 EACH = int(os.environ.get("INCOMPLETE_READS", "4"))
 SEED = 20260305
 # By query: first rules of answers that may rest on it alone, where the policy (C2) lets the answer go on without it.
-_ONLY_THERE = {"vitals": ("grades-differ",), "procedures": ("grades-differ", "crs-renal-review", "iec-hs-review")}
+_DIFFER = ("grades-differ", "grades-differ-mildly")
+_ONLY_THERE = {"vitals": _DIFFER, "procedures": (*_DIFFER, "crs-renal-review", "iec-hs-review")}
 _REFUSED_TOKEN = {
     "access_token": "refused",
     "token_type": "Bearer",

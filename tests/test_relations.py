@@ -54,7 +54,7 @@ def rewritten(call: Call, change: Callable[[Any], Any]) -> Call:
 def told(cards: Cards) -> list[Any]:
     """Decision, indicator, rule, dose and offers of each card, and the values of the facts behind it."""
     facts = [[(f["name"], f["value"]) for f in explanation(card).get("facts", ())] for card in cards]
-    return list(zip(outlines(cards), facts, strict=True))
+    return [*outlines(cards), *facts]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -78,7 +78,9 @@ class Wording:
             detail = "\n\n".join(part for part in parts if part)
         if answer.also:
             named = also(answer, words.words_of(f"{summary} {detail}"))
-            detail = f"{detail}\n\n{self._cards[ALSO].fill(named)[1]}"
+            if named["more"]:  # names come before what this card would say: its page says it
+                detail, named = "", also(answer, words.words_of(summary))
+            detail = f"{detail}\n\n{self._cards[ALSO].fill(named)[1]}".strip()
         card = outline(answer, summary, detail)
         if suggestions := self._suggestions(answer, assessment):
             card["suggestions"] = suggestions

@@ -65,7 +65,11 @@ def _escaped(text: str) -> str:
 def brief(text: str, most: int = MOST_WORDS) -> str:
     """A reason as a card has room for it: without ids of resources, and its first words."""
     said = _REFERENCE.sub(r"\1", text).split()
-    return " ".join(said) if len(said) <= most else f"{' '.join(said[:most]).rstrip(' ;,')} ..."
+    if len(said) <= most:
+        return " ".join(said)
+    # A cut within a clause may turn its sense round.
+    ends = [place for place, word in enumerate(said[:most], 1) if word[-1] in ";,.:)"]
+    return f"{' '.join(said[: ends[-1] if ends else most]).rstrip(' ;,:')} ..."
 
 
 def words_of(text: str) -> int:

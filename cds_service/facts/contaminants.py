@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import hours_between
+from cds_service.chart.times import When
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.culture import Result
 from cds_service.facts.model import Facts, Reading
@@ -34,12 +36,9 @@ class Skin:
         """The contaminants among results that grew or are unclear, by the identity of their records."""
         mild = self._are_mild(reading, known)
         commensals = [r for r in results if r.outcome in ("growth", "unclear") and self._commensal_only(r, mild)]
-        hours, sets = reading.windows[self.given.within], reading.policies[self.given.sets]
-        found = {
-            id(r.culture)
-            for r in commensals
-            if not self._tells_several(r) and _sets_near(r.culture, commensals, hours) < sets
-        }
+        sets = reading.policies[self.given.sets]
+        drawn = DrawnSets(commensals, timedelta(hours=reading.windows[self.given.within]))
+        found = {id(r.culture) for r in commensals if not self._tells_several(r) and drawn.near(r.culture) < sets}
         return found | {id(r.culture) for r in results if r.outcome == "growth" and self._is_called_so(r)}
 
     def _are_mild(self, reading: Reading, known: Facts) -> bool:
@@ -98,23 +97,33 @@ def _words(found: Concept) -> str:
     return " ".join((found.text, *found.displays))
 
 
-def _sets_near(culture: Resource, others: Sequence[Result], hours: float) -> int:
-    """The sets, this one included, that were drawn within some hours of it: records of one time, or of one specimen,
-    are the bottles of one set. A day without a time may be as near as its next end."""
-    drawn = culture.when
-    if drawn is None:
-        return 1
-    times, specimens, count = {drawn}, {_specimen(culture)} - {""}, 1
-    for other in (r.culture for r in others if r.culture is not culture):
-        when = other.when
-        if when is None or when in times or _specimen(other) in specimens:
-            continue
-        first, last = sorted((drawn, when))
-        if hours_between(first.end, last.start) <= hours:
-            times.add(when)
-            specimens |= {_specimen(other)} - {""}
-            count += 1
-    return count
+class DrawnSets:
+    """The sets that some cultures are bottles of: records of one time, or of one specimen, are one set.
+
+    Sorted once, so that the sets near each of thousands of cultures are counted without looking at all of them.
+    """
+
+    def __init__(self, results: Sequence[Result], within: timedelta) -> None:
+        self._within = within
+        of: dict[object, int] = {}
+        spans: dict[int, When] = {}
+        for culture in (r.culture for r in results if r.culture.when is not None):
+            names = (culture.when, _specimen(culture) or culture.when)
+            place = next((of[name] for name in names if name in of), len(spans))
+            of.update(dict.fromkeys(names, place))
+            assert culture.when is not None
+            spans.setdefault(place, culture.when)
+        self._starts = sorted(when.start for when in spans.values())
+        self._ends = sorted(when.end for when in spans.values())
+
+    def near(self, culture: Resource) -> int:
+        """The sets, its own included, that were drawn within the time of it. A day without a time may be as near as
+        its next end."""
+        drawn = culture.when
+        if drawn is None:
+            return 1
+        begun = bisect_right(self._starts, drawn.end + self._within)
+        return begun - bisect_left(self._ends, drawn.start - self._within)
 
 
 def _specimen(culture: Resource) -> str:

@@ -94,23 +94,24 @@ def _open(
 
 
 def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) -> str:
-    parts = []
-    if seen.temperature is not None:
-        parts.append(f"{'' if fever else 'no '}fever ({seen.temperature:.1f} Cel)")
-    if not fever and seen.fever_masked:
-        parts.append("fever not required after antipyretic or anticytokine therapy")
+    """In words, what decides first: a card has room for a few of them."""
+    decisive, others = [], []
     if seen.drugs.vasopressors:
-        parts.append(f"vasopressor: {', '.join(seen.drugs.vasopressors)}")
+        decisive.append(f"vasopressor: {', '.join(seen.drugs.vasopressors)}")
     if seen.drugs.uncounted:
-        parts.append(f"{given.vasopressors.uncounted} {'(not counted)' if seen.drugs.vasopressors else 'alone'}")
-    if seen.systolic is not None:
-        parts.append(f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mm[Hg]")
+        decisive.append(f"{given.vasopressors.uncounted} {'(not counted)' if seen.drugs.vasopressors else 'alone'}")
     if seen.oxygen.words:
-        parts.append(seen.oxygen.words + (" (flow not recorded)" if seen.oxygen.at_least else ""))
+        decisive.append(seen.oxygen.words + (" (flow not recorded)" if seen.oxygen.at_least else ""))
     elif seen.oxygen_observed:
-        parts.append("no oxygen device recorded")
-    parts += [puzzle.words for puzzle in seen.oxygen.puzzles]
-    return "; ".join(parts)
+        others.append("no oxygen device recorded")
+    if seen.systolic is not None:
+        pressure = f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mm[Hg]"
+        (decisive if hypotensive else others).insert(0, pressure)
+    if not fever and seen.fever_masked:
+        others.insert(0, "fever not required after antipyretic or anticytokine therapy")
+    if seen.temperature is not None:
+        others.insert(0, f"{'' if fever else 'no '}fever ({seen.temperature:.1f} Cel)")
+    return "; ".join((*decisive, *others, *(puzzle.words for puzzle in seen.oxygen.puzzles)))
 
 
 def is_proven(given: CrsGrade, derived: Derived, child: bool) -> bool:

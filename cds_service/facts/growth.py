@@ -7,9 +7,11 @@ then it is still reviewed for a while. A report of results that were sent as wel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import When, hours_between, said
@@ -33,6 +35,25 @@ class Organisms:
     treated: float
 
 
+class Negatives:
+    """The cultures in which nothing grew, in order: whether enough of them, far enough apart, followed a moment."""
+
+    def __init__(self, cultures: Iterable[When], apart: timedelta, wanted: int) -> None:
+        found = sorted(cultures)
+        self._starts, self._wanted = [when.start for when in found], wanted
+        self._next = [bisect_left(self._starts, when.end + apart) for when in found]
+        # The earliest end from each place on.
+        self._ends = list(accumulate((when.end for when in reversed(found)), min))[::-1]
+
+    def cleared(self, grown: datetime, reading: Reading) -> float | None:
+        """Hours since the first culture without growth after a moment; None where too few, or none far enough apart,
+        followed."""
+        first = place = bisect_right(self._starts, grown)
+        for _ in range(self._wanted - 1):
+            place = self._next[place] if place < len(self._next) else place
+        return reading.hours_since(self._ends[first]) if place < len(self._starts) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Judge:
     """A `growth` of the catalogue with all that it names resolved. `window` is in hours."""
@@ -52,10 +73,14 @@ class Judge:
         """What became of each culture, by the identity of its record."""
         results = self._results(cultures, reading)
         alone = self.skin.among(results, reading, known)
-        negatives = [r.culture.when for r in results if r.culture.when and self._clears(r, reading)]
+        negatives = Negatives(
+            (r.culture.when for r in results if r.culture.when and self._clears(r, reading)),
+            timedelta(hours=reading.windows[self.clearing.apart]),
+            int(reading.policies[self.clearing.cultures]),
+        )
         grown = [r.culture.when.end for r in results if r.culture.when and self._is_growth(r, alone, reading)]
         last = max((end for end in grown if end <= reading.horizon), default=None)
-        return {id(r.culture): self._standing(r, sorted(negatives), last, alone, reading) for r in results}
+        return {id(r.culture): self._standing(r, negatives, last, alone, reading) for r in results}
 
     def _results(self, cultures: Sequence[Resource], reading: Reading) -> list[Result]:
         found: list[Result] = []
@@ -85,7 +110,7 @@ class Judge:
         return hours_between(taken.end, issued.start) >= reading.windows[self.clearing.shown_after]
 
     def _standing(
-        self, result: Result, negatives: Sequence[When], last: datetime | None, alone: set[int], reading: Reading
+        self, result: Result, negatives: Negatives, last: datetime | None, alone: set[int], reading: Reading
     ) -> Standing:
         culture, outcome, when = result.culture, result.outcome, result.culture.when
         if outcome == "none":
@@ -98,12 +123,12 @@ class Judge:
         if outcome == "pending":
             return "pending" if recent else "over"
         if id(culture) in alone:
-            since = self._cleared_since(negatives, when.end, reading)
+            since = negatives.cleared(when.end, reading)
             reviewed = reading.windows[self.clearing.reviewed]
             return "contaminant" if recent and (since is None or since <= reviewed) else "over"
         if not self._is_growth(result, alone, reading):
             return "uncertain" if recent else "over"
-        return self._after_growth(result, self._cleared_since(negatives, last or when.end, reading), reading)
+        return self._after_growth(result, negatives.cleared(last or when.end, reading), reading)
 
     def _after_growth(self, result: Result, cleared: float | None, reading: Reading) -> Standing:
         """What became of growth; `cleared` is how many hours ago the first culture without growth followed it, where
@@ -116,18 +141,6 @@ class Judge:
         if any(cleared <= o.treated for o in lasting):
             return "treated"
         return "cleared" if cleared <= reading.windows[self.clearing.reviewed] else "over"
-
-    def _cleared_since(self, negatives: Sequence[When], grown: datetime, reading: Reading) -> float | None:
-        """Hours since the first culture without growth after a moment; None where too few, or none far enough apart,
-        followed."""
-        after = [when for when in negatives if when.start > grown]
-        count, before = 0, None
-        for when in after:
-            if before is None or hours_between(before, when.start) >= reading.windows[self.clearing.apart]:
-                count, before = count + 1, when.end
-        if count < reading.policies[self.clearing.cultures]:
-            return None
-        return reading.hours_since(min(when.end for when in after))
 
     def _counts(self, result: Result, reading: Reading) -> bool:
         """Final, or preliminary and already dangerous enough."""

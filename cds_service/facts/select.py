@@ -256,7 +256,7 @@ class Selections:
         if selection.reason:
             says = _reason(self.matchers(selection.reason), selection.reason_sense)
             yield lambda r, reading, known: any(
-                says(said) for said in told_reasons(r, reading.condition_refs) if not aside(said, reading, known)
+                says(said) for said in _reasons(r, reading) if not aside(said, reading, known)
             )
         elif selection.unreasoned:
             yield lambda r, reading, known: not states_reason(r)
@@ -281,6 +281,11 @@ class Selections:
             return any(m.matches(concept) for m in ours) and not any(m.matches(concept) for m in besides)
 
         return apart
+
+
+def _reasons(request: Resource, reading: Reading) -> Sequence[Concept]:
+    """Read once for all selections: an order may state thousands."""
+    return reading.once(("reasons", id(request)), lambda: told_reasons(request, reading.condition_refs))
 
 
 def _reason(reasons: Sequence[Matcher], sense: str | None) -> Callable[[Concept], bool]:

@@ -136,7 +136,7 @@ def in_standard_codes(knowledge: Knowledge, chart: Chart, patient: str) -> Chart
         # A device is seen wherever it is charted; its row, which has no standard code, is asked for by the flow's.
         if resource["resourceType"] == "Observation" and "system" not in resource["code"]["coding"][0]:
             resource["code"] = {"coding": [{"system": "http://loinc.org", "code": "3151-8"}]}
-        if resource.get("valueString", "").startswith("NG"):
+        if resource.get("valueString", "").startswith("SX"):
             resource["valueString"] = "no growth"
     left = {(coding["system"], coding["code"]) for coding in codings(resources)}
     assert left.isdisjoint(standard)
