@@ -33,7 +33,7 @@ def since_first_sign(
         counted.append((start, end))
         if before is None:
             ago = f"dose {reading.hours_since(start):.0f} h ago"
-            notes.append(f"{ago} counts: first sign of CRS was not read")
+            notes.append(f"{ago} counts: first sign of CRS not read")
     return tuple(counted), early
 
 
