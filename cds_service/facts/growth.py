@@ -203,7 +203,8 @@ def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Re
     result = _SAID.get(standing) or _grown(newest, reading)
     if standing == "contaminant":
         result += " (possible contaminant)"
-    return f"{result} ({newest.status or 'status not said'}){_taken(newest, reading, ',')}"
+    status = "" if newest.status == "final" else f" ({newest.status or 'status not said'})"
+    return f"{result}{status}{_taken(newest, reading, ',')}"
 
 
 def _grown(culture: Resource, reading: Reading) -> str:
