@@ -54,7 +54,7 @@ def test_the_page_of_the_repository_is_what_the_files_say(monkeypatch: pytest.Mo
     monkeypatch.chdir(ROOT)
     result = CliRunner().invoke(main, ["docs", "--check"])
     assert result.exit_code == 0, result.output
-    pages = ("knowledge.md", "how-a-card-comes-to-be.md", "connecting.md")
+    pages = ("knowledge.md", "how-a-card-comes-to-be.md", "connecting.md", "safety-case.md")
     assert result.output.splitlines() == [f"docs/{page}: as the files say" for page in pages]
 
 

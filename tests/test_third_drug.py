@@ -180,7 +180,7 @@ def test_a_duplicate_names_its_dose(ask: Ask) -> None:
 def test_its_licence_is_its_own(ask: Ask) -> None:
     assert "Licensed for toys (United States, 2026)" in ask("toydrug")[0]["detail"]
     assert "NOMID" not in said(ask("toydrug"))
-    assert "NOMID" in ask("anakinra")[0]["detail"]
+    assert "Off-label (United States, 2026)" in ask("anakinra")[0]["detail"]
 
 
 def test_another_route_is_a_review(ask: Ask) -> None:

@@ -53,8 +53,6 @@ def decide(
     missing = tuple(_missing(case))
     answers, pathway = _answers(case, missing, trouble)
     stated = [name for m in missing for name in m.facts]
-    # What a quiet rule lacks stands in the explanation only: a card that lists every lab test hides what matters.
-    quiet = {rule.id for rule in rules if rule.if_unknown == "quiet"}
     not_read = _not_read(case)
     return OrderAssessment(
         occasion,
@@ -67,7 +65,6 @@ def decide(
         missing=missing,
         trouble=trouble,
         unknown=lacking(findings, facts, stated, findings.outcomes),
-        printed=lacking(findings, facts, stated, [r for r in findings.outcomes if r not in quiet]),
         maximum=_maximum(case),
         orders_unread=reading.chart.gaps(("service-requests",)),
         not_read=not_read,

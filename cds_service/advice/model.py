@@ -96,7 +96,7 @@ class OrderAssessment:
     """What was found on one occasion: facts, what became of each rule (in order), and the answers, ranked.
 
     `answers` empty means that there is nothing to say. `missing` are the rules that must not stay unknown and did;
-    `unknown` the unknown facts that could change any rule, `printed` those of them that a card names. `trouble` says
+    `unknown` the unknown facts that could change any rule. `trouble` says
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
     were not read whole, by name; `forgone` are those of them that facts do without. `first_card` are parts that the
@@ -113,7 +113,6 @@ class OrderAssessment:
     missing: tuple[Missing, ...] = ()
     trouble: str = ""
     unknown: tuple[Fact, ...] = ()
-    printed: tuple[Fact, ...] = ()
     maximum: float | None = None
     orders_unread: tuple[str, ...] = ()
     not_read: Mapping[str, str] = field(default_factory=dict)

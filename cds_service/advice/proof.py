@@ -96,7 +96,7 @@ def _full(knowledge: Knowledge) -> Json:
     stated = rule.model_copy(update={"finding": rule.finding.model_copy(update={"decision": INSUFFICIENT})})
     missing = (Missing(stated, (one.name,)), Missing(rule, tuple(facts)[1:2]))
     first = next(occasion for each in knowledge.occasions.of_kind.values() for occasion in each)
-    order = _order(first, facts, missing=missing, printed=(one,))
+    order = _order(first, facts, missing=missing)
     queries = tuple(knowledge.catalogue.queries)[:2]
     order = replace(order, not_read=dict.fromkeys(queries, "not sent"), forgone=queries[1:])
     site = knowledge.site.model_copy(update={"not_kept": ("Immunization",)})
@@ -195,9 +195,8 @@ def _patients(
 
 
 def _order(occasion: Occasion, facts: Facts, **more: Any) -> OrderAssessment:
-    """An assessment on an occasion. `printed` are the unknown facts."""
-    found: Json = {"printed": tuple(fact for fact in facts.values() if fact.value is None)} | more
-    return OrderAssessment(occasion, (), facts, NOTHING_FOUND, maximum=1.5, **found)
+    """An assessment on an occasion."""
+    return OrderAssessment(occasion, (), facts, NOTHING_FOUND, maximum=1.5, **more)
 
 
 def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment, dosed: Regimen | None) -> Answer:

@@ -108,7 +108,7 @@ def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) ->
         pressure = f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mm[Hg]"
         (decisive if hypotensive else others).insert(0, pressure)
     if not fever and seen.fever_masked:
-        others.insert(0, "fever not required after antipyretic or anticytokine therapy")
+        decisive.append("fever masked")
     if seen.temperature is not None:
         others.insert(0, f"{'' if fever else 'no '}fever ({seen.temperature:.1f} Cel)")
     return "; ".join((*decisive, *others, *(puzzle.words for puzzle in seen.oxygen.puzzles)))

@@ -158,7 +158,8 @@ def _with_rule(rule: RuleDefinition) -> Callable[[Knowledge], Knowledge]:
 
 def _rule_updates(rule: RuleDefinition, knowledge: Knowledge) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """(what, what it touches, update). A rule without a decision speaks only through the rules that ask for it."""
-    if rule.if_unknown != "note":
+    # What a quiet rule lacks is said no less than what a noting one lacks: in the explanation.
+    if rule.if_unknown == "insufficient-data":
         yield "ifUnknown note", "unknown", {"if_unknown": "note"}
     for field in ("hooks", "orders"):
         written = getattr(rule, field)
