@@ -20,6 +20,7 @@ from tests.support.examples import example_calls
 from tests.support.places import Cards, Places, read
 
 HOURS = 120
+NAMES = [name for name, _, _ in example_calls(lambda hook: {})]
 Ask = Callable[[Mapping[str, Any], datetime], "Hour"]
 
 # Facts that can get worse, each with how bad a value is; a fact that is unknown is neither better nor worse.
@@ -91,21 +92,28 @@ def got_worse(before: Facts, after: Facts) -> list[str]:
     return worse
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in example_calls(lambda hook: {})])
-def test_nothing_calms_while_something_gets_worse(name: str, ask: Ask, places: Places) -> None:
+@pytest.fixture(scope="module")
+def met() -> dict[str, set[str]]:
+    """What got worse in each walk so far."""
+    return {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_calms_while_something_gets_worse(
+    name: str, ask: Ask, places: Places, met: dict[str, set[str]]
+) -> None:
     calls = {patient: call for patient, _, call in example_calls(lambda hook: places.templates("us"))}
-    found = [
-        f"{after.at:%d %H:%M}: {', '.join(worse)}: {how}"
-        for before, after in walk(calls[name], ask)
-        if (worse := got_worse(before.facts, after.facts)) and (how := calmer(tone(before.cards), tone(after.cards)))
-    ]
+    found, met[name] = [], set()
+    for before, after in walk(calls[name], ask):
+        if worse := got_worse(before.facts, after.facts):
+            met[name].update(worse)
+            if how := calmer(tone(before.cards), tone(after.cards)):
+                found.append(f"{after.at:%d %H:%M}: {', '.join(worse)}: {how}")
     assert found == []
 
 
-def test_the_walks_meet_what_gets_worse(ask: Ask, places: Places) -> None:
-    """The test above could not fail on patients with whom nothing ever happens."""
-    met: set[str] = set()
-    for _, _, call in example_calls(lambda hook: places.templates("us")):
-        for before, after in walk(call, ask):
-            met.update(got_worse(before.facts, after.facts))
-    assert {"crs-grade", "icans-grade", "severe-infection"} <= met, met
+def test_the_walks_met_what_gets_worse(met: dict[str, set[str]]) -> None:
+    """The test above could not fail on patients with whom nothing ever happens; it runs before this one."""
+    if met.keys() != set(NAMES):
+        pytest.skip("not every patient was walked in this run")
+    assert {"crs-grade", "icans-grade", "severe-infection"} <= set().union(*met.values()), met

@@ -11,7 +11,8 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ FOLDER = Path(__file__).parents[1] / "golden"
 _OWN = {"uuid", "links"}  # new with every call, or where this process happens to listen
 
 
-def answers() -> Iterator[tuple[str, str, Cards]]:
-    """(kind, name of the case, its cards) of everything that is frozen, in order."""
+@cache
+def answers() -> tuple[tuple[str, str, Cards], ...]:
+    """(kind, name of the case, its cards) of everything that is frozen, in order; asked once a run."""
+    return tuple(_answers())
+
+
+def _answers() -> Iterator[tuple[str, str, Cards]]:
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder))
         for chart in every_chart(places):
@@ -64,7 +70,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def texts(told: Iterator[tuple[str, str, Cards]]) -> dict[str, str]:
+def texts(told: Iterable[tuple[str, str, Cards]]) -> dict[str, str]:
     """File -> its whole text."""
     lines: dict[str, list[str]] = {}
     for file, name, cards in told:
