@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds_service.advice import words
-from cds_service.advice.doses import packs, plan
+from cds_service.advice.doses import plan
 from cds_service.advice.first_card import listed
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, number
@@ -162,7 +162,6 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
     """What differs from card to card."""
     routes = knowledge.orders.routes
     plan, regimen = answer.plan, answer.regimen
-    dosing = knowledge.orders.kinds[regimen.order_kind].dosing if regimen else None
     return {
         "decision": answer.decision,
         "leads": answer.leads,
@@ -180,9 +179,6 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
         "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,
         "review": Trusted(regimen.review) if regimen else None,
-        "stop": Trusted(regimen.stop) if regimen else None,
-        "taper": Trusted(regimen.taper) if regimen else None,
-        "dispense": Trusted(f"{packs(plan, dosing.pack)} x {dosing.pack.display}") if plan and dosing else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
     }
 

@@ -27,14 +27,13 @@ _WORDS_OF_FACTS: Final = 60
 def around(answer: Answer, knowledge: Knowledge, order: OrderAssessment, page: str) -> Json:
     """The variables of the first card's header and footer. `page` is the address of the rule's page, or empty."""
     lines = [f"{times} {why}" for why, times in _left_out(answer, order).items()]
-    titles = knowledge.catalogue.queries
-    weak = [titles[q].title for q in order.not_read if q in order.forgone]
+    titles = {q: knowledge.catalogue.queries[q].title for q in order.not_read}
     return {
         "page": Trusted(page),
         "left_out": [brief(line, _WORDS_OF_A_LINE) for line in lines[:_MOST_LINES]],
         "left_out_more": max(len(lines) - _MOST_LINES, 0),
-        "not_read": [Trusted(titles[q].title.lower()) for q in order.not_read if q not in order.forgone],
-        "done_without": [Trusted(title) for title in weak],
+        "not_read": [Trusted(title.lower()) for q, title in titles.items() if q not in order.forgone],
+        "done_without": [Trusted(title) for q, title in titles.items() if q in order.forgone],
         "overridden": len(knowledge.overridden),
         "evidence": Trusted(_soundness(answer.rule, knowledge)),
     }
