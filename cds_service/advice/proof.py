@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from msgspec import structs
@@ -48,14 +49,17 @@ def card_problems(knowledge: Knowledge, templates: Templates, occasions: Occasio
         # What one regimen prints, any does: doses and words of the same shape.
         regimen = next(iter(knowledge.regimens.values()), None)
         tried: set[tuple[str, str]] = set()
+        around_tried: set[tuple[str, str, str]] = set()
         for occasion, rules in occasions.items():
             known = _sure_facts(rules)
             for rule in rules:
                 if (rule.id, occasion.drug) not in tried:
                     tried.add((rule.id, occasion.drug))
                     found += _unfilled(knowledge, templates, occasion, rule, known[rule.id], regimen)
+                    found += _around(knowledge, templates, occasion, rule, around_tried)
         first = next(iter(occasions), Occasion(""))
         found += _unfilled(knowledge, templates, first, UNEVALUATED_RULE, frozenset(), None)
+        found += _around(knowledge, templates, first, UNEVALUATED_RULE, around_tried)
     return list(dict.fromkeys(found))
 
 
@@ -135,14 +139,33 @@ def _unfilled(
             for dosed in (regimen, None) if regimen else (None,):
                 own = {**shared, **context.of_answer(_answer(rule, decision, order, dosed), knowledge)}
                 yield from _tried(knowledge, templates[name], own, rule, told)
-    for name in (HEADER, FOOTER) if shown else ():
-        for order, told in _patients(knowledge, occasion, facts_of(templates[name].card), frozenset()):
-            answer = _answer(rule, shown[0][1], order, None)
-            own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
-            yield from _tried(knowledge, templates[name], {**own, **around(answer, knowledge, order, "")}, rule, told)
     if rule is UNEVALUATED_RULE:
         yield from _tried(knowledge, templates[ALSO], _ALSO, rule, "")
         yield from _tried(knowledge, templates[REPEATED], _repeated(knowledge), rule, "")
+
+
+def _around(
+    knowledge: Knowledge,
+    templates: Templates,
+    occasion: Occasion,
+    rule: RuleDefinition,
+    tried: set[tuple[str, str, str]],
+) -> Iterator[str]:
+    """A line for each header and footer that cannot be filled in on a rule's first card.
+
+    They are the same words on every rule's card: patients of every kind are tried once for each drug and decision,
+    two for each rule.
+    """
+    for _, decision in islice(_shown(rule), 1):
+        for name in (HEADER, FOOTER):
+            key = (name, occasion.drug, decision)
+            patients = _patients(knowledge, occasion, facts_of(templates[name].card), frozenset())
+            for order, told in islice(patients, 2) if key in tried else patients:
+                answer = _answer(rule, decision, order, None)
+                own = {**context.base(knowledge, order), **context.of_answer(answer, knowledge)}
+                own.update(around(answer, knowledge, order, ""))
+                yield from _tried(knowledge, templates[name], own, rule, told)
+            tried.add(key)
 
 
 def _tried(knowledge: Knowledge, template: CardTemplate, own: Json, rule: RuleDefinition, told: str) -> Iterator[str]:

@@ -36,5 +36,5 @@ class Model(BaseModel):
     """Base of all knowledge: frozen, camelCase keys, unknown keys refused, no silent type conversion."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=False
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=False
     )
