@@ -135,11 +135,12 @@ class Puzzled(Model):
 class Meant(Model):
     """How a record must say what it says: for certain (`said`) or only in doubt; either, without `sense`. A code alone
     is said. Words that name a year which ended longer ago than `yearOver` are past. `contradicted: doubts` where words
-    beside a code of something else are a doubt."""
+    beside a code of something else are a doubt. So is a code whose words do no more than doubt or deny `hedgedBy`."""
 
     sense: Literal["said", "doubted"] | None = None
     year_over: Window | None = None
     contradicted: Literal["doubts"] | None = None
+    hedged_by: ValueSets | None = None
 
 
 class OnlyReactions(Model):

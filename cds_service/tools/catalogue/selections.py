@@ -126,7 +126,8 @@ def _models(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
 
 def _meant(meant: Meant) -> str:
     told = {"said": "said for certain", "doubted": "only in doubt", None: "said or in doubt"}[meant.sense]
-    return f"{told} (words that a code contradicts are a doubt)" if meant.contradicted else told
+    told += " (words that a code contradicts are a doubt)" if meant.contradicted else ""
+    return f"{told} (so is a code whose own words doubt or deny it)" if meant.hedged_by else told
 
 
 def records_in_words(knowledge: Knowledge) -> Iterator[tuple[str, list[str]]]:
