@@ -48,6 +48,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "notes_under": "with its notes, where it is",
     "specimen": "taken from",
     "reason": "ordered for",
+    "reason_doubted_by": "in doubt where the reason also says",
     "within": "no older than",
     "beyond": "undated, or older than",
     "ended_within": "ended no longer ago than",
@@ -63,6 +64,7 @@ _MODELS: Final[Mapping[str, str]] = {
 }
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",
+    "not_understood": "that nobody understood",
     "drafts": "without the unsigned orders of this session",
     "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
