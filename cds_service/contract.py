@@ -18,6 +18,9 @@ SERVICES: Final[Mapping[str, Hook]] = {
     "anakinra-order-select": "order-select",
     "anakinra-order-sign": "order-sign",
 }
+# Of the text that discovery and answers follow (2.0.1 is the published STU 2), and of each hook's page in its library.
+CDS_HOOKS_VERSION: Final = "2.0.1"
+HOOK_VERSIONS: Final[Mapping[Hook, str]] = {"order-select": "1.0", "order-sign": "1.0", "patient-view": "1.0"}
 
 # Hard answers first, then the pathway's own, then what goes with it.
 _ORDER: Final[tuple[tuple[DecisionName, ...], ...]] = (
