@@ -35,6 +35,7 @@ USE = (
 _TITLES = {
     "order-select": "Anakinra for CAR-T toxicity: while an order is selected",
     "order-sign": "Anakinra for CAR-T toxicity: before an order is signed",
+    "patient-view": "CAR-T toxicity: where the patient stands, when the chart is opened",
 }
 
 
@@ -80,7 +81,7 @@ class Service:
                 "title": _TITLES[hook],
                 "description": DESCRIPTION,
                 "usageRequirements": self.usage_requirements(),
-                "prefetch": self.program.templates,
+                "prefetch": self.program.templates_of(hook),
             }
             for name, hook in SERVICES.items()
         ]

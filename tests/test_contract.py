@@ -10,7 +10,11 @@ from cds_service.service import Service
 
 
 def test_the_words_that_clients_rely_on() -> None:
-    assert contract.SERVICES == {"anakinra-order-select": "order-select", "anakinra-order-sign": "order-sign"}
+    assert contract.SERVICES == {
+        "anakinra-order-select": "order-select",
+        "anakinra-order-sign": "order-sign",
+        "car-t-toxicity-patient-view": "patient-view",
+    }
     assert contract.EXPLANATION == "org.anakinra-cds.explanation"
     assert contract.EVALUATION_TIME == "org.anakinra-cds.evaluation-time"
     assert contract.UNEVALUATED == "system-unevaluated"
