@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
-from cds_service.contract import EXPLANATION
+from cds_service.contract import ASSOCIATED, EXPLANATION, ORDER
 from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.support.cards import drug_orders
@@ -54,7 +54,7 @@ def ask(
 ) -> list[Json]:
     request = copy.deepcopy(BASE) | {"hook": hook}
     request["context"]["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": d} for d in drafts]}
-    request["context"]["selections"] = [f"MedicationRequest/{drafts[0]['id']}"]
+    request["context"]["selections"] = [f"MedicationRequest/{drafts[0].get('id')}"]
     for key, resource in (chart or {}).items():
         if resource is None:
             del request["prefetch"][key]
@@ -168,3 +168,30 @@ def test_an_update_repeats_no_null() -> None:
     for resource in offered(cards):
         assert "note" not in resource
         assert resource["category"] == [{"text": "inpatient"}]
+
+
+def named(card: Json) -> tuple[str, list[str]]:
+    """The order that a card names, and all that it is about."""
+    extension = card["extension"]
+    about = [each["reference"].removeprefix("MedicationRequest/") for each in extension.get(ASSOCIATED, ())]
+    return extension.get(ORDER, {}).get("reference", "").removeprefix("MedicationRequest/"), about
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_card_names_the_orders_that_it_is_about(hook: str) -> None:
+    """On order-select the selected one, when signing all of its kind; an order of another kind has its own cards."""
+    drafts = (order("a", ANAKINRA, 100, 12), order("b", ANAKINRA, 100, 12), order("t", ADALIMUMAB), MMR)
+    running = {"requests": RUNNING}
+    both = ["a"] if hook == "order-select" else ["a", "b"]
+    cards = ask(*drafts, hook=hook, chart=running)
+    assert {tuple(named(card)[1]) for card in cards} >= {tuple(both)}
+    for card in cards:
+        first, about = named(card)
+        assert first == about[0]
+        assert about in ([["a"]] if hook == "order-select" else [["a", "b"], ["t"], ["mmr"]])
+
+
+def test_a_draft_without_an_id_is_not_named() -> None:
+    (first, *_) = ask({k: v for k, v in order("d", ANAKINRA, 100, 12).items() if k != "id"})
+    assert named(first) == ("", [])
+    assert {ORDER, ASSOCIATED}.isdisjoint(first["extension"])
