@@ -57,12 +57,15 @@ class Acceptance:
         found = self.given.get("site")
         return found if isinstance(found, Mapping) else site(self.given)
 
+    def resources(self) -> list[dict[str, Any]]:
+        """The patient's chart."""
+        return chart(self.given, AT, self.id)
+
     def call(self, templates: Mapping[str, str]) -> dict[str, Any]:
         """The whole request."""
-        resources = tuple(chart(self.given, AT, self.id))
         selected = self.given.get("selected")
         return build_call(
-            Chart(self.id, self.title, resources, self.id),
+            Chart(self.id, self.title, tuple(self.resources()), self.id),
             hook=self.hook,
             templates=templates,
             at=AT,
