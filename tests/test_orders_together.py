@@ -195,3 +195,43 @@ def test_a_draft_without_an_id_is_not_named() -> None:
     (first, *_) = ask({k: v for k, v in order("d", ANAKINRA, 100, 12).items() if k != "id"})
     assert named(first) == ("", [])
     assert {ORDER, ASSOCIATED}.isdisjoint(first["extension"])
+
+
+NEW = order("new", ANAKINRA, 100, 6)
+OWN = {"request": {"reference": "MedicationRequest/running"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (OWN, "order-ok"),
+        ({"request": {"reference": "https://ehr.example.org/r4/MedicationRequest/running/_history/3"}}, "order-ok"),
+        ({"request": {"reference": "MedicationRequest/another"}}, "duplicate"),
+        ({}, "duplicate"),
+        ({"request": "MedicationRequest/running"}, "insufficient-data"),
+    ],
+    ids=["its own dose", "by an absolute reference", "of another order", "of no order that is named", "unreadable"],
+)
+@pytest.mark.parametrize("status", ["draft", "active"])
+def test_an_order_that_is_signed_again_is_no_duplicate_of_itself(status: str, given: Json, expected: str) -> None:
+    """CDS Hooks order-sign: "on re-sign" the status may be another than draft. Doses of any other order still count."""
+    again = RUNNING | {"status": status}
+    first, *others = ask(again, chart={"requests": RUNNING, "administrations": GIVEN | given})
+    assert said([first]) == [expected]
+    assert "duplicate" not in said(others)
+
+
+def test_a_second_order_beside_the_one_that_is_signed_again_is_a_duplicate() -> None:
+    other = order("other", ANAKINRA, 100, 12, status="active")
+    assert said(ask(RUNNING, chart={"requests": other, "administrations": GIVEN | OWN}))[0] == "duplicate"
+
+
+@pytest.mark.parametrize("drafts", [(RUNNING, NEW), (NEW, RUNNING)])
+def test_what_is_signed_again_counts_towards_the_maximum(drafts: tuple[Json, ...]) -> None:
+    """Two of one drug in one session: both are drafts, and their doses add up, also in what is offered for one."""
+    chart = {"requests": RUNNING, "administrations": GIVEN | OWN}
+    cards = ask(*drafts, chart=chart)
+    assert said(cards)[0] == "order-exceeds-max"
+    for resource in offered(cards):
+        assert resource["id"] == drafts[0]["id"]
+        assert "order-exceeds-max" not in said(ask(resource, drafts[1], chart=chart))

@@ -204,7 +204,7 @@ class Selections:
             meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
             yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         if selection.drafts:
-            yield lambda r, reading, known: r.ref not in reading.draft_refs
+            yield lambda r, reading, known: not reading.of_draft(r)
 
     def _status_tests(self, selection: Selection) -> Iterator[Test]:
         fits = tuple(self.statuses[name] for name in selection.status or ())
