@@ -20,6 +20,7 @@ Json = dict[str, Any]
 BASE = json.loads((Path(__file__).parents[1] / "examples/requests/refractory-grade-2.json").read_text(encoding="utf-8"))
 PATIENT = BASE["context"]["patientId"]
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 CVX = "http://hl7.org/fhir/sid/cvx"
 ANAKINRA, TOCILIZUMAB, ADALIMUMAB = "72435", "612865", "327361"
 
@@ -50,7 +51,7 @@ MMR = order("mmr", "", medicationCodeableConcept={"coding": [{"system": CVX, "co
 
 
 def ask(
-    *drafts: Json, hook: str = "order-sign", selected: tuple[str, ...] = (), chart: Json | None = None
+    *drafts: Json, hook: str = "order-sign", chart: Json | None = None, problems: tuple[Json, ...] = ()
 ) -> list[Json]:
     request = copy.deepcopy(BASE) | {"hook": hook}
     request["context"]["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": d} for d in drafts]}
@@ -61,6 +62,7 @@ def ask(
         else:
             request["prefetch"][key].setdefault("entry", []).insert(0, {"resource": resource})
             request["prefetch"][key].pop("total", None)
+    request["prefetch"]["conditions"]["entry"] += [{"resource": problem} for problem in problems]
     call = read_call(f"anakinra-{hook}", hook, json.dumps(request).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None
     cards: list[Json] = service().answer(call, call.evaluation_time)["cards"]
@@ -235,3 +237,23 @@ def test_what_is_signed_again_counts_towards_the_maximum(drafts: tuple[Json, ...
     for resource in offered(cards):
         assert resource["id"] == drafts[0]["id"]
         assert "order-exceeds-max" not in said(ask(resource, drafts[1], chart=chart))
+
+
+def test_headache_is_asked_about_while_the_running_order_is_signed_again() -> None:
+    """Its own doses are no duplicate, and may still be what hurts."""
+    headache = {
+        "resourceType": "Condition",
+        "id": "headache",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {"text": "Headache"},
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "recordedDate": "2026-03-05T08:00:00Z",
+    }
+    icans = headache | {
+        "id": "icans",
+        "code": {"coding": [{"system": ICD10, "code": "G92.01"}], "text": "ICANS grade 1"},
+    }
+    for given, expected in ((OWN, True), ({"effectiveDateTime": "2026-02-05T06:00:00Z"}, False)):
+        chart = {"requests": RUNNING, "administrations": GIVEN | given}
+        cards = ask(RUNNING, chart=chart, problems=(headache, icans))
+        assert ("headache-on-anakinra" in cards[0]["extension"][EXPLANATION]["flags"]) is expected
