@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -10,9 +12,14 @@ import pytest
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
 from cds_service.tools.build import build
+from cds_service.tools.catalogue.shown import Shown, shown
+from cds_service.tools.examples import find_examples
 from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
 from tests.support.shipped import ROOT
+
+# Whatever a test starts keeps its records here, and not among those of the user.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
 
 pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 
@@ -21,6 +28,12 @@ pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 def ours() -> Knowledge:
     """The shipped knowledge at the site `us`."""
     return load(ROOT)
+
+
+@pytest.fixture(scope="session")
+def on_patients(ours: Knowledge) -> Shown:
+    """The shipped cards as the example patients get them."""
+    return shown(ours, find_examples())
 
 
 @pytest.fixture(scope="session")

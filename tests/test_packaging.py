@@ -1,4 +1,4 @@
-"""The wheel holds exactly the code, rules and cards of this checkout, and its commands start."""
+"""The wheel holds exactly the code, rules, cards and examples of this checkout, and its commands start."""
 
 import importlib
 import shutil
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SCRIPTS: dict[str, str] = PROJECT["scripts"]
 # Folder in the checkout -> folder in the wheel.
-SHIPPED = {"cds_service": "cds_service", "rules": "cds_service/rules", "cards": "cds_service/cards"}
+SHIPPED = {"cds_service": "cds_service"} | {name: f"cds_service/{name}" for name in ("rules", "cards", "examples")}
 
 
 def shipped_files(folder: str) -> set[str]:
@@ -81,7 +81,7 @@ def test_wheel_has_the_templates_of_the_tools(wheel: zipfile.Path) -> None:
 def test_wheel_asks_for_what_serves_and_offers_the_rest_as_extras(wheel: zipfile.Path) -> None:
     (metadata,) = (name for name in names(wheel) if name.endswith(".dist-info/METADATA"))
     told = message_from_bytes(wheel.root.read(metadata))
-    assert set(told.get_all("Provides-Extra", ())) == {"tools", "dev"}
+    assert set(told.get_all("Provides-Extra", ())) == {"tools", "postgres", "dev"}
     required = [each for each in told.get_all("Requires-Dist", ()) if "extra ==" not in each]
     assert len(required) == len(PROJECT["dependencies"])
     assert not [each for each in required if each.startswith(("rich", "requests"))]

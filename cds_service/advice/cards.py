@@ -66,6 +66,13 @@ class Wording:
         shown_at = clock(since, self._knowledge.site.timezone)
         return brief(assessment.answers, made, shown_at, context.standing(self._knowledge), self._cards[REPEATED])
 
+    def part(self, name: str, answer: Answer, assessment: Assessment) -> str:
+        """What one card's own detail says of an answer, for the page that tells of it; empty where it says nothing."""
+        order = assessment.of(answer.occasion)
+        known = {**context.base(self._knowledge, order), **context.of_answer(answer, self._knowledge)}
+        said = self._cards[name].detail.render({**known, **around(answer, self._knowledge, order, "")})
+        return said.strip()
+
     def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:
         order, template = assessment.of(answer.occasion), self._cards[card_of(answer)]
         own = {**shared, **context.of_answer(answer, self._knowledge)}

@@ -30,6 +30,7 @@ def facts(given: CrsGrade, reading: Reading, known: Facts) -> Iterator[Fact]:
     yield _differ(given, told, old, derived, child, reading)
     grade = _grade(given, told, old, derived, child, reading)
     yield grade
+    yield _hours(given, told, grade, reading)
     yield _open_grade(given, told, derived, grade, reading)
     yield _unexplained(derived)
     yield from _support_facts(given, told, derived, reading)
@@ -119,6 +120,14 @@ def _grade(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, ch
     hint = f"; at least {derived.low} ({derived.evidence})" if derived.low else ""
     why = f"{told.why}, and vital signs do not prove one{hint}" + (f"; {open_}" if open_ else "")
     return unknown("grade", why, sources=told.sources, **puzzling)
+
+
+def _hours(given: CrsGrade, told: Fact, grade: Fact, reading: Reading) -> Fact:
+    """For how long the documented grade has held; of a derived one nobody wrote down when it began."""
+    current = grade_at(reading.now, documented(given.scale, given.conditions, reading).grades)
+    if current is None or told.value is None or grade.value is None:
+        return unknown("hours", grade.why or "no documented grade says since when")
+    return Fact("hours", max(reading.hours_since(current.start), 0.0), "h", told.as_of, told.sources)
 
 
 def _open_grade(given: CrsGrade, told: Fact, derived: Derived, grade: Fact, reading: Reading) -> Fact:

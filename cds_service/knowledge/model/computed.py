@@ -124,7 +124,7 @@ class CrsGrade(Computes):
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
         "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
-        "not-established": "boolean", "unexplained": "boolean", "open": "boolean",
+        "not-established": "boolean", "unexplained": "boolean", "open": "boolean", "hours": "number",
     }  # fmt: skip
     denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale"})
     by: Literal["crs-grade"]

@@ -8,11 +8,13 @@ from typing import Final
 SHORT: Final[Mapping[str, str]] = {
     "build": "Write the pages and FHIR resources that the service serves.",
     "check": "Check rules and cards: every file, every reference, every case.",
+    "db": "Bring the tables of the store to what this version needs.",
     "demo": "Ask the real service about the example patients, and show its cards.",
     "docs": "Write the knowledge as pages for reviewers, and the page of the repository.",
     "explain": "Say why each rule fired, stayed silent or is unknown for a request.",
     "export": "Write the knowledge as FHIR R4 resources.",
     "facts": "Show every fact of a chart with its sources and age.",
+    "feedback": "Say what became of the cards that were shown.",
     "lock": "Record new and raised versions in rules/versions.yaml.",
     "mutants": "Change every criterion, one at a time: does a case notice?",
     "new-rule": "Begin a rule with its cases and its card.",

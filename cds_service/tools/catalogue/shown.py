@@ -1,0 +1,122 @@
+"""Cards as example patients get them: for each card and each rule the first example that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cds_service.advice.model import Answer, Assessment
+from cds_service.advice.orders import card_of
+from cds_service.advice.together import ranked
+from cds_service.advice.unevaluated import unevaluated
+from cds_service.contract import ALSO, FOOTER, HEADER, REPEATED, UNEVALUATED
+from cds_service.knowledge import Knowledge
+from cds_service.program import compile_program
+from cds_service.requirements import unmet
+from cds_service.service import Service
+from cds_service.tools.examples import Example, answered
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A card on an example patient, the `place`-th of `of`. `note` says what was done to show it, where something was.
+
+    `part` marks words that stand on other cards: they have a detail only.
+    """
+
+    card: Json
+    decision: str
+    rule: str
+    patient: str
+    story: str
+    hook: str
+    at: datetime
+    place: int
+    of: int
+    note: str = ""
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What example patients show: by the id of a card, and by that of a rule. Empty where there are no examples."""
+
+    cards: Mapping[str, ShownCard] = field(default_factory=dict)
+    rules: Mapping[str, ShownCard] = field(default_factory=dict)
+
+
+NOTHING = Shown()
+
+
+def shown(knowledge: Knowledge, examples: Path | None) -> Shown:
+    """Ask about every example patient at this site. Raises CdsError.
+
+    Knowledge that lacks what every service needs is read by reviewers all the same: nobody is asked about then.
+    """
+    if examples is None or any(unmet(knowledge)):
+        return NOTHING
+    service = Service(compile_program(knowledge))
+    service.warm()
+    cards: dict[str, ShownCard] = {}
+    rules: dict[str, ShownCard] = {}
+    for example in answered(service, examples):
+        if example.assessment is not None and example.assessment.answers:
+            for name, each in _of(service, example, example.assessment):
+                # An example whose first card it is shows it best.
+                if name not in cards or (cards[name].place > 1 and each.place == 1):
+                    cards[name] = each
+                if not each.part and (each.rule not in rules or (rules[each.rule].place > 1 and each.place == 1)):
+                    rules[each.rule] = each
+    return Shown(cards, rules)
+
+
+def _of(service: Service, example: Example, assessment: Assessment) -> Iterator[tuple[str, ShownCard]]:
+    """(card id, how it is shown) of everything that one example shows."""
+    made = service.cards(assessment)
+    for place, (answer, card) in enumerate(zip(assessment.answers, made, strict=True), 1):
+        whole = _shown(example, answer, card, place, len(made))
+        yield card_of(answer), whole
+        if answer.also:
+            yield ALSO, whole
+        for part in _parts(service.knowledge, assessment, answer):
+            if said := service.program.wording.part(part, answer, assessment):
+                yield part, replace(whole, card={"detail": said}, part=True)
+    lead = assessment.answers[0]
+    (again, *_) = service.cards(assessment, since=assessment.now)
+    yield REPEATED, replace(_shown(example, lead, again, 1, len(made)), note="The same call once more, unchanged")
+    yield UNEVALUATED, _failed(service, example, assessment)
+
+
+def _parts(knowledge: Knowledge, assessment: Assessment, answer: Answer) -> Iterable[str]:
+    own = knowledge.cards[card_of(answer)].parts
+    return (HEADER, FOOTER, *assessment.of(answer.occasion).first_card, *own) if answer.leads else own
+
+
+def _failed(service: Service, example: Example, assessment: Assessment) -> ShownCard:
+    """The first card as if the rules could not be evaluated."""
+    orders = tuple(
+        unevaluated(o.occasion, (), o.facts, o.findings, "the rules engine failed") for o in assessment.orders
+    )
+    failed = replace(assessment, orders=orders, answers=ranked(orders))
+    cards = service.program.wording.cards(failed)
+    told = _shown(example, failed.answers[0], cards[0], 1, len(cards))
+    return replace(told, note="As if the rules engine had failed")
+
+
+def _shown(example: Example, answer: Answer, card: Json, place: int, of: int) -> ShownCard:
+    return ShownCard(
+        card=card,
+        decision=answer.decision,
+        rule=answer.rule.id,
+        patient=example.chart.patient_id,
+        story=example.chart.story,
+        hook=example.hook,
+        at=example.at,
+        place=place,
+        of=of,
+    )
