@@ -182,8 +182,8 @@ class FirstSign(Model):
 class DistinctDoses(Computes):
     """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
     not known where a drug that was given is not understood: it may be one. A `stopped` one counts where it says how
-    much was given. A clause that names one of `otherDrugs` is not about this one; `nothingGiven` beside `somethingGiven`
-    is a doubt, and so is any other reason why a dose was not given.
+    much was given. A clause that names one of `otherDrugs` is not about this one; `nothingGiven` beside
+    `somethingGiven` is a doubt, and so is any other reason why a dose was not given.
     """
 
     gives: ClassVar[Gives] = {
