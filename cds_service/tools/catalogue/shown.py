@@ -62,9 +62,14 @@ def shown(knowledge: Knowledge, examples: Path | None) -> Shown:
         return NOTHING
     service = Service(compile_program(knowledge))
     service.warm()
+    return shown_by(service, answered(service, examples))
+
+
+def shown_by(service: Service, examples: Iterable[Example]) -> Shown:
+    """What some examples show, as this service answered them."""
     cards: dict[str, ShownCard] = {}
     rules: dict[str, ShownCard] = {}
-    for example in answered(service, examples):
+    for example in examples:
         if example.assessment is not None and example.assessment.answers:
             for name, each in _of(service, example, example.assessment):
                 # An example whose first card it is shows it best.
