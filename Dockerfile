@@ -1,6 +1,6 @@
 # Run read-only with:
 #   docker run --read-only --tmpfs /tmp -p 8080:8080 -v anakinra-cds:/var/lib/anakinra-cds anakinra-cds
-# Only what serves is installed: no extra. The pages are built at each start, into /tmp: which site they are for is
+# Only what serves is installed, with the driver of a PostgreSQL store. The pages are built at each start, into /tmp: which site they are for is
 # chosen then (CDS_SITE, CDS_KNOWLEDGE), and pages of another site would be refused.
 ARG PYTHON_VERSION=3.13
 
@@ -15,9 +15,9 @@ ENV CPPFLAGS="-DPyEval_CallObject=PyObject_CallObject" \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY . .
-RUN pip wheel --quiet --wheel-dir /wheels .
+RUN pip wheel --quiet --wheel-dir /wheels '.[postgres]'
 RUN python -m venv --without-pip /opt/anakinra-cds \
-    && pip --python /opt/anakinra-cds install --quiet --no-index --find-links /wheels anakinra-cds \
+    && pip --python /opt/anakinra-cds install --quiet --no-index --find-links /wheels 'anakinra-cds[postgres]' \
     && /opt/anakinra-cds/bin/python -c "import durable.lang, cds_service.cli"
 
 FROM python:${PYTHON_VERSION}-slim
@@ -26,7 +26,8 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin
 COPY --from=builder /opt/anakinra-cds /opt/anakinra-cds
 ENV PATH="/opt/anakinra-cds/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    CDS_DATA=/var/lib/anakinra-cds
 # The only folder that is written to, besides /tmp.
 WORKDIR /var/lib/anakinra-cds
 VOLUME /var/lib/anakinra-cds

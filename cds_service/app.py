@@ -12,8 +12,11 @@ from flask import Flask
 from cds_service import settings as settings_module
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
+from cds_service.store.place import place
+from cds_service.store.store import Store
 from cds_service.web import catalogue, cors, entry, fhir, health, outcome
 from cds_service.web.built import BuiltFolder
+from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
 
 if TYPE_CHECKING:
@@ -39,16 +42,20 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
-    pages = HookPages(service, metrics, settings)
+    store = Store(place(settings.data, settings.database_url)) if settings.store else None
+    pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
     outcome.install(app)
     cors.install(app, origins)
     app.register_blueprint(pages.blueprint())
+    if store is not None:
+        store.start()
+        app.register_blueprint(FeedbackPages(pages.services, store, metrics, settings).blueprint())
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
-    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id))
+    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id, store))
     return app
 
 

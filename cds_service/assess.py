@@ -20,7 +20,7 @@ from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
-from cds_service.contract import EXPLANATION
+from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
@@ -56,6 +56,8 @@ NO_ORDER = OrderInHand("", (), ())
 
 def question_of(program: Program, call: HookCall, medications: Medications) -> Question:
     """What a call asks. `medications` are those that its draft orders refer to."""
+    if call.hook in ASKS:
+        return Question(call.hook, OrderInHand("", program.without_order, ()), call.encounter_id)
     selections = call.selections if call.hook == "order-select" else None
     drafts, orders = call.draft_orders, program.knowledge.orders
     order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, medications)
@@ -87,13 +89,14 @@ def cards(
     except Exception as error:
         _log.error("cards failed: %s", place_of(error))
     orders = tuple(_worded(program, assessment, order) for order in assessment.orders)
-    told = replace(assessment, orders=orders, answers=ranked(orders))
+    most = most_cards(assessment.hook)
+    told = replace(assessment, orders=orders, answers=ranked(orders, most))
     try:
         return told, program.wording.cards(told, public_url)
     except Exception as error:
         _log.error("cards failed again: %s", place_of(error))
         orders = tuple(_unevaluated_of(order) for order in told.orders)
-        told = replace(told, orders=orders, answers=ranked(orders))
+        told = replace(told, orders=orders, answers=ranked(orders, most))
         return told, _plain_cards(told)
 
 
@@ -145,7 +148,7 @@ def _together(
     encounter_id: str | None,
     orders: tuple[OrderAssessment, ...],
 ) -> Assessment:
-    return Assessment(program.id, hook, now, patient_id, encounter_id, orders, ranked(orders))
+    return Assessment(program.id, hook, now, patient_id, encounter_id, orders, ranked(orders, most_cards(hook)))
 
 
 def _worded(program: Program, assessment: Assessment, order: OrderAssessment) -> OrderAssessment:

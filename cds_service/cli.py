@@ -14,8 +14,8 @@ from cds_service.errors import CdsError
 from cds_service.tools.commands import SHORT
 from cds_service.tools.lasting import lasting
 
-_EXTRA: Final = frozenset({"requests", "rich"})
-"""Packages of the extra `tools`, which serving does not need."""
+_EXTRA: Final = {"requests": "tools", "rich": "tools", "psycopg": "postgres"}
+"""Packages of extras, which not everybody needs."""
 _ENGINE: Final = ("durable_rules_engine", "durable")
 _DEFINE: Final = "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject"
 
@@ -63,7 +63,7 @@ def _advised(error: ImportError) -> Exception:
     """What to install, in one line, where a package is missing or was not built for this Python; else the error."""
     name = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and name in _EXTRA:
-        return click.ClickException(f"this needs the package {name}: pip install 'anakinra-cds[tools]'")
+        return click.ClickException(f"this needs the package {name}: pip install 'anakinra-cds[{_EXTRA[name]}]'")
     if name in _ENGINE or "PyEval_CallObject" in str(error) or "durable_rules_engine" in str(error):
         return click.ClickException(
             f"durable-rules is missing, or was built for Python 3.13 or later without the define it needs: "

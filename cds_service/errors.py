@@ -37,3 +37,7 @@ class KnowledgeError(CdsError):
 
 class SettingsError(CdsError):
     """A setting (`CDS_*` in the environment, or an option of a command) whose value cannot be used."""
+
+
+class StoreError(CdsError):
+    """The store cannot be used now: what is to be kept waits, or the caller is told to come again."""

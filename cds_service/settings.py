@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cds_service.contract import BODY_BYTES
 from cds_service.errors import SettingsError
+from cds_service.store.place import database_url
 
 _WORDS: Final = {
     "on": True,
@@ -94,6 +95,14 @@ def _folder(text: str) -> Path | None:
     return Path(text)
 
 
+def _data(text: str) -> Path | None:
+    if not text:
+        return None
+    if Path(text).exists() and not Path(text).is_dir():
+        raise ValueError("a folder, which is made where it is not there yet")
+    return Path(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of the table: the variable, the field of `Settings`, its default as written, what it does."""
@@ -146,6 +155,28 @@ TABLE: Final = (
         "Whether the same answer on the same unchanged draft is said briefly (each worker remembers its own answers).",
         _switch,
     ),
+    Setting("CDS_STORE", "store", "on", "Whether answers are recorded and feedback is taken.", _switch),
+    Setting(
+        "CDS_DATA",
+        "data",
+        "",
+        "Folder of the store, made when first needed; empty: anakinra-cds in XDG_STATE_HOME or ~/.local/state.",
+        _data,
+    ),
+    Setting(
+        "CDS_DATABASE_URL",
+        "database_url",
+        "",
+        "PostgreSQL database of the store (postgresql://user:password@host/name); empty: SQLite in CDS_DATA.",
+        database_url,
+    ),
+    Setting(
+        "CDS_FEEDBACK_COMMENTS",
+        "feedback_comments",
+        "on",
+        "Whether what clinicians write with their feedback is kept (it may name patients).",
+        _switch,
+    ),
 )
 
 
@@ -165,6 +196,10 @@ class Settings:
     public_url: str = ""
     pages: Path | None = None
     quiet_repeats: bool = False
+    store: bool = True
+    data: Path | None = None
+    database_url: str = field(default="", repr=False)
+    feedback_comments: bool = True
     unknown: tuple[str, ...] = ()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from cds_service.tools.examples import find_examples
 from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
 from tests.support.shipped import ROOT
+
+# Whatever a test starts keeps its records here, and not among those of the user.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
 
 pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 

@@ -46,7 +46,7 @@ def extension(
         "unknown": [{"name": f.name, "why": f.why} for f in order.unknown],
         "leftOut": [{"name": f.name, "what": o.what, "why": o.why} for f in counts(answer, order) for o in f.left_out],
         "flags": list(order.flags),
-        "also": [_also(each) for each in answer.also],
+        "also": [_also(each) for each in (*answer.also, *answer.found)],
         "dosePlan": _plan(answer.plan, knowledge) if answer.plan else None,
         "policy": rule.policy,
         "evidence": rule.evidence,

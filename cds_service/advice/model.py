@@ -61,7 +61,8 @@ class Answer(Struct, frozen=True):
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
     another one of ours than the regimen's; `until` is when time alone changes the answer, where the rule says how.
     `differs` is a complete draft that is no permitted regimen of the pathway. `leads` marks the first answer of all,
-    `also` are those that have no card of their own any more and are named on this one's.
+    `also` are those that have no card of their own any more and are named on this one's. `found` are those that a
+    status tells, the most important first.
     """
 
     decision: DecisionName
@@ -81,6 +82,7 @@ class Answer(Struct, frozen=True):
     because: tuple[Fact, ...] = ()
     leads: bool = False
     also: tuple[Answer, ...] = ()
+    found: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

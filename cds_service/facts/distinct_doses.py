@@ -199,7 +199,8 @@ def _merge(
 def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
     """Doses before the end of an earlier episode belong to that episode."""
     since = last_at(given.infusions, reading)
-    series = documented(given.scale, grades_of(given.grades, reading).conditions, reading).grades
+    told = documented(given.scale, grades_of(given.grades, reading).conditions, reading)
+    series = (*told.grades, *told.doubted)
     gap = timedelta(hours=reading.windows[given.episode_gap])
     ordered = sorted((g for g in series if since is None or g.start >= since), key=lambda g: g.start)
     start = since

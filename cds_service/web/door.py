@@ -17,9 +17,11 @@ import msgspec
 
 from cds_service.chart.resource import reference_to
 from cds_service.contract import EVALUATION_TIME
-from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.web import strict_json
+from cds_service.web.members import UUID, moment
+from cds_service.web.members import text as _text
+from cds_service.web.members import wrong as _wrong
 from cds_service.web.strict_json import Member
 
 HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
@@ -27,12 +29,7 @@ HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
-_UUID: Final = re.compile(r"(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
-_YEARS: Final = range(1900, 2200)  # beyond, windows before and after a moment leave the calendar
-_INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE
-)
 
 
 def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time: bool = False) -> HookCall:
@@ -40,7 +37,7 @@ def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time:
     call = strict_json.read(body)
     if call.get("hook") != hook:
         raise _wrong("hook", f'the string "{hook}", which is the hook of this service', "hook" in call)
-    instance = _text(call.get("hookInstance"), _UUID, "hookInstance", "a UUID such as those of RFC 4122")
+    instance = _text(call.get("hookInstance"), UUID, "hookInstance", "a UUID such as those of RFC 4122")
     context = _object(call.get("context"), "context")
     selections, draft_orders, draft_urls = _orders(context, hook)
     authorization = _optional_object(call, "fhirAuthorization")
@@ -63,18 +60,6 @@ def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time:
 
 
 # ---------------------------------------------------------------- members of the envelope
-
-
-def _wrong(path: str, expected: str, present: bool) -> CallError:
-    if present:
-        return CallError(400, "invalid", f"{path}: expected {expected}")
-    return CallError(400, "required", f"{path}: missing; expected {expected}")
-
-
-def _text(value: object, pattern: re.Pattern[str], path: str, expected: str) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise _wrong(path, expected, value is not None)
-    return value
 
 
 def _object(value: Member, path: str) -> dict[str, msgspec.Raw]:
@@ -140,16 +125,7 @@ def _authorization(value: dict[str, Any]) -> dict[str, Any]:
 def _evaluation_time(extension: Mapping[str, Any]) -> datetime | None:
     if EVALUATION_TIME not in extension:
         return None
-    path = f'extension["{EVALUATION_TIME}"]'
-    expected = "an RFC 3339 time with zone, such as 2026-01-31T08:00:00Z"
-    text = _text(extension[EVALUATION_TIME], _INSTANT, path, expected)
-    try:
-        moment = datetime.fromisoformat(text.upper())
-    except ValueError:
-        raise _wrong(path, expected, True) from None
-    if moment.year not in _YEARS:
-        raise _wrong(path, f"{expected}, from {_YEARS[0]} to {_YEARS[-1]}", True)
-    return moment
+    return moment(extension[EVALUATION_TIME], f'extension["{EVALUATION_TIME}"]')
 
 
 # ---------------------------------------------------------------- orders

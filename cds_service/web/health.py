@@ -11,12 +11,15 @@ from flask import Blueprint, Response
 
 from cds_service import __version__
 from cds_service.contract import EXPLANATION, UNEVALUATED
+from cds_service.store.store import Store
 from cds_service.web.outcome import answer
 
 _HELP: Final = {
     "calls": "Calls by service and HTTP status.",
     "cards": "Cards by decision.",
     "disagreements": "Answers in which the two evaluators disagreed or an evaluation failed.",
+    "feedback": "Items of feedback by outcome, and whether their card is known.",
+    "unrecorded": "Answers that were never recorded.",
 }
 
 
@@ -37,10 +40,16 @@ class Metrics:
             if any(each.get("rule") == UNEVALUATED for each in told):
                 self._counts["disagreements", ""] += 1
 
-    def text(self) -> str:
+    def count_feedback(self, service_id: str, outcome: str, *, known: bool) -> None:
+        """One item of feedback that is kept; `known`: whether it is about a card that was recorded."""
+        labels = f'{{service="{service_id}",outcome="{outcome}",card="{"known" if known else "unknown"}"}}'
+        with self._lock:
+            self._counts["feedback", labels] += 1
+
+    def text(self, unrecorded: int = 0) -> str:
         """All counters in the Prometheus text format."""
         with self._lock:
-            counts = sorted(self._counts.items())
+            counts = sorted({**self._counts, ("unrecorded", ""): unrecorded}.items())
         lines: list[str] = []
         for name, told in _HELP.items():
             metric = f"anakinra_cds_{name}_total"
@@ -55,7 +64,7 @@ def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def blueprint(metrics: Metrics, digest: str, site_id: str) -> Blueprint:
+def blueprint(metrics: Metrics, digest: str, site_id: str, store: Store | None) -> Blueprint:
     """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded and whose canaries have passed.
 
     There is no such process otherwise: without them it does not start.
@@ -66,10 +75,14 @@ def blueprint(metrics: Metrics, digest: str, site_id: str) -> Blueprint:
         return answer({"status": "alive", "version": __version__})
 
     def ready() -> Response:
-        return answer({"status": "ready", "version": __version__, "knowledge": digest, "site": site_id})
+        # Advice is given without the store too, and says so: what cannot be recorded is no reason to ask elsewhere.
+        kept = "off" if store is None else "down" if store.down else "up"
+        told = {"status": "ready", "version": __version__, "knowledge": digest, "site": site_id}
+        return answer({**told, "store": kept})
 
     def counters() -> Response:
-        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        unrecorded = store.lost if store else 0
+        return Response(metrics.text(unrecorded), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     pages.add_url_rule("/health", view_func=health)
     pages.add_url_rule("/ready", view_func=ready)

@@ -6,30 +6,28 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Blueprint, Response, g
 
 from cds_service.advice.model import Assessment
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.program import Program
+from cds_service.record import entry, unrecorded
 from cds_service.settings import Settings
+from cds_service.store.store import Store
 from cds_service.web.address import called_url
+from cds_service.web.body import body_of
 from cds_service.web.door import read_call
 from cds_service.web.health import Metrics, explanation
-from cds_service.web.outcome import answer
+from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Repeats
 
 log = logging.getLogger(__name__)
-
-_DISCARD_SECONDS: Final = 1.0
-_CONTENT_TYPES: Final = frozenset({"application/json", "application/fhir+json"})
 
 
 class Answers(Protocol):
@@ -58,8 +56,10 @@ class Answers(Protocol):
 class HookPages:
     """The views of one service."""
 
-    def __init__(self, service: Answers, metrics: Metrics, settings: Settings) -> None:
+    def __init__(self, service: Answers, metrics: Metrics, settings: Settings, store: Store | None = None) -> None:
+        """Without a store, nothing is recorded."""
         self._service = service
+        self._store = store
         self._metrics = metrics
         self._settings = settings
         entries = service.discovery()
@@ -67,6 +67,11 @@ class HookPages:
         self._hooks: Mapping[str, str] = {entry["id"]: entry["hook"] for entry in entries}
         self._hashed = _keyed_hash()
         self._repeats = Repeats(service.program.quiet_repeat) if settings.quiet_repeats else None
+
+    @property
+    def services(self) -> Set[str]:
+        """The ids of the services."""
+        return self._hooks.keys()
 
     def blueprint(self) -> Blueprint:
         """`GET /cds-services` and `POST /cds-services/<id>`."""
@@ -89,14 +94,29 @@ class HookPages:
                 404, "not-found", "url: no such service; GET /cds-services lists the services and their ids"
             )
         g.service_id = service_id
-        body = _body(self._settings.max_body_bytes)
+        body = body_of(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         g.call = call
         now = call.evaluation_time or datetime.now(UTC)
         assessment = self._service.assess(call, now)
         since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
         g.cards = self._service.cards(assessment, self._settings.public_url or called_url(), since)
+        if self._store is not None:
+            g.cards = self._record(self._store, call, assessment, g.cards)
         return answer({"cards": g.cards})
+
+    def _record(
+        self, store: Store, call: HookCall, assessment: Assessment | None, cards: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Hand an answer to the store, without waiting; the cards, which say so where it is known to be down."""
+        if store.down and cards:
+            cards = unrecorded(cards)
+        try:
+            store.record(entry(call, assessment, cards, datetime.now(UTC)))
+        except Exception as error:  # advice is given whatever happens to its record
+            store.lose()
+            log_failure(error)
+        return cards
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
@@ -123,40 +143,6 @@ class HookPages:
 
 def _start_clock() -> None:
     g.started = time.perf_counter()
-
-
-def _body(limit: int) -> bytes:
-    """The bytes of the request, at most `limit`, declared to be uncompressed JSON in UTF-8. Raises CallError."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise CallError(415, "not-supported", "Content-Encoding: expected none; send the body uncompressed")
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype not in _CONTENT_TYPES or charset not in {"utf-8", "utf8"}:
-        raise CallError(415, "not-supported", "Content-Type: expected application/json (in UTF-8)")
-    # One more byte than allowed: a body without Content-Length is cut at the limit, not refused.
-    request.max_content_length = limit + 1
-    too_large = CallError(413, "too-long", f"body: too large; expected at most {limit} bytes")
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        _discard(4 * limit)
-        raise too_large from None
-    except Exception:  # which error says that the body does not arrive is each WSGI server's own affair
-        raise CallError(400, "structure", "body: broken off, stalled or badly chunked; expected a whole body") from None
-    if len(body) > limit:
-        _discard(4 * limit)
-        raise too_large
-    if not body:
-        raise CallError(400, "required", "body: missing; expected a CDS Hooks call as a JSON object")
-    return body
-
-
-def _discard(most: int) -> None:
-    """Read on for a while: a connection closed with bytes unread is reset, and the client may never see the refusal."""
-    source, until = request.environ["wsgi.input"], time.monotonic() + _DISCARD_SECONDS
-    # What breaks off here was to be thrown away; the refusal stands whatever happens to the rest of the body.
-    with suppress(Exception):
-        while most > 0 and time.monotonic() < until and (chunk := source.read(min(65536, most))):
-            most -= len(chunk)
 
 
 def _keyed_hash() -> Callable[[str], str]:

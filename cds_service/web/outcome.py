@@ -74,8 +74,13 @@ def _http(error: HTTPException) -> Response:
     return response
 
 
-def _failed(error: Exception) -> Response:
+def log_failure(error: BaseException) -> None:
+    """What failed and where, without a word of any message."""
     log.error("failed: %s", anatomy(error))
+
+
+def _failed(error: Exception) -> Response:
+    log_failure(error)
     return refusal(500, "exception", _FAILED)
 
 

@@ -54,7 +54,7 @@ class StubService:
 
 
 def client_of(service: StubService, **changes: Any) -> FlaskClient:
-    return create_app(Settings(**changes), service).test_client()
+    return create_app(Settings(**{"store": False} | changes), service).test_client()
 
 
 def call_body(**changes: Any) -> dict[str, Any]:

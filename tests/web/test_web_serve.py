@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -37,6 +38,7 @@ main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
 
 
 def start(**environ: str) -> subprocess.Popen[str]:
+    environ = {"XDG_STATE_HOME": os.environ["XDG_STATE_HOME"]} | environ
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
     )

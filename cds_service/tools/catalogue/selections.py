@@ -48,6 +48,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "notes_under": "with its notes, where it is",
     "specimen": "taken from",
     "reason": "ordered for",
+    "reason_doubted_by": "in doubt where the reason also says",
     "within": "no older than",
     "beyond": "undated, or older than",
     "ended_within": "ended no longer ago than",
@@ -63,6 +64,7 @@ _MODELS: Final[Mapping[str, str]] = {
 }
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",
+    "not_understood": "that nobody understood",
     "drafts": "without the unsigned orders of this session",
     "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
@@ -126,7 +128,8 @@ def _models(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
 
 def _meant(meant: Meant) -> str:
     told = {"said": "said for certain", "doubted": "only in doubt", None: "said or in doubt"}[meant.sense]
-    return f"{told} (words that a code contradicts are a doubt)" if meant.contradicted else told
+    told += " (words that a code contradicts are a doubt)" if meant.contradicted else ""
+    return f"{told} (so is a code whose own words doubt or deny it)" if meant.hedged_by else told
 
 
 def records_in_words(knowledge: Knowledge) -> Iterator[tuple[str, list[str]]]:

@@ -12,7 +12,7 @@ from cds_service.advice.model import Answer, Assessment
 from cds_service.advice.orders import card_of
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import unevaluated
-from cds_service.contract import ALSO, FOOTER, HEADER, REPEATED, UNEVALUATED
+from cds_service.contract import ALSO, FOOTER, HEADER, REPEATED, UNEVALUATED, most_cards
 from cds_service.knowledge import Knowledge
 from cds_service.program import compile_program
 from cds_service.requirements import unmet
@@ -107,7 +107,7 @@ def _failed(service: Service, example: Example, assessment: Assessment) -> Shown
     orders = tuple(
         unevaluated(o.occasion, (), o.facts, o.findings, "the rules engine failed") for o in assessment.orders
     )
-    failed = replace(assessment, orders=orders, answers=ranked(orders))
+    failed = replace(assessment, orders=orders, answers=ranked(orders, most_cards(assessment.hook)))
     cards = service.program.wording.cards(failed)
     told = _shown(example, failed.answers[0], cards[0], 1, len(cards))
     return replace(told, note="As if the rules engine had failed")

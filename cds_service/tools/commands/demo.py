@@ -138,7 +138,7 @@ def _tell(replay: Replay) -> bool:
 def running_service() -> Iterator[str]:
     """The base URL of a service of our own on a free loopback port, stopped at the end; raises DemoError."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    environment = own | {"CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "WARNING"}
+    environment = own | {"CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "WARNING", "CDS_STORE": "off"}
     serve = [sys.executable, "-m", "cds_service.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen([*serve, "--workers", "1"], env=environment, stdout=subprocess.PIPE, stderr=log)

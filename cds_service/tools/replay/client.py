@@ -92,7 +92,7 @@ class LocalClient:
         from cds_service.app import create_app
         from cds_service.settings import from_environ
 
-        settings = replace(from_environ(os.environ), allow_evaluation_time=True, pages=None)
+        settings = replace(from_environ(os.environ), allow_evaluation_time=True, pages=None, store=False)
         chosen = replace(settings, site=site or settings.site, knowledge=root or settings.knowledge)
         self._client = create_app(chosen).test_client()
 

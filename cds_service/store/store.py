@@ -1,0 +1,78 @@
+"""The store as a served process uses it: answers are handed in and written behind the call, feedback at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from cds_service.store.entry import Entry, Feedback
+from cds_service.store.place import Place
+from cds_service.store.writer import Writer
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+
+_WAITING: Final = 2000
+"""Answers of one process that may wait to be written; some kilobytes each."""
+
+
+class Store:
+    """One process's store; connects when first used. Safe to use from several threads."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._database: Database | None = None
+        self._lock = Lock()
+        self._writer = Writer(self._keep, _WAITING)
+
+    @property
+    def down(self) -> bool:
+        """Whether it is known that answers cannot be recorded now."""
+        return self._writer.down
+
+    @property
+    def lost(self) -> int:
+        """How many answers of this process were never recorded."""
+        return self._writer.lost
+
+    def lose(self) -> None:
+        """Count an answer of which no record could be made."""
+        self._writer.lost += 1
+
+    def start(self) -> None:
+        """Find out in the background whether it can be used."""
+        self._writer.start()
+
+    def record(self, entry: Entry) -> None:
+        """Keep an answer, soon; returns at once."""
+        self._writer.put(entry)
+
+    def feedback(self, service: str, items: Sequence[Feedback], now: datetime) -> set[str]:
+        """Keep all items, on disk when this returns: the cards among them that are not known. Raises StoreError."""
+        from cds_service.store import feedback
+
+        with self._connected().writing() as connection:
+            feedback.keep(connection, service, items, now)
+            return feedback.unknown(connection, items)
+
+    def close(self) -> None:
+        """Write what is waiting, and let go."""
+        self._writer.close()
+        if self._database is not None:
+            self._database.close()
+
+    def _keep(self, entries: Sequence[Entry]) -> None:
+        from cds_service.store import answers
+
+        with self._connected().writing() as connection:
+            answers.keep(connection, entries)
+
+    def _connected(self) -> Database:
+        with self._lock:
+            if self._database is None:
+                from cds_service.store.database import Database
+
+                self._database = Database(self._place)
+            return self._database

@@ -1,0 +1,55 @@
+"""The tables, as the newest migration leaves them. Moments are texts that sort as times do (`entry.written`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+HEAD: Final = "0001"
+"""The newest migration: what this version of the service needs."""
+
+metadata: Final = MetaData()
+
+card: Final = Table(
+    "card",
+    metadata,
+    Column("uuid", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("leads", Boolean, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("location", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Index("card_at", "at"),
+)
+
+# No foreign key to the card: feedback may come before the card is written, and about cards that nobody knows.
+feedback: Final = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("card", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason_system", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("reason_display", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("first_at", Text, nullable=False),
+    Column("last_at", Text, nullable=False),
+    Column("received_at", Text, nullable=False),
+    UniqueConstraint("card", "outcome", "reason_system", "reason_code", name="feedback_once"),
+)
+
+accepted: Final = Table(
+    "accepted_suggestion",
+    metadata,
+    Column("feedback", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
+    Column("suggestion", Text, primary_key=True),
+)

@@ -1,0 +1,115 @@
+"""The one thread of a process that keeps answers: whoever gives advice hands them in, and never waits."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+from typing import Final, Generic, TypeVar
+
+from cds_service.errors import StoreError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_BATCH: Final = 200
+_RETRY_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 5.0
+
+
+class Writer(Generic[T]):
+    """A bounded queue, and the thread that empties it; the thread ends when there is nothing to do.
+
+    `down`: the store is known not to take anything now. `lost` counts what there was no room for, and what the store
+    refused for good.
+    """
+
+    def __init__(self, keep: Callable[[Sequence[T]], None], most: int, retry: float = _RETRY_SECONDS) -> None:
+        """`keep` keeps all of a batch or none of it, and raises StoreError where it is to be tried again.
+
+        It is handed an empty batch too, to tell whether it could. A batch may come twice, where it was kept and
+        nobody was told so.
+        """
+        self._keep, self._most, self._retry = keep, most, retry
+        self._queue: deque[T] = deque()
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._closing = False
+        self.down = False
+        self.lost = 0
+        atexit.register(self.close)
+
+    def start(self) -> None:
+        """Find out whether the store can be used, before anything is handed in."""
+        with self._changed:
+            self._wake()
+
+    def put(self, entry: T) -> None:
+        """Hand one in; returns at once."""
+        with self._changed:
+            if len(self._queue) >= self._most:
+                self.lost += 1
+            else:
+                self._queue.append(entry)
+                self._wake()
+
+    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """Keep what is left, for so long at most; what is left then is lost, and that is logged."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+        if self._queue:
+            log.error("store: %d answers were not recorded before the end", len(self._queue))
+        atexit.unregister(self.close)
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="store-writer", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        self._try([])
+        while (batch := self._next()) is not None:
+            kept = self._try(batch)
+            with self._changed:
+                if kept:
+                    for _ in batch:
+                        self._queue.popleft()
+                elif self._changed.wait_for(lambda: self._closing, self._retry):
+                    self._thread = None
+                    return
+
+    def _next(self) -> list[T] | None:
+        """What is to be kept next: nothing while it is only to be seen whether the store is up again. None: the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing, self._retry if self.down else _IDLE_SECONDS)
+            if not self._queue and (self._closing or not self.down):
+                self._thread = None
+                return None
+            return [self._queue[place] for place in range(min(len(self._queue), _BATCH))]
+
+    def _try(self, batch: Sequence[T]) -> bool:
+        """Whether a batch is done with: kept, but for what the store refuses for good."""
+        try:
+            self._keep(batch)
+        except StoreError as error:
+            if not self.down:
+                log.error("store is down, answers wait to be recorded: %s", error)
+            self.down = True
+            return False
+        except Exception as error:  # one bad entry must not keep the others from being recorded
+            if len(batch) > 1:
+                return all(self._try([entry]) for entry in batch)
+            log.error("store: an answer cannot be recorded: %s", type(error).__name__)
+            self.lost += len(batch)
+            return True
+        if self.down:
+            log.warning("store is up again")
+        self.down = False
+        return True

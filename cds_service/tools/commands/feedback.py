@@ -1,0 +1,105 @@
+"""`anakinra-cds feedback`: what became of the cards that were shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from cds_service.store import feedback as rows
+from cds_service.tools.options import json_option
+from cds_service.tools.printing import echo_json, table
+from cds_service.tools.stored import between_options, opened
+
+_COLUMNS: Final = ("rule", "version", "decision", "kind", "shown", "accepted", "overridden")
+_WHOLE: Final = 100
+
+
+@click.group("feedback")
+def command() -> None:
+    """What became of the cards that were shown: accepted, overridden and why."""
+
+
+@command.command("report")
+@between_options
+@click.option("--csv", "as_csv", is_flag=True, help="Print the counts by rule as CSV.")
+@json_option
+def report(*, since: datetime | None, until: datetime | None, as_csv: bool, as_json: bool) -> None:
+    """Count, for each rule and version, the cards shown and what became of each in the end.
+
+    A card whose feedback changed counts once, by its last outcome. JSON holds `rules` (as the table), `reasons` (of
+    overrides), `days` (UTC) and `unknownCards` (items about cards that nobody knows).
+    """
+    with opened() as database, database.reading() as connection:
+        counts = [dict(row) for row in rows.report(connection, since, until)]
+        reasons = [dict(row) for row in rows.reasons(connection, since, until)]
+        strangers = rows.strangers(connection, since, until)
+        days = [dict(row) for row in rows.days(connection, since, until)] if as_json else []
+    if as_json:
+        echo_json({"rules": counts, "reasons": reasons, "days": days, "unknownCards": strangers})
+    elif as_csv:
+        click.echo(_csv(counts), nl=False)
+    else:
+        _print(counts, reasons, strangers)
+
+
+@command.command("list")
+@between_options
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+def list_items(*, since: datetime | None, until: datetime | None, as_csv: bool, as_json: bool) -> None:
+    """Print one line an item: when, the card's uuid, the outcome, the rule and its version, the decision, why."""
+    with opened() as database, database.reading() as connection:
+        found = [dict(row) for row in rows.listed(connection, since, until)]
+    if as_json:
+        echo_json(found)
+    elif as_csv:
+        click.echo(_csv([{**row, "accepted": " ".join(row["accepted"])} for row in found]), nl=False)
+    else:
+        for row in found:
+            click.echo(_line(row))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    rule = " ".join(row[name] for name in _COLUMNS[:4]) if row["rule"] else "unknown card"
+    reason = f"{row['reason_system']}|{row['reason_code']}".strip("|")
+    comment = json.dumps(row["comment"], ensure_ascii=False) if row["comment"] else ""
+    cells = (row["last_at"], row["card"], row["outcome"], rule, reason, comment, *row["accepted"])
+    return "  ".join(cell for cell in cells if cell)
+
+
+def _csv(found: Sequence[Mapping[str, Any]]) -> str:
+    out = io.StringIO()
+    if found:
+        writer = csv.DictWriter(out, list(found[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in found)
+    else:
+        out.write(",".join(_COLUMNS) + "\n")
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet takes a text that begins so for a formula; callers choose some of these texts."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _print(counts: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]], strangers: int) -> None:
+    told = [[*(str(row[name]) for name in _COLUMNS), _share(row)] for row in counts]
+    click.echo(table((*_COLUMNS, "answered"), told) if told else "no card was shown in this time")
+    if reasons:
+        given = [r["reason_display"] or r["reason_code"] or "(none given)" for r in reasons]
+        lines = [[r["rule"], r["version"], str(r["times"]), why] for r, why in zip(reasons, given, strict=True)]
+        click.echo()
+        click.echo(table(("rule", "version", "overridden", "reason"), lines))
+    if strangers:
+        click.echo(f"\n{strangers} items are about cards that are not known")
+
+
+def _share(row: Mapping[str, Any]) -> str:
+    return f"{round(_WHOLE * (row['accepted'] + row['overridden']) / row['shown'])} %"

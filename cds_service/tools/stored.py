@@ -1,0 +1,40 @@
+"""The store as commands open it: that of the service, by the same settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from cds_service import settings
+from cds_service.store.database import Database
+from cds_service.store.place import place
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_FORMS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+@contextmanager
+def opened() -> Iterator[Database]:
+    """The store of the environment's settings. Raises StoreError when it is asked and cannot answer."""
+    chosen = settings.from_environ(os.environ)
+    database = Database(place(chosen.data, chosen.database_url))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def between_options(command: _Command) -> _Command:
+    """`--since` and `--until`, handed in as `since` and `until`."""
+    since = click.option("--since", type=click.DateTime(_FORMS), callback=_utc, help="From this time on (UTC).")
+    until = click.option("--until", type=click.DateTime(_FORMS), callback=_utc, help="Before this time (UTC).")
+    return since(until(command))
+
+
+def _utc(context: click.Context, option: click.Parameter, value: datetime | None) -> datetime | None:
+    return value.replace(tzinfo=UTC) if value else None

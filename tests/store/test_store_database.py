@@ -1,0 +1,87 @@
+"""The tables: brought to the newest version, once, whoever comes first; and what keeps the store from answering."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, select, text
+
+from cds_service.errors import StoreError
+from cds_service.store import database
+from cds_service.store.database import Database
+from cds_service.store.place import Place
+from cds_service.store.tables import HEAD, card, metadata
+
+
+@pytest.fixture
+def opened(place: Place) -> Database:
+    return Database(place)
+
+
+def test_the_migrations_lead_to_the_tables(opened: Database) -> None:
+    assert opened.upgrade() == ("", HEAD)
+    assert opened.upgrade() == (HEAD, HEAD)
+    with opened.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    opened.close()
+
+
+def test_the_newest_migration_is_the_version_that_is_asked_for() -> None:
+    folder = Path(database.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_a_file_is_set_up_by_itself_and_a_server_by_its_owner(opened: Database) -> None:
+    if not opened.place.sqlite:
+        with (
+            pytest.raises(StoreError, match=r"version none, expected .*run: anakinra-cds db upgrade"),
+            opened.reading(),
+        ):
+            pass
+        opened.upgrade()
+    with opened.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(card)) == 0
+    opened.close()
+
+
+def test_a_file_loses_nothing_that_was_acknowledged_and_is_nobody_elses(tmp_path: Path) -> None:
+    place = Place(tmp_path / "a" / "b")
+    with Database(place).writing() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+    assert place.file.stat().st_mode & 0o077 == place.folder.stat().st_mode & 0o077 == 0
+
+
+def test_several_processes_may_set_up_the_same_file_at_once(tmp_path: Path) -> None:
+    program = "\n".join([
+        "import sys; from pathlib import Path",
+        "from cds_service.store.database import Database; from cds_service.store.place import Place",
+        "with Database(Place(Path(sys.argv[1]))).writing(): pass",
+    ])  # fmt: skip
+    together = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(4)]
+    assert [each.wait(60) for each in together] == [0, 0, 0, 0]
+
+
+def test_a_file_that_is_taken_away_is_made_anew(tmp_path: Path) -> None:
+    opened = Database(Place(tmp_path))
+    for _ in range(2):
+        with opened.writing():
+            pass
+        for file in tmp_path.iterdir():
+            file.unlink()
+        with pytest.raises(StoreError), opened.reading() as connection:
+            connection.execute(select(card))
+
+
+def test_what_keeps_the_store_from_answering_is_told_without_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("no folder")
+    for place in (Place(tmp_path / "data"), Place(tmp_path, "postgresql://user:secret@127.0.0.1:1/x")):
+        with pytest.raises(StoreError) as found, Database(place).writing():
+            pass
+        assert "secret" not in f"{found.value} {place}"
