@@ -28,6 +28,7 @@ scales:
     disproven: ended
     ended: ended
     active: active
+    unconfirmed: ended
 computed:
   toy-use: {by: order-use, conditions: conditions, toxicities: [infection], active: active, unconfirmed: ended}
 
