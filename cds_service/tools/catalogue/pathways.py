@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from textwrap import wrap
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from cds_service.contract import RANK
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.tools.catalogue import sentences
-from cds_service.tools.catalogue.order import severity
+from cds_service.tools.catalogue.order import drawn, severity
 
 WIDE, NARROW = 1180, 356  # units of a drawing, which are pixels where there is room
 _LINE, _PAD, _GAP, _INDENT = 19, 9, 14, 22
@@ -78,10 +79,9 @@ def pathway(knowledge: Knowledge, name: str) -> dict[str, Any]:
     """What the page of a pathway shows."""
     rules = [rule for rule in knowledge.rules if rule.pathway == name and rule.finding.decision]
     root, widths = tree(knowledge, rules), {"at-width": WIDE, "at-hand": NARROW}
-    before = knowledge.orders.pathways[: knowledge.orders.pathways.index(name)]
     return {
         "name": name,
-        "before": [each for each in before if any(r.pathway == each and r.finding.decision for r in knowledge.rules)],
+        "before": [(f"pathways/{each}", each) for each in takewhile(lambda each: each != name, drawn(knowledge))],
         "drawings": [(kind, drawing(knowledge, root, width)) for kind, width in widths.items()],
         "rules": sorted(rules, key=_rank),
     }
