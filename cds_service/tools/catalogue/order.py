@@ -22,7 +22,7 @@ RANKS: Final = (
     ("order-ok", "The order fits", "A complete draft that is a permitted regimen of the pathway."),
     ("caution", "Cautions", "They stand beside the answer and do not change it."),
     ("monitoring", "Monitoring", "Orders that go with the answer, each its own choice."),
-    ("status", "Where the patient stands", "Told when a chart is opened; it orders and stops nothing."),
+    ("status", "Where the patient stands", "Without an order: the one card when a chart is opened. It orders nothing."),
 )
 _FINDINGS: Final = "Findings that other rules build on"
 PARTS: Final = "Words that stand on other cards"
