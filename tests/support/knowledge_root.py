@@ -29,7 +29,6 @@ scales:
     unconfirmed: ended
     ended: ended
     active: active
-    unconfirmed: ended
 computed:
   toy-use: {by: order-use, conditions: conditions, toxicities: [infection], active: active, unconfirmed: ended}
 
