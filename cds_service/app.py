@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
-    store = Store(place(settings.data, settings.database_url)) if settings.store else None
+    store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)

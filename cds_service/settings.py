@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cds_service.contract import BODY_BYTES
 from cds_service.errors import SettingsError
+from cds_service.store.keys import SHORTEST
 from cds_service.store.place import database_url
 
 _WORDS: Final = {
@@ -102,6 +103,12 @@ def _folder(text: str) -> Path | None:
     return Path(text)
 
 
+def _key(text: str) -> str:
+    if text and len(text) < SHORTEST:
+        raise ValueError(f"at least {SHORTEST} characters that nobody can guess, or nothing")
+    return text
+
+
 def _data(text: str) -> Path | None:
     if not text:
         return None
@@ -187,6 +194,13 @@ TABLE: Final = (
         database_url,
     ),
     Setting(
+        "CDS_AUDIT_KEY",
+        "audit_key",
+        "",
+        "Key of the records, 32 characters or more, the same for all machines of one store; empty: made in CDS_DATA.",
+        _key,
+    ),
+    Setting(
         "CDS_FEEDBACK_COMMENTS",
         "feedback_comments",
         "on",
@@ -216,6 +230,7 @@ class Settings:
     store: bool = True
     data: Path | None = None
     database_url: str = field(default="", repr=False)
+    audit_key: str = field(default="", repr=False)
     feedback_comments: bool = True
     unknown: tuple[str, ...] = ()
 

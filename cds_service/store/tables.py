@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration: what this version of the service needs."""
 
 metadata: Final = MetaData()
@@ -61,4 +61,25 @@ accepted: Final = Table(
     metadata,
     Column("feedback", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
     Column("suggestion", Text, primary_key=True),
+)
+
+# One chain of all processes: `hash` seals a record together with the hash before it and its place (`chain.py`).
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# One row: the end of the chain, and which key seals it. Whoever appends holds it meanwhile.
+head: Final = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("key", Text, nullable=False),
 )

@@ -114,7 +114,8 @@ class Site(Model):
     reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
     those that the site's charts are written in: words in another one are not understood. Times on cards are those of
-    `timezone` ("" is UTC). Checked, shown, and not looked at by a call yet: `language`, `silent_rules`.
+    `timezone` ("" is UTC). `audit_facts: digest` keeps of the facts behind an answer only what proves them. Checked,
+    shown, and not looked at by a call yet: `language`, `silent_rules`.
     """
 
     id: Id
@@ -133,6 +134,7 @@ class Site(Model):
     fhir_servers: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    audit_facts: Literal["values", "digest"] = "values"
     policies: dict[str, float | int | bool] = Field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 SHORT: Final[Mapping[str, str]] = {
+    "audit": "Look at the records of every answer.",
     "build": "Write the pages and FHIR resources that the service serves.",
     "check": "Check rules and cards: every file, every reference, every case.",
     "db": "Bring the tables of the store to what this version needs.",
