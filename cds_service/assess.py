@@ -23,6 +23,7 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
 from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
+from cds_service.engine.values import least_key, most_key
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
@@ -132,7 +133,13 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
 
 
 def _values(facts: Facts) -> dict[str, bool | int | float | str]:
-    return {name: fact.value for name, fact in facts.items() if fact.value is not None}
+    values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
+    for name, fact in facts.items():
+        if fact.value is None and fact.least is not None:
+            values[least_key(name)] = fact.least
+        if fact.value is None and fact.most is not None:
+            values[most_key(name)] = fact.most
+    return values
 
 
 def _failed(

@@ -23,7 +23,8 @@ class FactView:
     """A fact for templates: `{{ fact('crs-grade') }}` prints its value and unit; also `.text`, `.why`, `.known`."""
 
     def __init__(self, fact: Fact, title: str) -> None:
-        self.known = fact.value is not None
+        self.known = fact.value is not None or fact.is_bounded
+        self._bound = fact.text if fact.is_bounded else ""
         self.value = fact.value
         self.text = fact.text
         self.why = fact.why
@@ -32,7 +33,7 @@ class FactView:
         self.unit = fact.unit
 
     def __str__(self) -> str:
-        return shown(self.value, self.unit) if self.known else "unknown"
+        return self._bound or (shown(self.value, self.unit) if self.known else "unknown")
 
 
 def shown(value: object, unit: str) -> str:

@@ -40,6 +40,7 @@ class Fact(Struct, frozen=True):
     `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
     when time alone ends it, where its computation knows better than the policy of its age. `left_out` says what a count
     did not count, and why; `not_understood` names records that are neither one of ours nor recognisably something else.
+    Of a number that is not known itself `least` or `most` may be: ">16500".
     """
 
     name: str
@@ -54,6 +55,13 @@ class Fact(Struct, frozen=True):
     until: datetime | None = None
     left_out: tuple[LeftOut, ...] = ()
     not_understood: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether something of the number is known, though not the number."""
+        return self.value is None and (self.least is not None or self.most is not None)
 
 
 Facts = Mapping[str, Fact]

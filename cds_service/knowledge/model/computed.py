@@ -181,7 +181,9 @@ class FirstSign(Model):
 
 class DistinctDoses(Computes):
     """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
-    not known where a drug that was given is not understood: it may be one.
+    not known where a drug that was given is not understood: it may be one. A `stopped` one counts where it says how
+    much was given. A clause that names one of `otherDrugs` is not about this one; `nothingGiven` beside
+    `somethingGiven` is a doubt, and so is any other reason why a dose was not given.
     """
 
     gives: ClassVar[Gives] = {
@@ -198,7 +200,10 @@ class DistinctDoses(Computes):
     under_way: StatusId
     unsure: StatusId
     not_done: StatusId
+    stopped: StatusId
     nothing_given: ValueSetId
+    something_given: ValueSetId
+    other_drugs: ValueSets
     statements: QueryId
     stated: StatusId
     requests: QueryId
