@@ -16,7 +16,7 @@ from cds_service.chart.units import Converted, UnitTable, number_of
 from cds_service.knowledge.model import Pack
 
 # UCUM units of Timing.repeat.periodUnit, in hours.
-_PERIOD_HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 720.0, "a": 8760.0}
+PERIOD_HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0, "wk": 168.0, "mo": 720.0, "a": 8760.0}
 # HL7 v3 GTSAbbreviation, as Timing.code carries it: doses per day.
 _PER_DAY = {
     "QD": 1.0, "AM": 1.0, "PM": 1.0, "BED": 1.0, "BID": 2.0, "TID": 3.0, "QID": 4.0, "QOD": 0.5, "Q1H": 24.0,
@@ -98,13 +98,13 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None
     doses = _dose_mg(instruction, amounts, weight)
-    per_day = _per_day(instruction.get("timing"))
+    often = per_day(instruction.get("timing"))
     if isinstance(doses, str):
         return Dosage(None, 0.0, route=route, why=doses)
     dose = max(doses)
-    if per_day is None or per_day < _LEAST_PER_DAY:
+    if often is None or often < _LEAST_PER_DAY:
         return Dosage(None, 0.0, dose_mg=dose, route=route, why="no frequency that can be read")
-    daily = dose * per_day
+    daily = dose * often
     if daily > _BOUNDLESS_MG:
         return Dosage(None, math.inf, dose_mg=dose, route=route, why="the frequency is beyond any dosage")
     # Anything but a plain no may mean as needed.
@@ -113,7 +113,7 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
         return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
     if dose - min(doses) > _SAME_MG:
         return Dosage(None, daily, route=route, why=f"its rows differ: {min(doses):g} mg and {dose:g} mg")
-    return Dosage(daily, daily, dose, 24.0 / per_day, route)
+    return Dosage(daily, daily, dose, 24.0 / often, route)
 
 
 def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float, ...] | str:
@@ -148,7 +148,7 @@ def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | N
     return why or "no dose given"
 
 
-def _per_day(timing: object) -> float | None:
+def per_day(timing: object) -> float | None:
     """Doses per day, or None where the timing does not say; infinite where they follow without a pause."""
     if not isinstance(timing, Mapping):
         return None
@@ -159,10 +159,10 @@ def _per_day(timing: object) -> float | None:
         count = repeat.get("frequencyMax") or repeat.get("frequency")
         unit, times, meals = repeat.get("periodUnit"), repeat.get("timeOfDay"), repeat.get("when")
         length = number_of(repeat.get("period"))
-        if length is not None and isinstance(unit, str) and unit in _PERIOD_HOURS:
+        if length is not None and isinstance(unit, str) and unit in PERIOD_HOURS:
             # FHIR: frequency defaults to 1 where a period is given; times of day beside it may say more.
             most = max(number_of(count) or 1.0, len(times or ()), len(meals or ()), 1.0)
-            hours = length * _PERIOD_HOURS[unit]
+            hours = length * PERIOD_HOURS[unit]
             return most * 24.0 / hours if hours > 0 else math.inf  # so short that no double holds it
         if times:
             return float(len(times))

@@ -14,6 +14,7 @@ from cds_service.facts import (
     dose,
     dose_spacing,
     draft_dose,
+    draft_end,
     drug_course,
     graded,
     icans,
@@ -55,6 +56,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
         name, s.draft_exceeds_maximum.orders
     ),
     model.DraftJudged: lambda name, s, unit, select: draft_dose.judged(name, s.draft_judged),
+    model.DraftDays: lambda name, s, unit, select: draft_end.days(name, s.draft_days, unit),
     model.DraftRoutePermitted: lambda name, s, unit, select: draft_dose.route_permitted(name, s.draft_route_permitted),
     model.ActiveDailyDose: lambda name, s, unit, select: active.active_daily_dose(
         name, s.active_daily_dose, unit, select

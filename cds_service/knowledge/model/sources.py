@@ -185,6 +185,13 @@ class DraftJudged(Source):
     draft_judged: KindId
 
 
+class DraftDays(Source):
+    """For how many days the drafts of a drug run."""
+
+    gives = ("number",)
+    draft_days: KindId
+
+
 class DraftRoutePermitted(Source):
     """Whether no draft of a drug names a route that is not permitted."""
 
@@ -272,7 +279,8 @@ class Computed(Source):
 
 SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, Increase, Fall, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf,
-    Drafts, DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftRoutePermitted,
+    Drafts, DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftDays,
+    DraftRoutePermitted,
     ActiveDailyDose, PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "deceased": "whether the patient is recorded as deceased",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
+    "draft_days": "until when the unsigned orders run, where each states an end",
     "draft_judged": "whether an unsigned order is one whose dose is judged",
     "draft_route_permitted": "whether no unsigned order names a route that is not permitted",
     "draft_exceeds_maximum": "whether the unsigned orders exceed the daily maximum",
