@@ -22,6 +22,7 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
 from cds_service.contract import EXPLANATION
 from cds_service.engine import Findings
+from cds_service.facts.draft_read import read_drafts
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
@@ -116,7 +117,8 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         failing = "the rules engine failed"
         findings = program.engine.run(question.hook, occasion.key, _values(facts))
         failing = "no decision could be made"
-        return decide(program.knowledge, occasion, plan.rules, findings, reading, facts)
+        drafts = read_drafts(reading, facts)
+        return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
     except Exception as error:
         return _failed(occasion, plan.rules, facts, findings, failing, error)
 

@@ -7,6 +7,7 @@ resources are not. Whatever a record holds comes from the Assessment and the car
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -71,7 +72,8 @@ def _order(order: OrderAssessment, now: datetime) -> Json:
         "notRead": list(order.not_read),
     }
     return {name: value for name, value in body.items() if value} | {
-        "facts": {fact.name: _fact(fact, now) for fact in order.facts.values()}
+        "facts": {name: _fact(fact, now) for name, fact in order.facts.items()},
+        "drafts": [asdict(draft) for draft in order.drafts],
     }
 
 
