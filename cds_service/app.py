@@ -48,6 +48,11 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     app = Flask("cds_service", static_folder=None)
     outcome.install(app)
     cors.install(app, origins)
+    if settings.jwt == "required":
+        # Imported here: where nobody is asked for a token, nothing is loaded that could check one.
+        from cds_service.web.trust.gate import Gate
+
+        app.before_request(Gate(site, store, settings.public_url).guard)
     app.register_blueprint(pages.blueprint())
     if store is not None:
         store.start()

@@ -15,13 +15,15 @@ from typing import Any
 
 from cds_service.advice.cards import outline
 from cds_service.advice.decide import decide
+from cds_service.advice.explanation import named_orders
 from cds_service.advice.model import Assessment, OrderAssessment
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
 from cds_service.chart.read import Medications
-from cds_service.contract import EXPLANATION
+from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
+from cds_service.engine.values import least_key, most_key
 from cds_service.facts.draft_read import read_drafts
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
@@ -57,15 +59,23 @@ NO_ORDER = OrderInHand("", (), ())
 
 def question_of(program: Program, call: HookCall, medications: Medications) -> Question:
     """What a call asks. `medications` are those that its draft orders refer to."""
+    if call.hook in ASKS:
+        return question_without_order(program, call.hook, call.encounter_id)
     selections = call.selections if call.hook == "order-select" else None
     drafts, orders = call.draft_orders, program.knowledge.orders
     order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, medications)
     return Question(call.hook, order, call.encounter_id)
 
 
+def question_without_order(program: Program, hook: str, encounter_id: str | None) -> Question:
+    """Where the patient stands: asked of every drug that has a status, while nothing is ordered."""
+    return Question(hook, OrderInHand("", program.without_order, ()), encounter_id)
+
+
 def assess(program: Program, chart: Chart, question: Question, now: datetime) -> Assessment:
     """Everything that is found, decided and to be said, for each kind of order that is selected."""
-    orders = tuple(_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
+    found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
+    orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
     return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
 
 
@@ -88,13 +98,14 @@ def cards(
     except Exception as error:
         _log.error("cards failed: %s", place_of(error))
     orders = tuple(_worded(program, assessment, order) for order in assessment.orders)
-    told = replace(assessment, orders=orders, answers=ranked(orders))
+    most = most_cards(assessment.hook)
+    told = replace(assessment, orders=orders, answers=ranked(orders, most))
     try:
         return told, program.wording.cards(told, public_url)
     except Exception as error:
         _log.error("cards failed again: %s", place_of(error))
         orders = tuple(_unevaluated_of(order) for order in told.orders)
-        told = replace(told, orders=orders, answers=ranked(orders))
+        told = replace(told, orders=orders, answers=ranked(orders, most))
         return told, _plain_cards(told)
 
 
@@ -115,7 +126,7 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         if not occasion.kind:
             return OrderAssessment(occasion, (), facts, findings)
         failing = "the rules engine failed"
-        findings = program.engine.run(question.hook, occasion.key, _values(facts))
+        findings = program.engine.run(question.hook, occasion.key, values_of(facts))
         failing = "no decision could be made"
         drafts = read_drafts(reading, facts)
         return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
@@ -123,8 +134,15 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         return _failed(occasion, plan.rules, facts, findings, failing, error)
 
 
-def _values(facts: Facts) -> dict[str, bool | int | float | str]:
-    return {name: fact.value for name, fact in facts.items() if fact.value is not None}
+def values_of(facts: Facts) -> dict[str, bool | int | float | str]:
+    """What the rules are evaluated on: known values, and the bounds of numbers that are not known themselves."""
+    values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
+    for name, fact in facts.items():
+        if fact.value is None and fact.least is not None:
+            values[least_key(name)] = fact.least
+        if fact.value is None and fact.most is not None:
+            values[most_key(name)] = fact.most
+    return values
 
 
 def _failed(
@@ -147,7 +165,7 @@ def _together(
     encounter_id: str | None,
     orders: tuple[OrderAssessment, ...],
 ) -> Assessment:
-    return Assessment(program.id, hook, now, patient_id, encounter_id, orders, ranked(orders))
+    return Assessment(program.id, hook, now, patient_id, encounter_id, orders, ranked(orders, most_cards(hook)))
 
 
 def _worded(program: Program, assessment: Assessment, order: OrderAssessment) -> OrderAssessment:
@@ -161,7 +179,8 @@ def _worded(program: Program, assessment: Assessment, order: OrderAssessment) ->
 
 def _unevaluated_of(order: OrderAssessment) -> OrderAssessment:
     trouble = order.trouble or "a card could not be worded"
-    return unevaluated(order.occasion, order.rules, order.facts, order.findings, trouble)
+    found = unevaluated(order.occasion, order.rules, order.facts, order.findings, trouble)
+    return replace(found, drafts=order.drafts)
 
 
 def _plain_cards(assessment: Assessment) -> list[Json]:
@@ -170,6 +189,6 @@ def _plain_cards(assessment: Assessment) -> list[Json]:
     for answer in assessment.answers:
         card = outline(answer, answer.rule.title, _PLAIN)
         told = {"decision": answer.decision, "rule": answer.rule.id, "ruleVersion": answer.rule.version}
-        card["extension"] = {EXPLANATION: told}
+        card["extension"] = {EXPLANATION: told} | named_orders(assessment.of(answer.occasion))
         made.append(card)
     return made

@@ -10,14 +10,19 @@ Indicator = Literal["info", "warning", "critical"]
 DecisionName = Literal[
     "block", "order-exceeds-max", "duplicate", "vaccine-warning", "insufficient-data", "review",
     "suggest", "suggest-reduced", "suggest-restricted", "wait", "not-indicated", "investigational",
-    "not-recommended", "order-ok", "caution", "monitoring",
+    "not-recommended", "order-ok", "caution", "monitoring", "status",
 ]  # fmt: skip
 
 # Service id -> its hook.
 SERVICES: Final[Mapping[str, Hook]] = {
     "anakinra-order-select": "order-select",
     "anakinra-order-sign": "order-sign",
-}
+    "car-t-toxicity-patient-view": "patient-view",
+}  # A hook without orders -> the hook whose rules it asks, as of an order that has no dose yet.
+ASKS: Final[Mapping[str, Hook]] = {"patient-view": "order-select"}
+# Of the text that discovery and answers follow (2.0.1 is the published STU 2), and of each hook's page in its library.
+CDS_HOOKS_VERSION: Final = "2.0.1"
+HOOK_VERSIONS: Final[Mapping[Hook, str]] = {"order-select": "1.0", "order-sign": "1.0", "patient-view": "1.0"}
 
 # Hard answers first, then the pathway's own, then what goes with it.
 _ORDER: Final[tuple[tuple[DecisionName, ...], ...]] = (
@@ -31,6 +36,7 @@ _ORDER: Final[tuple[tuple[DecisionName, ...], ...]] = (
     ("order-ok",),
     ("caution",),
     ("monitoring",),
+    ("status",),
 )
 RANK: Final[Mapping[str, int]] = {name: rank for rank, names in enumerate(_ORDER) for name in names}
 SEVERITY: Final[Mapping[str, int]] = {"critical": 0, "warning": 1, "info": 2}
@@ -39,6 +45,11 @@ PATHWAY: Final = frozenset(_ORDER[6])
 # While one of these holds, nothing is suggested and nothing can be ordered with one click.
 PRECLUDES: Final = frozenset({"block", "insufficient-data", "review", "duplicate"})
 INSUFFICIENT: Final[DecisionName] = "insufficient-data"
+# Without an order there is one answer. It says what rules of these decisions found, and what rules that screen did.
+STATUS: Final[DecisionName] = "status"
+TOLD_BY_STATUS: Final = frozenset({"block", "insufficient-data", "review"}) | PATHWAY
+# Answers of a pathway that show that rescue is not asked for.
+NO_RESCUE: Final = frozenset({"not-indicated", "investigational", "not-recommended"})
 # The rule of the service itself, and its card, for when an evaluation failed.
 UNEVALUATED: Final = "system-unevaluated"
 # Decisions that a rule does not take itself, each with the card of its own name.
@@ -51,6 +62,9 @@ FOOTER: Final = "first-card-footer"
 REPEATED: Final = "repeated"
 
 EXPLANATION: Final = "org.anakinra-cds.explanation"
+# The order that a card is about; and all of them, as Da Vinci CRD names them (a Reference each).
+ORDER: Final = "org.anakinra-cds.order"
+ASSOCIATED: Final = "davinci-crd.associated-resource"
 EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
 RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
@@ -64,3 +78,8 @@ CALL_BYTES: Final = 96 * 1024
 MOST_CARDS: Final = 5
 CARD_WORDS: Final = 45
 SUMMARY_LIMIT: Final = 139  # CDS Hooks 2.0, card attributes: summary is "<140-character"
+
+
+def most_cards(hook: str) -> int:
+    """How many cards an answer has at most: without an order there is one status."""
+    return 1 if hook in ASKS else MOST_CARDS

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cds_service.advice.cards import Wording
+from cds_service.advice.orders import ORDERED
 from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
@@ -17,7 +18,7 @@ from cds_service.chart.prefetch import searches, templates
 from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Matcher, matchers
-from cds_service.contract import FOOTER, HEADER, OWN_CARD, SERVICES
+from cds_service.contract import ASKS, FOOTER, HEADER, OWN_CARD, SERVICES
 from cds_service.engine import Engine
 from cds_service.errors import KnowledgeError
 from cds_service.facts.dosage import Amounts, amounts_by_drug
@@ -81,6 +82,17 @@ class Program:
         """The queries that the facts for these kinds of order may look at."""
         return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o.key].gatherer.queries)
 
+    def templates_of(self, hook: str) -> Mapping[str, str]:
+        """The prefetch templates of a hook: without an order only what its status looks at."""
+        wanted = self.wanted(hook, self.without_order) if hook in ASKS else self.templates.keys()
+        return {name: text for name, text in self.templates.items() if name in wanted}
+
+    @property
+    def without_order(self) -> tuple[str, ...]:
+        """The kinds of order of which a status is told where nothing is ordered."""
+        told = {o for hook, o in self.plans if hook in ASKS}
+        return tuple(kind for kind in self.knowledge.orders.kinds if kind in told)
+
     @property
     def no_order(self) -> Occasion:
         """The occasion of a question without an order: facts of a drug in hand are those of the first drug."""
@@ -135,7 +147,8 @@ def compile_program(knowledge: Knowledge) -> Program:
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
     select = Selections(catalogue, terms, policies, windows)
     units = {name: UnitTable(analyte) for name, analyte in knowledge.analytes.items()}
-    rules = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
+    asked = {(hook, o): engine.rules(hook, o.key) for hook in SERVICES.values() for o in occasions}
+    rules = {(hook, o): of for (hook, o), of in asked.items() if of or hook not in ASKS}
     return Program(
         id=f"{knowledge.digest} {site.id}",
         knowledge=knowledge,
@@ -159,13 +172,18 @@ def compile_program(knowledge: Knowledge) -> Program:
         searches={name: text for name, text in searches(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
         plans={
-            (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug]))
+            (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug], _beside(hook)))
             for (hook, o), of in rules.items()
         },
-        every_fact=Gatherer(select, catalogue.facts, knowledge.drugs),
+        every_fact=Gatherer(select, catalogue.facts, knowledge.drugs, _beside("")),
         engine=engine,
         wording=Wording(knowledge, cards, occasions),
     )
+
+
+def _beside(hook: str) -> tuple[str, ...]:
+    """What is read beside facts: where something may be ordered, what is ordered already."""
+    return () if hook in ASKS else (ORDERED,)
 
 
 def _needed(rules: Iterable[RuleDefinition], knowledge: Knowledge) -> set[str]:

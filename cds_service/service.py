@@ -15,7 +15,7 @@ from cds_service.chart.read import ReadCache
 from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Source
-from cds_service.contract import SERVICES
+from cds_service.contract import CDS_HOOKS_VERSION, HOOK_VERSIONS, SERVICES
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
@@ -35,6 +35,7 @@ USE = (
 _TITLES = {
     "order-select": "Anakinra for CAR-T toxicity: while an order is selected",
     "order-sign": "Anakinra for CAR-T toxicity: before an order is signed",
+    "patient-view": "CAR-T toxicity: where the patient stands, when the chart is opened",
 }
 
 
@@ -74,11 +75,13 @@ class Service:
         return [
             {
                 "hook": hook,
+                "hookVersion": HOOK_VERSIONS[hook],
+                "version": CDS_HOOKS_VERSION,
                 "id": name,
                 "title": _TITLES[hook],
                 "description": DESCRIPTION,
                 "usageRequirements": self.usage_requirements(),
-                "prefetch": self.program.templates,
+                "prefetch": self.program.templates_of(hook),
             }
             for name, hook in SERVICES.items()
         ]

@@ -24,6 +24,7 @@ _WORDS: Final = {
     "no": False,
     "0": False,
 }
+_TRUST: Final = ("auto", "off", "required")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -46,6 +47,12 @@ def _level(text: str) -> str:
     if text.upper() not in _LEVELS:
         raise ValueError("one of " + ", ".join(_LEVELS))
     return text.upper()
+
+
+def _trust(text: str) -> str:
+    if text.lower() not in _TRUST:
+        raise ValueError("one of " + ", ".join(_TRUST))
+    return text.lower()
 
 
 def _text(text: str) -> str:
@@ -145,8 +152,17 @@ TABLE: Final = (
         "CDS_PUBLIC_URL",
         "public_url",
         "",
-        "Address at which browsers reach this service, for the links on cards; empty: the address that was called.",
+        "Address at which EHRs and browsers reach this service, for tokens and the links on cards; empty: the address "
+        "that was called.",
         public_url,
+    ),
+    Setting(
+        "CDS_JWT",
+        "jwt",
+        "auto",
+        "Whether calls and feedback need the signed token of a CDS client that the site trusts (issuers): off, "
+        "required; auto: required where the service listens beyond this machine.",
+        _trust,
     ),
     Setting(
         "CDS_PAGES",
@@ -208,6 +224,7 @@ class Settings:
     threads: int = 4
     timeout: int = 30
     public_url: str = ""
+    jwt: str = "auto"
     pages: Path | None = None
     quiet_repeats: bool = False
     store: bool = True

@@ -15,15 +15,15 @@ STORY_SYSTEM = "https://anakinra-cds.org/CodeSystem/example"
 
 
 def main() -> None:
-    """Write every bundle anew, and remove those of patients who are no longer in the list."""
-    made = bundles()
-    folder = HERE / "patients"
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.json"):
-        if old.stem not in made:
-            old.unlink()
-    for patient_id, bundle in made.items():
-        (folder / f"{patient_id}.json").write_text(serialise(bundle), encoding="utf-8")
+    """Write every bundle anew, and remove those of patients who are no longer in a list."""
+    for folder, made in ((HERE / "patients", bundles()), (HERE / "cards", card_bundles())):
+        folder.mkdir(exist_ok=True)
+        for old in folder.glob("*.json"):
+            if old.stem not in made:
+                old.unlink()
+        for patient_id, bundle in made.items():
+            (folder / f"{patient_id}.json").write_text(serialise(bundle), encoding="utf-8")
+    (HERE / "cards" / "expected.yaml").write_text(card_expectations(), encoding="utf-8")
 
 
 def bundles() -> dict[str, dict[str, Any]]:
@@ -44,6 +44,40 @@ def bundles() -> dict[str, dict[str, Any]]:
         given = {"days_post_cart": days} | content["base"] | patient["given"]
         made[patient_id] = _bundle(patient_id, patient["story"], patient_chart(given, at, patient_id))
     return made
+
+
+def card_bundles() -> dict[str, dict[str, Any]]:
+    """Case id -> FHIR bundle, for the cases of cards.yaml."""
+    return {case.id: _bundle(case.id, _sentence(case.title), case.resources()) for case in _card_cases()}
+
+
+def card_expectations() -> str:
+    """How each case of cards.yaml is asked and answered, in the words of expected.yaml."""
+    from tests.support.vignettes import AT
+
+    head = "# Written by examples/make_examples.py from cards.yaml and the cases that it names; change those.\n\n"
+    asked = {}
+    for case in _card_cases():
+        told = {name: case.expected[name] for name in ("decision", "indicator") if name in case.expected}
+        withheld = {"withhold": list(case.given["withhold"])} if case.given.get("withhold") else {}
+        asked[case.id] = {"at": AT.isoformat(), "hook": case.hook, **withheld, **told}
+    return head + yaml.safe_dump(asked, sort_keys=False, default_flow_style=None, width=120)
+
+
+def _card_cases() -> list[Any]:
+    """The cases of cards.yaml, each once, in the order of the cases' files."""
+    sys.path.insert(0, str(HERE.parent))
+    from tests.support.acceptance import acceptance_cases
+
+    wanted = set(yaml.safe_load((HERE / "cards.yaml").read_text(encoding="utf-8")).values())
+    found = [case for case in acceptance_cases() if case.id in wanted]
+    if missing := wanted - {case.id for case in found}:
+        raise ValueError(f"cards.yaml: no such case: {', '.join(sorted(missing))}")
+    return found
+
+
+def _sentence(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def serialise(bundle: dict[str, Any]) -> str:

@@ -12,6 +12,8 @@ import pytest
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
 from cds_service.tools.build import build
+from cds_service.tools.catalogue.shown import Shown, shown
+from cds_service.tools.examples import find_examples
 from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
 from tests.support.shipped import ROOT
@@ -26,6 +28,12 @@ pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 def ours() -> Knowledge:
     """The shipped knowledge at the site `us`."""
     return load(ROOT)
+
+
+@pytest.fixture(scope="session")
+def on_patients(ours: Knowledge) -> Shown:
+    """The shipped cards as the example patients get them."""
+    return shown(ours, find_examples())
 
 
 @pytest.fixture(scope="session")

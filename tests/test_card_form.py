@@ -20,6 +20,8 @@ MOST_CARDS = 5
 MEDIAN_OF_FIRST, MEDIAN_OF_ALL = 100, 180
 REFERENCE = re.compile(r"\b(?:Allergy|Condition|Observation|Procedure|Medication|ServiceRequest)\w*/\S")
 
+RUN_ON = re.compile(r"\S *\n(?!\n|- )")
+
 
 @pytest.fixture(scope="module")
 def answers() -> list[tuple[str, str, Cards]]:
@@ -59,6 +61,12 @@ def test_medians_over_the_examples(answers: list[tuple[str, str, Cards]]) -> Non
 def test_no_card_shows_an_id_of_a_resource(answers: list[tuple[str, str, Cards]]) -> None:
     shown = [(name, card["detail"]) for _, name, cards in answers for card in cards]
     assert [name for name, detail in shown if REFERENCE.search(detail)] == []
+
+
+def test_paragraphs_stand_apart(answers: list[tuple[str, str, Cards]]) -> None:
+    """One line break alone is none in Markdown: two paragraphs would be read as one."""
+    shown = [(name, card["detail"]) for _, name, cards in answers for card in cards]
+    assert [name for name, detail in shown if RUN_ON.search(detail)] == []
 
 
 def test_what_a_card_no_longer_prints_stands_in_its_explanation(answers: list[tuple[str, str, Cards]]) -> None:

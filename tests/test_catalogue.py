@@ -15,6 +15,7 @@ from cds_service.knowledge.model.sources import SOURCES
 from cds_service.tools.catalogue import FilePlaces, Places, UrlPlaces, data, render
 from cds_service.tools.catalogue.selections import KIND_WORDS
 from cds_service.tools.catalogue.sentences import dose, sentence
+from cds_service.tools.catalogue.shown import Shown
 from tests.support import knowledge_root
 from tests.support.knowledge_root import EXTENDING_SITE, write
 from tests.support.outline import Outline, words
@@ -25,8 +26,8 @@ TRIAL = "rules/evidence/toy-trial.yaml"
 
 
 @pytest.fixture(scope="module")
-def pages(ours: Knowledge) -> dict[str, str]:
-    return render(ours, FilePlaces())
+def pages(ours: Knowledge, on_patients: Shown) -> dict[str, str]:
+    return render(ours, FilePlaces(), on_patients)
 
 
 def test_every_kind_of_source_has_its_words() -> None:
@@ -39,6 +40,7 @@ def test_every_kind_of_source_has_its_words() -> None:
 
 def test_there_is_a_page_for_everything(ours: Knowledge, pages: dict[str, str]) -> None:
     expected = {"", "statements", "facts", "policies", "regimens", "cards", "evidence", "sites"}
+    expected |= {f"pathways/{rule.pathway}" for rule in ours.rules if rule.pathway and rule.finding.decision}
     expected |= {f"rules/{rule.id}" for rule in ours.rules} | {f"value-sets/{name}" for name in ours.value_sets}
     assert set(pages) == expected
     assert set(Outline(pages["facts"]).ids) >= set(ours.catalogue.facts)
@@ -67,13 +69,13 @@ def test_nothing_runs_but_the_one_script_and_nothing_is_loaded(pages: dict[str, 
         page = Outline(html)
         assert not {"style", "src", "srcset", "action"} & page.attributes, name
         assert not [attribute for attribute in page.attributes if attribute.startswith("on")], name
-        assert html.count("<script>") == (1 if name in ("", "statements") else 0)
+        assert html.count("<script>") == (1 if name in ("", "statements", "cards") else 0)
         assert html.count("<style>") == 1
 
 
 @pytest.mark.parametrize("places", [FilePlaces(), UrlPlaces("knowledge")], ids=["files", "urls"])
-def test_every_link_leads_somewhere(ours: Knowledge, places: Places) -> None:
-    found = render(ours, places)
+def test_every_link_leads_somewhere(ours: Knowledge, on_patients: Shown, places: Places) -> None:
+    found = render(ours, places, on_patients)
     ids = {places(name): set(Outline(html).ids) for name, html in found.items()}
     ids |= {places(name): set() for name in data(ours)}
     for name, html in found.items():

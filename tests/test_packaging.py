@@ -1,4 +1,4 @@
-"""The wheel holds exactly the code, rules and cards of this checkout, and its commands start."""
+"""The wheel holds exactly the code, rules, cards and examples of this checkout, and its commands start."""
 
 import importlib
 import shutil
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SCRIPTS: dict[str, str] = PROJECT["scripts"]
 # Folder in the checkout -> folder in the wheel.
-SHIPPED = {"cds_service": "cds_service", "rules": "cds_service/rules", "cards": "cds_service/cards"}
+SHIPPED = {"cds_service": "cds_service"} | {name: f"cds_service/{name}" for name in ("rules", "cards", "examples")}
 
 
 def shipped_files(folder: str) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cds_service.advice import context, fhir, words
 from cds_service.advice.doses import packs
-from cds_service.advice.explanation import extension, standing
+from cds_service.advice.explanation import extension, named_orders, standing
 from cds_service.advice.first_card import also, around
 from cds_service.advice.model import Answer, Assessment, Offer
 from cds_service.advice.orders import card_of
@@ -66,6 +66,13 @@ class Wording:
         shown_at = clock(since, self._knowledge.site.timezone)
         return brief(assessment.answers, made, shown_at, context.standing(self._knowledge), self._cards[REPEATED])
 
+    def part(self, name: str, answer: Answer, assessment: Assessment) -> str:
+        """What one card's own detail says of an answer, for the page that tells of it; empty where it says nothing."""
+        order = assessment.of(answer.occasion)
+        known = {**context.base(self._knowledge, order), **context.of_answer(answer, self._knowledge)}
+        said = self._cards[name].detail.render({**known, **around(answer, self._knowledge, order, "")})
+        return said.strip()
+
     def _card(self, answer: Answer, assessment: Assessment, shared: Json, public_url: str) -> Json:
         order, template = assessment.of(answer.occasion), self._cards[card_of(answer)]
         own = {**shared, **context.of_answer(answer, self._knowledge)}
@@ -89,9 +96,8 @@ class Wording:
             card["overrideReasons"] = self._reasons[template.card.id]
         if page:
             _link(card, answer.rule, page)
-        card["extension"] = extension(
-            answer, order, assessment.now, self._knowledge, self._standing[answer.occasion, answer.rule.id]
-        )
+        told = self._standing[answer.occasion, answer.rule.id]
+        card["extension"] = extension(answer, order, assessment.now, self._knowledge, told) | named_orders(order)
         return card
 
     def _suggestions(self, answer: Answer, assessment: Assessment) -> list[Json]:

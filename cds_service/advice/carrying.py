@@ -30,7 +30,7 @@ def because(answer: Answer, findings: Findings, facts: Facts) -> tuple[Fact, ...
     names = dict.fromkeys(carrying(answer.rule.id, findings, facts))
     if answer.plan is not None and answer.plan.weight_kg is not None:
         names["weight"] = None
-    return tuple(facts[n] for n in names if facts[n].value is not None)
+    return tuple(facts[n] for n in names if facts[n].value is not None or facts[n].is_bounded)
 
 
 def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Iterable[str]) -> tuple[Fact, ...]:

@@ -11,7 +11,7 @@ from cds_service.advice.first_card import listed
 from cds_service.advice.model import Answer, OrderAssessment
 from cds_service.advice.words import Trusted, number
 from cds_service.chart.times import clock
-from cds_service.contract import INSUFFICIENT
+from cds_service.contract import INSUFFICIENT, PATHWAY
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import FactDefinition, RuleDefinition
@@ -23,7 +23,8 @@ class FactView:
     """A fact for templates: `{{ fact('crs-grade') }}` prints its value and unit; also `.text`, `.why`, `.known`."""
 
     def __init__(self, fact: Fact, title: str) -> None:
-        self.known = fact.value is not None
+        self.known = fact.value is not None or fact.is_bounded
+        self._bound = fact.text if fact.is_bounded else ""
         self.value = fact.value
         self.text = fact.text
         self.why = fact.why
@@ -32,7 +33,7 @@ class FactView:
         self.unit = fact.unit
 
     def __str__(self) -> str:
-        return shown(self.value, self.unit) if self.known else "unknown"
+        return self._bound or (shown(self.value, self.unit) if self.known else "unknown")
 
 
 def shown(value: object, unit: str) -> str:
@@ -166,6 +167,7 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "decision": answer.decision,
         "leads": answer.leads,
         "pathway": Trusted(answer.rule.pathway),
+        "found": _found(answer),
         "rule": {
             "id": Trusted(answer.rule.id),
             "title": Trusted(answer.rule.title),
@@ -180,6 +182,24 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,
         "review": Trusted(regimen.review) if regimen else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
+    }
+
+
+def _found(answer: Answer) -> dict[str, Any]:
+    """What a status tells: the titles of hard stops, of what a person must decide and of screens; the pathway's answer,
+    and why."""
+
+    def titles(*decisions: str) -> list[Trusted]:
+        return [Trusted(each.rule.title) for each in answer.found if each.decision in decisions]
+
+    pathway = next((each for each in answer.found if each.decision in PATHWAY), None)
+    return {
+        "stops": titles("block"),
+        "reviews": titles("review"),
+        "screens": titles("caution"),
+        "decision": Trusted(pathway.decision) if pathway else "",
+        "pathway": Trusted(next((each.rule.pathway for each in answer.found if each.rule.pathway), "")),
+        "title": Trusted(pathway.rule.title) if pathway else "",
     }
 
 

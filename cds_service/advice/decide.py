@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from cds_service.advice import doses, orders
+from cds_service.advice import doses, orders, status
 from cds_service.advice.carrying import because, carrying, lacking
 from cds_service.advice.model import Answer, DosePlan, Missing, Offer, OrderAssessment
 from cds_service.advice.together import rank
@@ -74,11 +74,11 @@ def decide(
         trouble=trouble,
         unknown=lacking(findings, facts, stated, findings.outcomes),
         maximum=_maximum(case),
-        orders_unread=reading.chart.gaps(("service-requests",)),
+        orders_unread=reading.chart.gaps((orders.ORDERED,)),
         not_read=not_read,
         forgone=tuple(query for query in not_read if not reading.chart.gaps((query,))),
         first_card=tuple(dict.fromkeys(rule.first_card for rule in holding if rule.first_card)),
-        drafts=tuple(drafts),
+        drafts_read=tuple(drafts),
     )
 
 
@@ -86,6 +86,8 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
     """All answers in their order, and the pathway that answers."""
     hard = list(_hard(case, missing, trouble))
     answer, pathway = _pathway(case)
+    if rule := status.rule_of(case.rules):
+        return _status(case, rule, hard, answer, trouble), pathway
     precluded = any(a.decision in PRECLUDES for a in (*hard, *([answer] if answer else [])))
     if answer is not None and answer.decision in SUGGESTS:
         hard = [_with_dose(a, answer) for a in hard] if _only_question(hard) else hard
@@ -97,6 +99,24 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
     advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
     answers = sorted((*hard, *middle, *advice), key=rank)
     return [a for a in answers if _stands_beside(a, answers[0])], pathway
+
+
+def _status(
+    case: _Case, rule: RuleDefinition, hard: Sequence[Answer], pathway: Answer | None, trouble: str
+) -> list[Answer]:
+    """The one answer where nothing is ordered; nothing where neither CAR-T nor a toxicity is there, or may be."""
+    if trouble:
+        return sorted((a for a in hard if a.decision in (INSUFFICIENT, "block")), key=rank)
+    if rule not in case.holding:
+        return []
+    screens = [a for a in _advice(case, suggested=False) if a.rule.finding.screens]
+    seen = status.Seen(
+        pathway=pathway,
+        beside=(*hard, *screens),
+        unread=any(case.reading.chart.gaps((query,)) for query in _not_read(case)),
+        without_toxicity=case.knowledge.orders.without_toxicity,
+    )
+    return [status.told(rule, case.occasion, seen, case.findings, case.facts)]
 
 
 def _stands_beside(answer: Answer, first: Answer) -> bool:
@@ -128,7 +148,7 @@ def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
             monitoring=orders.not_ordered_yet(of_card, present),
             days=days,
             other_route=_other_route(case, answer),
-            because=because(answer, case.findings, case.facts),
+            because=answer.because or because(answer, case.findings, case.facts),
         )
         for answer, of_card in zip(answers, listed, strict=True)
     )

@@ -62,7 +62,8 @@ class Answer(Struct, frozen=True):
     `days`. `because` are the known facts that it rests on; `other_route` is the id of the draft's route where that is
     another one of ours than the regimen's; `until` is when time alone changes the answer, where the rule says how.
     `differs` is a complete draft that is no permitted regimen of the pathway. `leads` marks the first answer of all,
-    `also` are those that have no card of their own any more and are named on this one's.
+    `also` are those that have no card of their own any more and are named on this one's. `found` are those that a
+    status tells, the most important first.
     """
 
     decision: DecisionName
@@ -82,6 +83,7 @@ class Answer(Struct, frozen=True):
     because: tuple[Fact, ...] = ()
     leads: bool = False
     also: tuple[Answer, ...] = ()
+    found: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class OrderAssessment:
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
     were not read whole, by name; `forgone` are those of them that facts do without. `first_card` are parts that the
-    first card has whatever it answers. `drafts` are what the drafts in hand say.
+    first card has whatever it answers. `drafts` are the references of the orders that it is about, `drafts_read` what
+    all drafts in hand say.
     """
 
     occasion: Occasion
@@ -119,7 +122,8 @@ class OrderAssessment:
     not_read: Mapping[str, str] = field(default_factory=dict)
     forgone: tuple[str, ...] = ()
     first_card: tuple[str, ...] = ()
-    drafts: tuple[DraftRead, ...] = ()
+    drafts: tuple[str, ...] = ()
+    drafts_read: tuple[DraftRead, ...] = ()
 
     @property
     def kind(self) -> str:

@@ -11,6 +11,8 @@ from cds_service.facts.model import Reading
 from cds_service.facts.order import OrderInHand
 from cds_service.knowledge.model import CardOrder
 
+# The query of what is ordered already: it is left out of what a card offers.
+ORDERED = "service-requests"
 _LIVE = {"draft", "active", "on-hold"}
 
 
@@ -37,7 +39,7 @@ def not_ordered_yet(orders: Iterable[CardOrder], present: Sequence[Concept]) -> 
 def ordered_already(reading: Reading) -> list[Concept]:
     """What is ordered or drafted. A single order of long ago, which nobody closed, orders nothing any more."""
     hours = reading.windows["monitoring-order-recent"]
-    live = [r for r in reading.chart.of("service-requests") if r.status in _LIVE]
+    live = [r for r in reading.chart.of(ORDERED) if r.status in _LIVE]
     requests = [r for r in live if r.when is None or "occurrenceTiming" in r.raw or reading.within(r, hours)]
     return [r.concept for r in requests] + [concept(d.get("code")) for d in reading.order.others]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from cds_service.advice.model import Answer, OrderAssessment
-from cds_service.contract import MOST_CARDS, PRECLUDES, RANK, SEVERITY, SUGGESTS
+from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
-def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
+def ranked(orders: Iterable[OrderAssessment], most: int) -> tuple[Answer, ...]:
     """All answers in the contract's order, the first leading. What a rule said on a more important occasion is not
-    said again."""
+    said again. At most so many have a card."""
     answers: list[Answer] = []
     for order in orders:
         answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
@@ -22,17 +22,17 @@ def ranked(orders: Iterable[OrderAssessment]) -> tuple[Answer, ...]:
         answers = [_yielding(answer) for answer in answers]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
-    shown = _folded(sorted(answers, key=rank))
+    shown = _folded(sorted(answers, key=rank), most)
     return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(shown))
 
 
-def _folded(answers: list[Answer]) -> list[Answer]:
+def _folded(answers: list[Answer], most: int) -> list[Answer]:
     """As many answers as a panel holds: of more, the least important are named on the card before them. An answer
     with orders to choose from keeps its card."""
-    if len(answers) <= MOST_CARDS:
+    if len(answers) <= most:
         return answers
     last = [answers.pop()] if answers[-1].monitoring else []
-    *kept, host = answers[: MOST_CARDS - len(last)]
+    *kept, host = answers[: most - len(last)]
     return [*kept, replace(host, also=tuple(answers[len(kept) + 1 :])), *last]
 
 

@@ -14,7 +14,7 @@ from cds_service.knowledge.occasions import Occasion
 # A rule of the service itself. It has no file: no content is left to trust.
 RULE = RuleDefinition.model_construct(
     id=UNEVALUATED, title="The rules could not be evaluated", version="1.0.0", status="active",
-    stratum="safety", hooks=("order-select", "order-sign"), orders=(), rationale="", card=UNEVALUATED,
+    stratum="safety", hooks=("order-select", "order-sign", "patient-view"), orders=(), rationale="", card=UNEVALUATED,
     evidence=(), policies=(), limits=(), pathway="", regimen="", when=(), any=(), unless=(), finding=Finding(),
 )  # fmt: skip
 NOTHING_FOUND = Findings({}, frozenset(), (), "")

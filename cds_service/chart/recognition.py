@@ -7,37 +7,36 @@ recognisably something else; or it is not understood, and then no value set may 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
-from cds_service.chart.scopes import SENSES, Cue, Phrase, Sense, Side
+from cds_service.chart.phrases import parts, phrases
+from cds_service.chart.scopes import SENSES, Phrase, Sense
 from cds_service.chart.words import Lexicon, fold, words_of
-from cds_service.knowledge.model import CodeSystems, Cues, Languages, ValueSet
+from cds_service.knowledge.model import CodeSystems, Languages, ValueSet
 
 _LEAST_LETTERS: Final = 3
 _SHORT_TOKEN: Final = 5
-_SIDES: Final[Mapping[str, Side]] = {
-    "before": "before",
-    "just_before": "before",
-    "after": "after",
-    "just_after": "after",
-    "both": "both",
-}
-_ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """How a concept belongs to a value set: by code or words, how it is meant, and the year that its words name (0:
     none). `contradicted` where only words of the clinician's own say so, beside a code of a system that is known whole
-    and that is in no value set."""
+    and that is in no value set. `beside` is how the words beside its code say the same, where they do."""
 
     sense: Sense
     by_code: bool = False
     year: int = 0
     contradicted: bool = False
+    beside: Sense | None = None
+
+    @property
+    def in_words(self) -> Sense | None:
+        """How words say it, beside a code or alone; None where only a code does."""
+        return self.beside if self.by_code else self.sense
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,11 @@ class Recognition:
         """Whether the concept says that it is not so."""
         return set_id in self.meanings and self.meanings[set_id].sense == "denied"
 
+    def hedges(self, set_ids: Iterable[str]) -> bool:
+        """Whether its words only doubt or deny these, or call them past, whatever its codes say."""
+        told = {meaning.in_words for name in set_ids if (meaning := self.meanings.get(name)) is not None} - {None}
+        return bool(told) and "said" not in told
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -88,9 +92,9 @@ class Recogniser:
             self._index(value_set)
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
-        self._lexicon = Lexicon(_phrases(told, languages))
+        self._lexicon = Lexicon(phrases(told, languages))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
-        self._parts = _parts(languages.placeholders.nothing, languages.placeholders.things)
+        self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
         self._scripts = frozenset(script.upper() for script in scripts)
@@ -127,12 +131,16 @@ class Recogniser:
                 meanings.update(dict.fromkeys(self._codes.sets_of(system, code), Meaning("said", by_code=True)))
             if display and not self._systems.says_nothing(system, code):
                 displays.append((display, barred))
-        shown = {display for display, _ in displays}
+        shown = dict.fromkeys(display for display, _ in displays)
         contradicts = not meanings and self._is_something_else(written)
         for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
             # What a code is not, its display does not make it; words of the clinician's own beside it may.
             own = text not in shown
-            _join(meanings, self._read(text, contradicts and own), frozenset() if own else barred)
+            told = self._read(text, contradicts and own)
+            _join(meanings, told, frozenset() if own else barred)
+            # A display is the terminology's; where there are words of the clinician's own, they say how it is meant.
+            if own or not written.text or text == written.text:
+                _beside(meanings, told)
         tells = not meanings.keys() <= self._qualifiers
         if tells and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
             return Recognition(meanings)
@@ -225,6 +233,15 @@ def _join(meanings: dict[str, Meaning], more: Mapping[str, Meaning], barred: Ite
             meanings[name] = meaning
 
 
+def _beside(meanings: dict[str, Meaning], told: Mapping[str, Meaning]) -> None:
+    """Keep how words say what a code says; of several the more alarming."""
+    for name, meaning in told.items():
+        coded = meanings.get(name)
+        if coded is not None and coded.by_code:
+            said = min((meaning.sense, coded.beside or meaning.sense), key=SENSES.index)
+            meanings[name] = replace(coded, beside=said)
+
+
 def _rank(meaning: Meaning) -> tuple[int, int]:
     return SENSES.index(meaning.sense), meaning.year and 1
 
@@ -232,58 +249,3 @@ def _rank(meaning: Meaning) -> tuple[int, int]:
 def _script(character: str) -> str:
     """The script of a letter, by the first word of its Unicode name: LATIN, CJK, HANGUL, HIRAGANA, CYRILLIC ..."""
     return unicodedata.name(character, "").partition(" ")[0]
-
-
-def _phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
-    """Each text with what it stands for; texts that stand for the same share it."""
-    for value_set in value_sets:
-        yield from _alike(_texts(value_set, languages), Phrase(value_set.id, qualifies=value_set.qualifies))
-        excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
-        yield from _alike(excluded, Phrase(value_set.id, excludes=True))
-    for language in languages.languages.values():
-        yield from _cues(language.denied, "denied", languages)
-        yield from _cues(language.doubted, "doubted", languages)
-        yield from _cues(language.past, "past", languages)
-        yield from _alike(language.people.both, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True)))
-        yield from _alike(language.active, Phrase(cue=Cue("said", "both", _ANYWHERE)))
-        yield from _alike(language.turns, Phrase(turn=True))
-        yield from _alike(language.joins, Phrase(join=True))
-        yield from _alike(language.times, Phrase(when=True))
-
-
-def _texts(value_set: ValueSet, languages: Languages) -> Iterator[str]:
-    """Its words, those of an international one in the spelling of every language."""
-    for text in value_set.text:
-        yield from dict.fromkeys((text, *(_spelled(text, languages) if value_set.international else ())))
-
-
-def _spelled(text: str, languages: Languages) -> Iterator[str]:
-    """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
-    word = fold(text)
-    for spelling in languages.spellings.values() if " " not in word else ():
-        ending = max((end for end in spelling.endings if word.endswith(end)), key=len, default="")
-        if ending:
-            stem = word.removesuffix(ending)
-            for letters, others in spelling.letters:
-                stem = stem.replace(letters, others)
-            yield stem + spelling.endings[ending]
-
-
-def _parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tuple[tuple[str, ...], bool]]]:
-    """Parts of placeholders by their first word, the longest first; whether each says that nothing is known."""
-    found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
-    for texts, tells in ((nothing, True), (things, False)):
-        for words in dict.fromkeys(words_of(fold(text)) for text in texts):
-            found.setdefault(words[0], []).append((words, tells))
-    for parts in found.values():
-        parts.sort(key=lambda part: -len(part[0]))
-    return found
-
-
-def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
-    for place, side in _SIDES.items():
-        yield from _alike(getattr(cues, place), Phrase(cue=Cue(sense, side, getattr(languages.reach, place))))
-
-
-def _alike(texts: Iterable[str], phrase: Phrase) -> Iterator[tuple[str, Phrase]]:
-    return ((text, phrase) for text in texts)

@@ -17,12 +17,13 @@ Side = Literal["before", "after", "both"]
 class Cue:
     """Words that change how the phrases of their clause are meant: those on the other side of it, at most `reach` words
     away. `side` says where the cue stands. `sense` "said" takes a past back; a `person` is somebody else, who may stand
-    anywhere in the clause."""
+    anywhere in the clause. One that is an answer stands `last` in its clause: "IEC-HS: no"."""
 
     sense: Sense
     side: Side
     reach: int
     person: bool = False
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

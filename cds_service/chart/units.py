@@ -1,18 +1,20 @@
 """Quantities in the one canonical unit of their analyte, by the closed table of `rules/units.yaml`.
 
-No unit, an unlisted one, a comparator or an implausible value means that the value is not used and the reason is
-kept: a creatinine without a unit may be off by a factor of 88.
+No unit, an unlisted one or an implausible value means that the value is not used and the reason is kept: a creatinine
+without a unit may be off by a factor of 88. A comparator gives a bound, which is used where it decides.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
+from cds_service.knowledge.checks.comparisons import DECIMALS
 from cds_service.knowledge.model import Analyte, Pack, Unit
 from cds_service.knowledge.model.spelling import spelled
 
@@ -48,6 +50,22 @@ class Unusable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bounded(Unusable):
+    """A value of which only the least or the most is known (None: not known), in the canonical unit."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+ONLY = "only known to be "
+# FHIR R4 quantity-comparator, and how texts write it.
+_SIGNS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": ">="}
+_WRITTEN = re.compile(r"\s*(<=|>=|[<>≤≥])\s*(\d{1,9}(?:,\d{3})*(?:[.,]\d{1,6})?)\s*([^\s\d<>][^<>]{0,24})?\s*")
+# Numbers are compared in so many decimals: more than 5 is at least 5.0001.
+_STEP = 10.0**-DECIMALS
+
+
 class UnitTable:
     """The accepted units of one analyte."""
 
@@ -66,7 +84,7 @@ class UnitTable:
         `adult` narrows the plausible range where it is known to be an adult's value.
         """
         if quantity.get("comparator"):
-            return Unusable(f"value has the comparator {str(quantity['comparator'])[:2]}, not an exact number")
+            return self._bound(quantity, adult)
         number = quantity.get("value")
         if number_of(number) is None:
             return Unusable("no numeric value")
@@ -83,6 +101,39 @@ class UnitTable:
             return Unusable(f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})")
         same = written == self.analyte.unit
         return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
+
+    def bound_of(self, text: str) -> Bounded | None:
+        """A bound as a text writes it: "<60", "> 16,500 ng/mL"; None where it writes none. One without a unit says only
+        what it says in every unit in which it is plausible."""
+        written = _WRITTEN.fullmatch(text)
+        if written is None:
+            return None
+        sign, digits, unit = written.groups()
+        number = float(_decimal(digits))
+        units = [unit.strip()] if unit else list(self._codes)
+        told = [self._bound({"value": number, "unit": u, "comparator": _SIGNS[sign]}, None) for u in units]
+        bounds = [bound for bound in told if isinstance(bound, Bounded)]
+        if not bounds:
+            return None
+        least, most = [b.least for b in bounds], [b.most for b in bounds]
+        return Bounded(
+            f"{ONLY}{text.strip()[:30]}",
+            min((x for x in least if x is not None), default=None),
+            max((x for x in most if x is not None), default=None),
+        )
+
+    def _bound(self, quantity: Mapping[str, Any], adult: bool | None) -> Unusable:
+        """What a comparator leaves open; the number itself must be a plausible one."""
+        sign = _SIGNS.get(str(quantity["comparator"]))
+        found = self.convert({k: v for k, v in quantity.items() if k != "comparator"}, adult=adult)
+        if sign is None:
+            return Unusable(f"value has the comparator {str(quantity['comparator'])[:2]}, not an exact number")
+        if isinstance(found, Unusable):
+            return found
+        why = f"{ONLY}{sign}{found.value:g} {found.unit}"
+        if sign[0] == ">":
+            return Bounded(why, least=found.value + (_STEP if sign == ">" else 0.0))
+        return Bounded(why, most=found.value - (_STEP if sign == "<" else 0.0))
 
     def has_unit(self, quantity: Mapping[str, Any]) -> bool:
         """Whether the quantity's unit is one of the table."""
@@ -123,3 +174,8 @@ class UnitTable:
         if adult and self.analyte.plausible_adult is not None:
             return self.analyte.plausible_adult
         return self.analyte.plausible
+
+
+def _decimal(digits: str) -> str:
+    """`16,500` and `0,5` as numbers: a comma before three digits parts thousands."""
+    return re.sub(r",(?=\d{3}(?:\D|$))", "", digits).replace(",", ".")

@@ -118,6 +118,11 @@ class Matcher:
         said = (r"[\W_]*".join(map(re.escape, words)) for words in told)
         return re.compile("|".join(rf"(?<![^\W\d_]){text}(?![^\W\d_])" for text in said) or r"(?!)")
 
+    @property
+    def phrase(self) -> str:
+        """The first of its phrases."""
+        return self._phrases[0] if self._phrases else ""
+
     def meaning(self, found: Concept) -> Meaning | None:
         """How the concept says this; None where it does not."""
         return self.recognised(found).meanings.get(self.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -114,9 +115,11 @@ class Lexicon:
         """What the first of some clauses says."""
         words = tuple(chain.from_iterable(window))
         hits = list(self._hits(words))
-        clauses = _turned([number for number, clause in enumerate(window) for _ in clause], hits)
+        clauses = _turned(_joined([number for number, clause in enumerate(window) for _ in clause], hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:
+            if hit.phrase.cue is not None and hit.phrase.cue.last and not _is_last(hit, clauses):
+                continue
             if hit.crosses or clauses[hit.start] == clauses[hit.end - 1]:
                 told.setdefault(clauses[hit.start], []).append(hit)
         own = set(clauses[: len(window[0])])
@@ -162,6 +165,11 @@ class Lexicon:
                 yield Mention(hit.phrase.set_id, sense, year)
 
 
+def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
+    """Whether nothing of its clause follows."""
+    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.start]
+
+
 def _cut(folded: str) -> list[Clause]:
     """The words of each clause; one that is too long in pieces, between which an empty one keeps what trails a clause
     from trailing a piece."""
@@ -172,6 +180,13 @@ def _cut(folded: str) -> list[Clause]:
         for start in range(_LONGEST_CLAUSE, len(words), _LONGEST_CLAUSE):
             clauses += ((), words[start : start + _LONGEST_CLAUSE])
     return clauses
+
+
+def _joined(clauses: list[int], hits: Iterable[Hit]) -> list[int]:
+    """Clauses as one where a phrase of a value set reaches from one into the next: "CRS, grade 3?" is all in doubt."""
+    spans = (range(clauses[hit.start], clauses[hit.end - 1]) for hit in hits if hit.crosses and hit.phrase.set_id)
+    gone = sorted(set(chain.from_iterable(spans)))
+    return [clause - bisect_left(gone, clause) for clause in clauses] if gone else clauses
 
 
 def _turned(clauses: list[int], hits: Iterable[Hit]) -> list[int]:

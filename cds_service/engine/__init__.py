@@ -10,7 +10,7 @@ from cds_service.engine.compile import Ruleset, compile_ruleset
 from cds_service.engine.durable import Hosts
 from cds_service.engine.logic import Outcome, Stratum
 from cds_service.engine.values import Normaliser, RuleBook, Scalar, finding_key
-from cds_service.knowledge.model import STRATA, RuleDefinition
+from cds_service.knowledge.model import STRATA, RuleDefinition, runs_at
 
 __all__ = ["Engine", "Findings", "Outcome", "RuleBook", "Scalar"]
 
@@ -66,7 +66,7 @@ class Engine:
         active = [rule for rule in knowledge.rules if rule.status != "retired" and rule.id not in off]
         steps: dict[tuple[RuleDefinition, ...], _Step] = {}
         for hook, kind in dict.fromkeys((h, k) for rule in active for h in rule.hooks for k in _kinds(rule)):
-            rules = tuple(rule for rule in active if hook in rule.hooks and kind in _kinds(rule))
+            rules = tuple(rule for rule in active if runs_at(rule, hook) and kind in _kinds(rule))
             self._plans[hook, kind] = _plan(knowledge, rules, f"{hook}_{kind}", steps)
 
     def rules(self, hook: str, kind: str) -> tuple[RuleDefinition, ...]:

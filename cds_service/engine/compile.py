@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.engine.values import RuleBook, Scalar, finding_key
+from cds_service.engine.values import RuleBook, Scalar, finding_key, least_key, most_key
 from cds_service.knowledge.model import Condition, RuleDefinition
 
 Expression = dict[str, Any]
@@ -23,6 +23,7 @@ _SYMBOLS = {
     "at_most": "$lte",
     "below": "$lt",
 }
+_SIDES = {"$gte": "least", "$gt": "least", "$lte": "most", "$lt": "most"}
 _OPPOSITE = {
     "is_": "is_not",
     "is_not": "is_",
@@ -38,19 +39,24 @@ class Ruleset:
     """One stratum for durable.
 
     `conditions`: compiled rule -> its conjunction; `rule_ids`: compiled rule -> rule.
-    `values`: (name among the values, key of the flat fact) of everything compared;
+    `values`: (name among the values, its bound that may stand for it, key of the flat fact) of everything compared;
     `known`: the same for everything whose being known is asked, always in the flat fact.
     """
 
     name: str
     conditions: Mapping[str, tuple[Expression, ...]]
     rule_ids: Mapping[str, str]
-    values: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, str, str], ...]
     known: tuple[tuple[str, str], ...]
 
     def flat_fact(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The flat fact of one evaluation: only keys that these rules use, unknown ones left out."""
-        fact = {key: values[name] for name, key in self.values if name in values}
+        fact: dict[str, Scalar] = {}
+        for name, bound, key in self.values:
+            if name in values:
+                fact[key] = values[name]
+            elif bound in values:
+                fact[key] = values[bound]
         for name, key in self.known:
             fact[key] = name in values
         return fact
@@ -65,19 +71,23 @@ def compile_ruleset(book: RuleBook, name: str, rules: Iterable[RuleDefinition]) 
         for compiled, expressions in _alternatives(book, rule, keys):
             conditions[compiled] = expressions
             rule_ids[compiled] = rule.id
-    return Ruleset(name, conditions, rule_ids, tuple(keys.values.items()), tuple(keys.known.items()))
+    return Ruleset(name, conditions, rule_ids, tuple(keys.values.values()), tuple(keys.known.items()))
 
 
 class _Keys:
     """Hands out keys of the flat fact: letters, digits and underscores only."""
 
     def __init__(self) -> None:
-        self.values: dict[str, str] = {}
+        self.values: dict[tuple[str, str], tuple[str, str, str]] = {}
         self.known: dict[str, str] = {}
 
-    def value(self, condition: Condition) -> str:
-        name = condition.fact or finding_key(condition.finding)
-        return self.values.setdefault(name, condition.key)
+    def value(self, condition: Condition, symbol: str = "") -> str:
+        """The key of what is compared. Greater than something is also the least that a number can be, and less than it
+        the most: each has a key of its own."""
+        name, side = condition.fact or finding_key(condition.finding), _SIDES.get(symbol, "")
+        bound = {"least": least_key, "most": most_key}[side](name) if side else name
+        key = f"{condition.key}__{side}" if side else condition.key
+        return self.values.setdefault((name, side), (name, bound, key))[2]
 
     def is_known(self, condition: Condition) -> str:
         name = condition.fact or finding_key(condition.finding)
@@ -113,4 +123,4 @@ def _expressions(book: RuleBook, condition: Condition, keys: _Keys, negated: boo
     if symbol == "$neq":
         # durable skips comparisons of absent keys, `$neq` too; the flag makes us independent of that.
         yield {keys.is_known(condition): True}
-    yield {symbol: {keys.value(condition): operand}} if symbol else {keys.value(condition): operand}
+    yield {symbol: {keys.value(condition, symbol): operand}} if symbol else {keys.value(condition): operand}

@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cds_service.engine.values import RuleBook, Scalar, finding_key
+from cds_service.engine.values import RuleBook, Scalar, finding_key, least_key, most_key
 from cds_service.knowledge.model import Condition, RuleDefinition
 
 Truth = bool | None
@@ -26,6 +26,15 @@ _COMPARE: dict[str, Callable[[Scalar, Scalar], bool]] = {
     "above": operator.gt,
     "at_most": operator.le,
     "below": operator.lt,
+}
+
+
+# Which bound proves a comparison, and which refutes it.
+_PROVES = {
+    "at_least": (least_key, most_key),
+    "above": (least_key, most_key),
+    "at_most": (most_key, least_key),
+    "below": (most_key, least_key),
 }
 
 
@@ -158,4 +167,21 @@ def _test(key: str, operator_name: str, operand: Scalar) -> Test:
         value = values.get(key)
         return None if value is None else compare(value, operand)
 
-    return test
+    return _bounded(test, key, operator_name, operand) if operator_name in _PROVES else test
+
+
+def _bounded(test: Test, key: str, operator_name: str, operand: Scalar) -> Test:
+    """The same for a number of which only the least or the most is known: true or false where that decides."""
+    compare, (proving, refuting) = _COMPARE[operator_name], _PROVES[operator_name]
+    proves, refutes = proving(key), refuting(key)
+
+    def decided(values: Mapping[str, Scalar]) -> Truth:
+        truth = test(values)
+        if truth is None:
+            if proves in values and compare(values[proves], operand):
+                return True
+            if refutes in values and not compare(values[refutes], operand):
+                return False
+        return truth
+
+    return decided

@@ -17,6 +17,16 @@ def finding_key(rule_id: str) -> str:
     return f"finding:{rule_id}"
 
 
+def least_key(name: str) -> str:
+    """Where the least that a number can be stands among the values, where only that is known (">16500")."""
+    return f"least:{name}"
+
+
+def most_key(name: str) -> str:
+    """The same for the most that it can be ("<60")."""
+    return f"most:{name}"
+
+
 class RuleBook(Protocol):
     """What the engine needs of `Knowledge`."""
 
@@ -44,12 +54,17 @@ class Normaliser:
         checks = self._checks
         normal: dict[str, Scalar] = {}
         for name, value in values.items():
-            check = checks.get(name)
+            check = checks.get(name) or self._bound(name)
             checked = None if check is None else check(value)
             if checked is None:
                 raise TypeError(self._complaint(name, value))
             normal[name] = checked
         return normal
+
+    def _bound(self, name: str) -> Callable[[object], Scalar | None] | None:
+        """The check of a bound: only numbers have one."""
+        side, _, fact = name.partition(":")
+        return self._checks[fact] if side in ("least", "most") and self._types.get(fact) == "number" else None
 
     def _complaint(self, name: str, value: object) -> str:
         expected = self._types.get(name)

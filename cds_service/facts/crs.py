@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cds_service.chart.times import hours_between
 from cds_service.facts.crs_derived import Derived, bounding, derive, is_child, is_proven, strange
-from cds_service.facts.graded import Graded, Past, documented, grade_at
+from cds_service.facts.graded import Graded, Past, documented, grade_at, in_doubt
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
 from cds_service.facts.since import last_at
 from cds_service.knowledge.model import CrsGrade
@@ -30,6 +30,7 @@ def facts(given: CrsGrade, reading: Reading, known: Facts) -> Iterator[Fact]:
     yield _differ(given, told, old, derived, child, reading)
     grade = _grade(given, told, old, derived, child, reading)
     yield grade
+    yield _hours(given, told, grade, reading)
     yield _open_grade(given, told, derived, grade, reading)
     yield _unexplained(derived)
     yield from _support_facts(given, told, derived, reading)
@@ -50,8 +51,9 @@ def _derived_fact(given: CrsGrade, derived: Derived, reading: Reading, child: bo
 
 
 def _expired(given: CrsGrade, told: Fact, reading: Reading) -> Graded | None:
-    """The documented grade that would hold now, were it not too old."""
-    current = grade_at(reading.now, documented(given.scale, given.conditions, reading).grades)
+    """The documented grade that would hold now, were it not too old or in doubt."""
+    series = documented(given.scale, given.conditions, reading)
+    current = in_doubt(reading.now, series) or grade_at(reading.now, series.grades)
     return current if told.value is None else None
 
 
@@ -67,7 +69,8 @@ def _differ(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, c
     if told.value is None:
         lower = old is not None and derived.now < old.grade and is_proven(given, derived, child)
         if old is not None and lower and _is_remembered(given, old, reading):
-            age = f"{old.grade} recorded {reading.hours_since(old.recorded):.0f} h ago"
+            how = "recorded in doubt" if old.doubted else "recorded"
+            age = f"{old.grade} {how} {reading.hours_since(old.recorded):.0f} h ago"
             text = f"{age}, vital signs now say {derived.now} ({derived.evidence})"
             return Fact(name, "expired", sources=(old.resource.ref, *derived.support.sources), text=text)
         return unknown(name, gaps) if gaps else Fact(name, _AGREE)
@@ -117,6 +120,14 @@ def _grade(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, ch
     hint = f"; at least {derived.low} ({derived.evidence})" if derived.low else ""
     why = f"{told.why}, and vital signs do not prove one{hint}" + (f"; {open_}" if open_ else "")
     return unknown("grade", why, sources=told.sources, **puzzling)
+
+
+def _hours(given: CrsGrade, told: Fact, grade: Fact, reading: Reading) -> Fact:
+    """For how long the documented grade has held; of a derived one nobody wrote down when it began."""
+    current = grade_at(reading.now, documented(given.scale, given.conditions, reading).grades)
+    if current is None or told.value is None or grade.value is None:
+        return unknown("hours", grade.why or "no documented grade says since when")
+    return Fact("hours", max(reading.hours_since(current.start), 0.0), "h", told.as_of, told.sources)
 
 
 def _open_grade(given: CrsGrade, told: Fact, derived: Derived, grade: Fact, reading: Reading) -> Fact:
@@ -179,6 +190,9 @@ def _prophylaxis(given: CrsGrade, told: Fact, derived: Derived, known: Facts, re
     if int(day.value) != int(reading.policies[given.first_day]):
         return Fact(name, False, sources=day.sources)
     established = (told.value is not None and int(told.value) >= 1) or derived.supported >= 2
+    doubt = in_doubt(reading.now, documented(given.scale, given.conditions, reading))
+    if not established and doubt is not None:
+        return unknown(name, told.why, sources=told.sources)
     return Fact(name, not established, sources=day.sources)
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import hours_after
 from cds_service.facts.crs import grade_then, grades_of
-from cds_service.facts.dose_records import by_route, not_given
+from cds_service.facts.dose_records import by_route, doubtfully_given, is_dose, not_given
 from cds_service.facts.exists import unresolved_drugs
 from cds_service.facts.first_sign import since_first_sign
 from cds_service.facts.graded import Dose, Graded, change_since, documented
@@ -80,6 +80,7 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     doubts += [f"{r.ref} has no usable time" for r in good if r.when is None]
     doubts += [f"{line} (unusable)" for line in bad]
     doubts += [f"{r.ref} has the status {r.status}" for r in good if reading.is_(given.unsure, r)]
+    doubts += filter(None, (doubtfully_given(given, r, reading) for r in good))
     # A drug that nobody can name is no dose of this episode where it was given before it.
     reach = ((query, reading.hours_since(start)),) if start is not None else ()
     doubts += (*reading.chart.gaps((query,)), *unresolved_drugs(reading, (query,), reach=reach))
@@ -94,7 +95,8 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     if len(times) < reading.policies[given.enough]:
         doubts += _strange(given, reading, start)
     kept = {id(r) for r in counted}
-    outside = [r for r in good if r.when and id(r) not in kept and reading.is_(given.counted, r)]
+    outside = [r for r in good if r.when and id(r) not in kept and is_dose(given, r, reading)]
+    outside = [r for r in outside if not doubtfully_given(given, r, reading)]
     left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined, *early]
     return Doses(every, times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
 
@@ -105,7 +107,7 @@ def _given(given: DistinctDoses, records: Sequence[Resource], reading: Reading) 
     left_out: list[LeftOut] = []
     for record in records:
         why = not_given(given, record, reading)
-        if not why and not (reading.is_(given.counted, record) or reading.is_(given.unsure, record)):
+        if not why and not (is_dose(given, record, reading) or reading.is_(given.unsure, record)):
             why = "not completed"
         if why:
             left_out.append(LeftOut(record.ref, why))
@@ -127,7 +129,7 @@ def _counted(
             if when.start > reading.now - running:
                 continue
             notes.append(f"{record.ref} is still in progress and counted as a dose")
-        if not reading.is_(given.unsure, record):
+        if not reading.is_(given.unsure, record) and not doubtfully_given(given, record, reading):
             counted.append(record)
     return counted, notes
 
@@ -171,9 +173,7 @@ def _strange(given: DistinctDoses, reading: Reading, start: datetime | None) -> 
 
 
 def _may_be_one(given: DistinctDoses, record: Resource, reading: Reading, start: datetime | None) -> bool:
-    if not_given(given, record, reading) or not (
-        reading.is_(given.counted, record) or reading.is_(given.unsure, record)
-    ):
+    if not_given(given, record, reading) or not (is_dose(given, record, reading) or reading.is_(given.unsure, record)):
         return False
     when = record.when
     return when is None or (when.start <= reading.horizon and (start is None or when.end >= start))
@@ -199,7 +199,8 @@ def _merge(
 def episode_start(given: DistinctDoses, reading: Reading) -> datetime | None:
     """Doses before the end of an earlier episode belong to that episode."""
     since = last_at(given.infusions, reading)
-    series = documented(given.scale, grades_of(given.grades, reading).conditions, reading).grades
+    told = documented(given.scale, grades_of(given.grades, reading).conditions, reading)
+    series = (*told.grades, *told.doubted)
     gap = timedelta(hours=reading.windows[given.episode_gap])
     ordered = sorted((g for g in series if since is None or g.start >= since), key=lambda g: g.start)
     start = since
@@ -223,7 +224,8 @@ def _recent(given: DistinctDoses, reading: Reading, known: Facts) -> Fact:
     name, query = "recent", given.administrations
     ours, _, doubts = by_route(given, reading, known, query)
     good, bad = usable(r for r in ours if not not_given(given, r, reading))
-    found = [r for r in good if reading.is_(given.counted, r) and reading.within(r, reading.windows[given.recent])]
+    sure = [r for r in good if is_dose(given, r, reading) and not doubtfully_given(given, r, reading)]
+    found = [r for r in sure if reading.within(r, reading.windows[given.recent])]
     if found:
         dates = [r.when.start for r in found if r.when]
         return Fact(name, True, as_of=max(dates), sources=refs(found), text=f"{len(found)} records")

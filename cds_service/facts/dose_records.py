@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Facts, LeftOut, Reading
 from cds_service.knowledge.model import DistinctDoses, OtherRoute
 
+_CLAUSE = re.compile(r"[;\n。；、]|[,.](?=\s|$)")
 _WRITTEN_MG = 0.5  # a fixed amount is written in whole milligrams
 
 
@@ -21,7 +23,8 @@ def by_route(
     kept: list[Resource] = []
     left_out: list[LeftOut] = []
     doubts: list[str] = []
-    for record in reading.chart.matching((query,), reading.terms[given.in_]):
+    products = (reading.terms[given.in_], reading.terms[given.other_route.in_])
+    for record in reading.chart.matching((query,), *products):
         other = _by_other_route(given.other_route, record, reading, known)
         if other is None:
             doubts.append(f"{record.ref} may be {given.other_route.words}: that needs a current weight")
@@ -36,20 +39,65 @@ def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
     """Why nothing was given; "" where something was, or may have been."""
     if reading.is_(given.not_done, record):
         return "not given"
-    told = record.remember("said of giving", _said_of_giving)
-    if any(reading.terms[given.nothing_given].matches(c) for c in told):
+    if _says_not_given(given, record, reading) and not _says_given(given, record, reading):
         return "not given"
     doses = [part.get("dose") for part in _dosages(record)]
     amounts = [number_of(dose.get("value")) for dose in doses if isinstance(dose, Mapping)]
     return "an amount of 0" if amounts and not any(amount is None or amount > 0 for amount in amounts) else ""
 
 
+def doubtfully_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
+    """Why a dose may not have been given although its status says so; "" where nothing speaks against it.
+
+    FHIR R4: `statusReason` is the reason why an administration was not performed.
+    """
+    said = _says_given(given, record, reading)
+    if said and _says_not_given(given, record, reading):
+        return f"{record.ref} says both that it was given and that it was not"
+    reasons = [text for text in _of_concepts([record.raw.get("statusReason")]) if text]
+    if said or not reasons:
+        return ""
+    return f"{record.ref} may not have been given: {'; '.join(reasons)[:80]}"
+
+
+def is_dose(given: DistinctDoses, record: Resource, reading: Reading) -> bool:
+    """Whether a record is a whole dose by its status: given, or stopped after an amount that it states."""
+    if reading.is_(given.counted, record):
+        return True
+    table = reading.units[given.other_route.analyte]
+    return reading.is_(given.stopped, record) and any(
+        isinstance(amount := table.convert(dose), Converted) and amount.value > 0 for dose in _amounts(record)
+    )
+
+
+def _says_not_given(given: DistinctDoses, record: Resource, reading: Reading) -> bool:
+    return any(reading.terms[given.nothing_given].matches(c) for c in _said_of_dose(given, record, reading))
+
+
+def _says_given(given: DistinctDoses, record: Resource, reading: Reading) -> bool:
+    words = reading.terms[given.something_given]
+    return any(words.recognised(c).says(words.id) for c in _said_of_dose(given, record, reading))
+
+
+def _said_of_dose(given: DistinctDoses, record: Resource, reading: Reading) -> list[Concept]:
+    """What is said of giving it, without the clauses that name another drug."""
+    others = [reading.terms[name] for name in given.other_drugs]
+    told = record.remember("said of giving", _said_of_giving)
+    return [said for said in told if not any(other.matches(said) for other in others)]
+
+
 def _said_of_giving(record: Resource) -> list[Concept]:
-    """What stands as reason of its status, as method and as words of the dose."""
-    written = [record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))]
-    said = [c for item in written for c in (item if isinstance(item, list) else [item])]
-    told = [concept({"text": text}) for item in said for text in _words(item)]
-    return [*told, *record.remember("dosage words", _dosage_words)]
+    """What stands as reason of its status, as method and as words of the dose; each clause for itself."""
+    told = _of_concepts([record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))])
+    words = (str(part.get("text") or "") for part in _dosages(record))
+    return [concept({"text": clause}) for text in (*told, *words) for clause in _CLAUSE.split(text) if clause.strip()]
+
+
+def _of_concepts(written: list[object]) -> Iterator[str]:
+    """The words of some CodeableConcepts, or of lists of them."""
+    for item in written:
+        for value in item if isinstance(item, list) else [item]:
+            yield from _words(value)
 
 
 def _dosage_words(record: Resource) -> list[Concept]:

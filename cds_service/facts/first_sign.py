@@ -63,7 +63,8 @@ def _documented(
     """Whether CRS was documented by a moment, with a grade or without; None where that cannot be told."""
     told = documented(given.scale, grades.conditions, reading)
     if any(
-        g.grade >= 1 and g.start <= until and (g.end is None or since is None or g.end > since) for g in told.grades
+        g.grade >= 1 and g.start <= until and (g.end is None or since is None or g.end > since)
+        for g in (*told.grades, *told.doubted)
     ):
         return True
     scale = reading.select.catalogue.scales[given.scale]

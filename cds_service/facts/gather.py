@@ -77,24 +77,27 @@ _COMPUTE: Mapping[type[model.Model], Callable[[Any, Reading, Facts], Iterator[Fa
     model.NeurologicalScore: icans.facts,
     model.RenalFunction: renal.facts,
 }
-# Whichever facts are needed: who the patient is, and what is ordered already.
-_ALWAYS_READ = ("patient", "service-requests")
+# Whichever facts are needed: who the patient is.
+_ALWAYS_READ = "patient"
 
 
 class Gatherer:
     """Compiled once for a set of fact names: which facts to find, in which order, and which queries they read.
 
-    `drugs` are those that may be judged: an alias among the names stands for the fact of each of them.
+    `drugs` are those that may be judged: an alias among the names stands for the fact of each of them. `beside` are
+    queries that are read whatever the facts look at.
     """
 
-    def __init__(self, select: Selections, names: Iterable[str], drugs: Iterable[str] = ()) -> None:
+    def __init__(
+        self, select: Selections, names: Iterable[str], drugs: Iterable[str] = (), beside: Iterable[str] = ()
+    ) -> None:
         catalogue, judged = select.catalogue, tuple(drugs)
         wanted = tuple(names)
         self._aliases = {name: catalogue.of_drug[name] for name in wanted if name in catalogue.of_drug}
         own = [of[drug] for of in self._aliases.values() for drug in judged if drug in of]
         needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
-        read = {query for name in needed for query in catalogue.reads(name)}
-        self.queries = tuple(q for q in catalogue.queries if q in read.union(_ALWAYS_READ))
+        read = {_ALWAYS_READ, *beside, *(query for name in needed for query in catalogue.reads(name))}
+        self.queries = tuple(q for q in catalogue.queries if q in read)
         self._steps = tuple(_steps(select, [name for name in select.order if name in needed]))
 
     def gather(self, reading: Reading) -> dict[str, Fact]:

@@ -7,30 +7,24 @@ before it, newest first; of two for the same time the higher. Its age counts fro
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import number_of
-from cds_service.chart.vocabulary import Concept, concept
-from cds_service.chart.words import fold, words_of
 from cds_service.facts.exists import Find
+from cds_service.facts.grade_told import grade_of, is_other, row_grade
 from cds_service.facts.model import Fact, Reading, refs, unknown
-from cds_service.facts.observed import how_of, is_taken, value_of
+from cds_service.facts.observed import is_taken
 from cds_service.facts.status import abatement
-from cds_service.knowledge.model import Grade, GradeRow, GradeSource, Scale
-
-_REMARK = re.compile(r"[(\[,;:–—-]")
-_BOUND = re.compile(r"[<>≤≥~/]")
+from cds_service.knowledge.model import GradeRow, GradeSource, Scale
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
     """One documented grade: from `start` until `end` (None: still open), written down at `recorded`.
 
-    `once`: an Observation, which says nothing of how long the condition lasted.
+    `once`: an Observation, which says nothing of how long the condition lasted. `doubted`: nobody was sure of it.
     """
 
     grade: int
@@ -39,6 +33,7 @@ class Graded:
     recorded: datetime
     resource: Resource
     once: bool = False
+    doubted: bool = False
 
     def covers(self, moment: datetime) -> bool:
         """Whether the grade held at a moment (its start included, its end not)."""
@@ -47,10 +42,11 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Every documented grade of a scale, a line for each record that could not be used, the active records whose grade
-    is one of another scale, and the Observations whose grade nobody can read."""
+    """Every documented grade of a scale, those in doubt, a line for each record that could not be used, the active
+    records whose grade is one of another scale, and the Observations whose grade nobody can read."""
 
     grades: tuple[Graded, ...]
+    doubted: tuple[Graded, ...]
     unusable: tuple[str, ...]
     others: tuple[Resource, ...]
     unread: tuple[Resource, ...]
@@ -74,11 +70,11 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
     for resource in reading.chart.found(query, sets):
         if reading.is_(scale.disproven, resource):
             continue
-        if _is_other(scale, (resource.concept, *_stages(resource)), reading):
+        if is_other(scale, resource, reading):
             others += [resource] if reading.is_(scale.active, resource) else []
             continue
-        grade = _grade_of(scale, resource, reading)
-        if grade is None:
+        told = grade_of(scale, resource, reading)
+        if not told:
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")
@@ -90,39 +86,14 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
         else:
             written = (recorded or start).end
             ended = _end(resource, written, scale, reading)
-            found.append(Graded(grade, start.start, ended, min(written, reading.now), resource))
+            recorded_at = min(written, reading.now)
+            found += (
+                Graded(grade, start.start, ended, recorded_at, resource, doubted=not sure) for grade, sure in told
+            )
     if scale.rows is not None:
         _rows(scale, scale.rows, reading, found, bad, others, unread)
-    return Series(tuple(found), tuple(bad), tuple(others), tuple(unread))
-
-
-def _grade_of(scale: Scale, condition: Resource, reading: Reading) -> int | None:
-    """The grade of a Condition: of its code or words, else of its stage or severity."""
-    told = _in(scale.grades, condition.concept, reading)
-    if told is not None or not scale.bare:
-        return told
-    named = [_in((*scale.grades, *scale.bare), said, reading) for said in _stages(condition)]
-    own = {g.in_ for g in scale.bare} | {scale.ungraded, scale.others}
-    # "CRS, now grade 3" is a grade of CRS; "CRS after lymphoma grade 3" may be another one.
-    if set(reading.terms[scale.ungraded].recognised(condition.concept).meanings) <= own:
-        named.append(_in(scale.bare, condition.concept, reading))
-    return max((grade for grade in named if grade is not None), default=None)
-
-
-def _in(grades: Iterable[Grade], found: Concept, reading: Reading) -> int | None:
-    return max((g.grade for g in grades if reading.terms[g.in_].matches(found)), default=None)
-
-
-def _stages(condition: Resource) -> tuple[Concept, ...]:
-    """The severity, and the summary and type of each stage."""
-    written = condition.raw.get("stage")
-    stages = [stage for stage in written if isinstance(stage, Mapping)] if isinstance(written, list) else []
-    told = (condition.raw.get("severity"), *(stage.get(e) for stage in stages for e in ("summary", "type")))
-    return tuple(c for c in map(concept, told) if not c.empty)
-
-
-def _is_other(scale: Scale, said: Iterable[Concept], reading: Reading) -> bool:
-    return scale.others is not None and any(reading.terms[scale.others].matches(c) for c in said)
+    sure, doubted = tuple(g for g in found if not g.doubted), tuple(g for g in found if g.doubted)
+    return Series(sure, doubted, tuple(bad), tuple(others), tuple(unread))
 
 
 def _rows(
@@ -138,42 +109,18 @@ def _rows(
     for resource in reading.chart.found(rows.from_, (reading.terms[rows.in_],)):
         if not reading.is_(rows.status, resource) or (resource.when and resource.when.start > reading.horizon):
             continue
-        value = value_of(resource)
-        if _is_other(scale, (resource.concept, value, *how_of(resource)), reading):
+        if is_other(scale, resource, reading):
             others.append(resource)
             continue
-        grade = _row_grade(scale, resource, value, reading)
-        if resource.problem or resource.when is None or grade is None:
+        told = row_grade(scale, resource, reading)
+        if resource.problem or resource.when is None or not told:
             why = resource.problem or ("no grade" if resource.when else "no usable time")
             bad.append(f"{resource.ref}: {why}")
             unread += [resource] if is_taken(resource) else []
         else:
             at = resource.when
-            found.append(Graded(grade, at.start, None, min(at.end, reading.now), resource, once=True))
-
-
-def _row_grade(scale: Scale, row: Resource, value: Concept, reading: Reading) -> int | None:
-    quantity = row.raw.get("valueQuantity")
-    number = number_of(quantity.get("value") if isinstance(quantity, Mapping) else row.raw.get("valueInteger"))
-    if number is None and value.text.isdecimal():
-        number = number_of(int(value.text[:3]))
-    if number is not None:
-        highest = max(g.grade for g in scale.grades)
-        return int(number) if number == int(number) and 0 <= number <= highest else None
-    told = _in((*scale.grades, *scale.bare), value, reading)
-    return told if told is not None else _numeral(scale, value)
-
-
-def _numeral(scale: Scale, value: Concept) -> int | None:
-    """The grade of a value that is only its number, in digits or letters, with or without a remark, as in "4 (severe)".
-    A remark with a number of its own may be a range or the grade before."""
-    written = value.written.text or next((shown for _, _, shown in value.written.codings if shown), "")
-    head, *rest = _REMARK.split(fold(written), maxsplit=1)
-    spelled = {words_of(fold(text)): numeral.grade for numeral in scale.numerals for text in numeral.text}
-    remark = words_of(rest[0]) if rest else ()
-    if _BOUND.search(written) or any((word,) in spelled or word.isdecimal() for word in remark):
-        return None
-    return spelled.get(words_of(head))
+            end = min(at.end, reading.now)
+            found += (Graded(g, at.start, None, end, resource, once=True, doubted=not sure) for g, sure in told)
 
 
 def _end(resource: Resource, written: datetime, scale: Scale, reading: Reading) -> datetime | None:
@@ -188,6 +135,15 @@ def grade_at(moment: datetime, series: Sequence[Graded]) -> Graded | None:
     """The documented grade that held at a moment."""
     covering = [g for g in series if g.covers(moment)]
     return max(covering, key=lambda g: (_told_at(g, moment), g.grade), default=None)
+
+
+def in_doubt(moment: datetime, series: Series) -> Graded | None:
+    """A grade in doubt at a moment, where no certain one is as high, or was told since."""
+    doubt, told = grade_at(moment, series.doubted), grade_at(moment, series.grades)
+    if doubt is None or told is None:
+        return doubt
+    stands = told.grade >= doubt.grade or _told_at(told, moment) > _told_at(doubt, moment)
+    return None if stands else doubt
 
 
 def _told_at(graded: Graded, moment: datetime) -> datetime:
@@ -216,6 +172,9 @@ def current_grade(name: str, scale: str, query: str, reading: Reading, max_age: 
     current = grade_at(reading.now, series)
     if current is None and bad:
         return unknown(name, "a documented grade could not be used", unusable=bad)
+    if doubt := in_doubt(reading.now, told):
+        why = f"grade {doubt.grade} is documented in doubt"
+        return unknown(name, why, as_of=doubt.recorded, sources=(doubt.resource.ref,), unusable=bad)
     if current is not None:
         return _if_fresh(name, current, reading, max_age, bad)
     if gaps:

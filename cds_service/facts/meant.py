@@ -16,6 +16,7 @@ Says = Callable[[Concept, Reading], bool]
 def said_as(meant: Meant, within: tuple[Matcher, ...], others: tuple[Matcher, ...], hours: Mapping[str, float]) -> Says:
     """Whether a concept says one of `within` as it must be meant, and none of `others` for certain."""
     margin = hours[meant.year_over] if meant.year_over else None
+    hedged_by = meant.hedged_by or ()
 
     def sense(matcher: Matcher, found: Concept, reading: Reading, contradicted: bool) -> Sense | None:
         meaning = matcher.meaning(found)
@@ -23,8 +24,10 @@ def said_as(meant: Meant, within: tuple[Matcher, ...], others: tuple[Matcher, ..
             return None
         if margin is not None and meaning.year and _is_over(meaning.year, reading, margin):
             return "past"
-        doubts = contradicted and meaning.contradicted and meaning.sense == "said"
-        return "doubted" if doubts else meaning.sense
+        if meaning.sense != "said":
+            return meaning.sense
+        hedged = bool(hedged_by) and meaning.by_code and matcher.recognised(found).hedges(hedged_by)
+        return "doubted" if hedged or (contradicted and meaning.contradicted) else "said"
 
     def says(found: Concept, reading: Reading) -> bool:
         senses = {sense(m, found, reading, meant.contradicted is not None) for m in within}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import Converted, number_of
+from cds_service.chart.units import ONLY, Bounded, Converted, number_of
 from cds_service.facts.exists import Find, unresolved_drugs
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.quantity import newest_first, quantity_of
+from cds_service.facts.quantity import bound_of, newest_first, quantity_of
 from cds_service.facts.select import Selections
 from cds_service.knowledge.model import Measured, MeasuredIn
 
@@ -51,6 +51,9 @@ def newest(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Fi
         for resource in values.newest_first(reading):
             value = quantity_of(resource, reading, measured.analyte)
             if isinstance(value, str):
+                bound = bound_of(resource, reading, measured.analyte)
+                if bound is not None and reading.within(resource, values.hours):
+                    return _bounded(name, bound, unit, resource, bad)
                 bad.append(f"{resource.ref}: {value}")
                 continue
             assert resource.when is not None
@@ -63,6 +66,13 @@ def newest(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Fi
         return values.nothing(name, reading, bad)
 
     return find
+
+
+def _bounded(name: str, bound: Bounded, unit: str, resource: Resource, bad: list[str]) -> Fact:
+    """A number of which only the least or the most is known: rules that this decides are decided."""
+    more = {"sources": (resource.ref,), "unusable": tuple(bad), "text": bound.why.removeprefix(ONLY)}
+    at = resource.when.start if resource.when else None
+    return unknown(name, bound.why, as_of=at, unit=unit, least=bound.least, most=bound.most, **more)
 
 
 def times_upper_limit(name: str, measured: Measured, unit: str, select: Selections) -> Find:
@@ -78,6 +88,9 @@ def times_upper_limit(name: str, measured: Measured, unit: str, select: Selectio
         for resource in found:
             share = _share(resource)
             if isinstance(share, str):
+                bound = _bounded_share(resource)
+                if bound is not None and reading.within(resource, values.hours):
+                    return _bounded(name, bound, unit, resource, bad)
                 bad.append(f"{resource.ref}: {share}")
                 continue
             assert resource.when is not None
@@ -90,6 +103,20 @@ def times_upper_limit(name: str, measured: Measured, unit: str, select: Selectio
         return values.nothing(name, reading, bad, " in time")
 
     return find
+
+
+def _bounded_share(resource: Resource) -> Bounded | None:
+    """What a value with a comparator says of its multiple of the upper limit."""
+    value = resource.raw.get("valueQuantity")
+    sign = value.get("comparator") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or sign not in ("<", "<=", ">", ">="):
+        return None
+    exact = {k: v for k, v in value.items() if k != "comparator"}
+    share = _share(Resource({**resource.raw, "valueQuantity": exact}))
+    if isinstance(share, str):
+        return None
+    why = f"{ONLY}{sign}{share:.3g} times its upper limit"
+    return Bounded(why, least=share) if sign[0] == ">" else Bounded(why, most=share)
 
 
 def _share(resource: Resource) -> float | str:

@@ -40,6 +40,7 @@ class Fact(Struct, frozen=True):
     `notes` what they must know about it (converted, stale, derived), `unusable` inputs that were left out. `until` is
     when time alone ends it, where its computation knows better than the policy of its age. `left_out` says what a count
     did not count, and why; `not_understood` names records that are neither one of ours nor recognisably something else.
+    Of a number that is not known itself `least` or `most` may be: ">16500".
     """
 
     name: str
@@ -54,6 +55,13 @@ class Fact(Struct, frozen=True):
     until: datetime | None = None
     left_out: tuple[LeftOut, ...] = ()
     not_understood: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether something of the number is known, though not the number."""
+        return self.value is None and (self.least is not None or self.most is not None)
 
 
 Facts = Mapping[str, Fact]
@@ -122,6 +130,11 @@ class Reading(Struct, frozen=True, eq=False):
     def draft_refs(self) -> frozenset[str]:
         """The references of all drafts in hand."""
         return self.once("draft refs", lambda: frozenset(d.resource.ref for d in self.order.drafts))
+
+    def of_draft(self, resource: Resource) -> bool:
+        """Whether it is one of the drafts in hand, as the chart has it, or carries one out: an order that runs already
+        is signed again under its own id."""
+        return resource.ref in self.draft_refs or not self.draft_refs.isdisjoint(resource.ordered_by)
 
     def is_(self, status: str, resource: Resource) -> bool:
         """Whether a resource is in a named status of the catalogue now."""

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import ONLY, Bounded
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.quantity import newest_first, quantity_of
+from cds_service.facts.quantity import bound_of, newest_first, quantity_of
 from cds_service.knowledge.model import Quantity, RenalFunction
 
 _FEMALE_FACTOR = 0.85
@@ -57,6 +58,13 @@ def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
     measured, computed = _measured(given, reading), _computed(given, reading, known)
     _, _, clearances = _values(given, reading, given.clearance)
     _, _, creatinines = _values(given, reading, given.creatinine)
+    if told := _told(given, reading, given.clearance):
+        resource, bound = told
+        # What is computed may say more, where it agrees.
+        if computed.value is not None and _within(bound, float(computed.value)):
+            return computed
+        more = {"least": bound.least, "most": bound.most, "text": bound.why.removeprefix(ONLY)}
+        return unknown(_CLEARANCE, bound.why, as_of=_when(resource), sources=(resource.ref,), **more)
     if measured is None:
         chosen = computed
     elif computed.value is None or measured.as_of is None or computed.as_of is None:
@@ -67,6 +75,20 @@ def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
     else:
         chosen = measured
     return replace(chosen, unusable=(*clearances, *creatinines))
+
+
+def _told(given: RenalFunction, reading: Reading, lab: Quantity) -> tuple[Resource, Bounded] | None:
+    """The newest result in time, where it only says how much at least or at most."""
+    matched = reading.chart.matching((given.labs,), reading.terms[lab.in_])
+    window = reading.windows[given.within]
+    recent = [r for r in matched if reading.is_(given.final, r) and reading.past(r) and reading.within(r, window)]
+    newest = next(iter(newest_first(recent)), None)
+    bound = bound_of(newest, reading, lab.analyte) if newest is not None else None
+    return (newest, bound) if newest is not None and bound is not None else None
+
+
+def _within(bound: Bounded, value: float) -> bool:
+    return (bound.least is None or value >= bound.least) and (bound.most is None or value <= bound.most)
 
 
 def _measured(given: RenalFunction, reading: Reading) -> Fact | None:
@@ -175,6 +197,14 @@ def _function(given: RenalFunction, reading: Reading, clearance: Fact, unread: t
         text = f"CrCl {float(clearance.value):.4g} mL/min"
         more = {"text": text, "notes": clearance.notes, "unusable": clearance.unusable}
         return Fact(name, value, "", clearance.as_of, clearance.sources, **more)  # type: ignore[arg-type]
+    if value := _bounded_function(clearance, limit, unread):
+        text = f"CrCl {clearance.text}"
+        return Fact(name, value, "", clearance.as_of, clearance.sources, text=text, unusable=clearance.unusable)
+    proxy_told = _told(given, reading, given.proxy)
+    if proxy_told is not None and proxy_told[1].most is not None and proxy_told[1].most < limit:
+        resource, bound = proxy_told
+        text = f"eGFR {bound.why.removeprefix(ONLY)} (proxy: {clearance.why})"
+        return Fact(name, "severe", "", _when(resource), (resource.ref,), text=text, notes=("eGFR is only a proxy",))
     proxy = _fresh(given, reading, given.proxy)
     if not isinstance(proxy, str) and proxy[1] < limit:
         text = f"eGFR {proxy[1]:.0f} mL/min/1.73 m2 (proxy: {clearance.why})"
@@ -185,6 +215,13 @@ def _function(given: RenalFunction, reading: Reading, clearance: Fact, unread: t
         )
     why = clearance.why or f"{float(clearance.value or 0.0):.4g} mL/min, but {'; '.join(unread)}"
     return Fact(name, _NOT_COMPUTABLE, text=f"CrCl not computable: {why}", unusable=clearance.unusable)
+
+
+def _bounded_function(clearance: Fact, limit: float, unread: tuple[str, ...]) -> str:
+    """What a clearance of which only the least or the most is known decides; "" where it decides nothing."""
+    if clearance.value is None and clearance.most is not None and clearance.most < limit:
+        return "severe"
+    return "adequate" if clearance.least is not None and clearance.least >= limit and not unread else ""
 
 
 def _listed(given: RenalFunction, reading: Reading, value_set: str) -> list[Resource]:

@@ -16,7 +16,7 @@ from cds_service.facts.after import begun_after
 from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
-from cds_service.facts.puzzles import puzzles
+from cds_service.facts.puzzles import puzzle_of, puzzles
 from cds_service.facts.quantity import newest_first
 from cds_service.facts.reasons import states_reason, told_reasons
 from cds_service.facts.substances import concepts_of, is_severe, says_apart, says_together, with_notes
@@ -167,7 +167,9 @@ class Selections:
     def _is_matched(self, selection: Selection) -> bool:
         """Whether the chart itself matches: it remembers what it found. An allergy is about more than its code."""
         query = self.catalogue.queries.get(selection.from_)
-        return query is not None and not selection.past and query.resource not in ("AllergyIntolerance", "Procedure")
+        if query is None or not selection.in_ or selection.past:
+            return False
+        return query.resource not in ("AllergyIntolerance", "Procedure")
 
     def _by_name(self, name: str) -> Draw:
         """Looked up when it is drawn: records may come from records that are compiled later."""
@@ -202,7 +204,8 @@ class Selections:
             meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
             yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         if selection.drafts:
-            yield lambda r, reading, known: r.ref not in reading.draft_refs
+            of_drafts = selection.drafts == "only"
+            yield lambda r, reading, known: reading.of_draft(r) is of_drafts
 
     def _status_tests(self, selection: Selection) -> Iterator[Test]:
         fits = tuple(self.statuses[name] for name in selection.status or ())
@@ -245,6 +248,9 @@ class Selections:
         if selection.not_in and not selection.meant:
             other = _about(one_of(self.matchers(selection.not_in), past), concepts)
             yield lambda r: not other(r)
+        if selection.not_understood:
+            any_set = next(iter(self.terms.values()))
+            yield lambda r: bool(puzzle_of(r, any_set))
         if selection.severe:
             severe = self.terms[selection.severe]
             yield lambda r: is_severe(r, severe)
@@ -254,7 +260,8 @@ class Selections:
     def _reason_tests(self, selection: Selection) -> Iterator[Test]:
         aside = self._aside(selection.set_aside)
         if selection.reason:
-            says = _reason(self.matchers(selection.reason), selection.reason_sense)
+            doubts = self.matchers(selection.reason_doubted_by)
+            says = _reason(self.matchers(selection.reason), selection.reason_sense, doubts)
             yield lambda r, reading, known: any(
                 says(said) for said in _reasons(r, reading) if not aside(said, reading, known)
             )
@@ -288,15 +295,17 @@ def _reasons(request: Resource, reading: Reading) -> Sequence[Concept]:
     return reading.once(("reasons", id(request)), lambda: told_reasons(request, reading.condition_refs))
 
 
-def _reason(reasons: Sequence[Matcher], sense: str | None) -> Callable[[Concept], bool]:
+def _reason(reasons: Sequence[Matcher], sense: str | None, doubts: Sequence[Matcher]) -> Callable[[Concept], bool]:
     """Whether a reason says one of some value sets, for certain or in doubt where that is asked; what one of them says
-    for certain is in no doubt."""
+    for certain is in no doubt, unless the reason says one of `doubts` too."""
     if sense is None:
         return one_of(reasons)
-    certain = sense == "said"
-    return lambda said: (
-        any(m.matches(said) for m in reasons) and any(m.recognised(said).says(m.id) for m in reasons) is certain
-    )
+    wanted = sense == "said"
+
+    def is_certain(said: Concept) -> bool:
+        return any(m.recognised(said).says(m.id) for m in reasons) and not any(m.matches(said) for m in doubts)
+
+    return lambda said: any(m.matches(said) for m in reasons) and is_certain(said) is wanted
 
 
 def _about(says: Callable[[Concept], bool], concepts: Callable[[Resource], Sequence[Concept]]) -> OwnTest:

@@ -63,6 +63,13 @@ class Store:
             feedback.keep(connection, service, items, now)
             return feedback.unknown(connection, items)
 
+    def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
+        """Whether a token is used for the first time, on disk when this returns. Raises StoreError."""
+        from cds_service.store import tokens
+
+        with self._connected().writing() as connection:
+            return tokens.take(connection, iss, jti, until, now)
+
     def close(self) -> None:
         """Write what is waiting, and let go."""
         self._writer.close()

@@ -11,6 +11,15 @@ HEAD: Final = "0002"
 
 metadata: Final = MetaData()
 
+# Tokens of CDS clients that were used, as hashes; each is of no more use once it has ended.
+token: Final = Table(
+    "token",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("until", Text, nullable=False),
+    Index("token_until", "until"),
+)
+
 card: Final = Table(
     "card",
     metadata,

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from cds_service.advice.decide import decide
 from cds_service.advice.model import OrderAssessment
 from cds_service.advice.together import ranked
+from cds_service.assess import values_of
 from cds_service.chart.chart import Chart
+from cds_service.contract import most_cards
 from cds_service.facts.draft_read import DraftRead
 from cds_service.facts.model import Fact
 from cds_service.facts.order import OrderInHand
@@ -44,7 +46,7 @@ def replayed(program: Program, record: Json) -> Replayed:
         return Replayed("not evaluated then")
     now = datetime.fromisoformat(record["askedFor"])
     decided = [_order(program, record["hook"], order, now) for order in orders]
-    found = tuple(answered(answer) for answer in ranked(decided))
+    found = tuple(answered(answer) for answer in ranked(decided, most_cards(record["hook"])))
     expected = tuple(record["answers"])
     return Replayed("same" if found == expected else "different", expected, found)
 
@@ -55,8 +57,7 @@ def _order(program: Program, hook: str, order: Json, now: datetime) -> OrderAsse
     drafts = tuple(DraftRead(**draft) for draft in order["drafts"])
     # Whatever a decision needs of the chart is among the facts and drafts: there is no chart any more.
     reading = program.reading(Chart("", {}), OrderInHand(occasion.kind, (), ()), occasion.drug, None, now)
-    values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
-    findings = program.engine.run(hook, occasion.key, values)
+    findings = program.engine.run(hook, occasion.key, values_of(facts))
     return decide(
         program.knowledge, occasion, program.plans[hook, occasion.key].rules, findings, reading, facts, drafts
     )
@@ -70,4 +71,4 @@ def _occasion(program: Program, key: str) -> Occasion:
 def _fact(name: str, told: Json, now: datetime) -> Fact:
     age = told.get("ageH")
     as_of = None if age is None else now - timedelta(hours=age)
-    return Fact(name, told["value"], told.get("unit", ""), as_of)
+    return Fact(name, told["value"], told.get("unit", ""), as_of, least=told.get("least"), most=told.get("most"))

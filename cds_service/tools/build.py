@@ -11,19 +11,21 @@ import msgspec
 from cds_service import __version__
 from cds_service.knowledge import Knowledge
 from cds_service.tools.catalogue import CONTENT_SECURITY_POLICY, FilePlaces, UrlPlaces, data, not_found, render
+from cds_service.tools.catalogue.shown import Shown, shown
 from cds_service.tools.export import TYPES, capability_statement, checked
 from cds_service.web.built import CAPABILITY, FHIR, MANIFEST, NDJSON, NOT_FOUND, PAGES, Manifest, manifest_of
 
 _ENCODER = msgspec.json.Encoder()
 
 
-def build(knowledge: Knowledge, out: Path, today: date) -> Manifest:
-    """Write the folder; files of an earlier build that are no part of this one are removed, others are left alone.
+def build(knowledge: Knowledge, out: Path, today: date, examples: Path | None = None) -> Manifest:
+    """Write the folder, with the cards as the patients of `examples` get them.
 
-    Nothing is written, and KnowledgeError raised, where the knowledge makes no valid FHIR. The manifest is written
-    last: a folder without one is not served.
+    Files of an earlier build that are no part of this one are removed, others are left alone. Nothing is
+    written, and KnowledgeError raised, where the knowledge makes no valid FHIR. The manifest is written last: a folder
+    without one is not served.
     """
-    files = dict(_files(knowledge, today))
+    files = dict(_files(knowledge, today, shown(knowledge, examples)))
     before = manifest_of(out)
     (out / MANIFEST).unlink(missing_ok=True)
     for name, content in files.items():
@@ -45,7 +47,7 @@ def build(knowledge: Knowledge, out: Path, today: date) -> Manifest:
     return manifest
 
 
-def _files(knowledge: Knowledge, today: date) -> Iterator[tuple[str, bytes]]:
+def _files(knowledge: Knowledge, today: date, on_patients: Shown) -> Iterator[tuple[str, bytes]]:
     """(path below the folder, content) of all files but the manifest."""
     resources = checked(knowledge)
     for kind in TYPES:
@@ -53,6 +55,6 @@ def _files(knowledge: Knowledge, today: date) -> Iterator[tuple[str, bytes]]:
         yield f"{FHIR}/{kind}{NDJSON}", b"".join(lines)
     yield CAPABILITY, _ENCODER.encode(capability_statement(knowledge.digest, knowledge.site.id, today))
     served, file = UrlPlaces(PAGES), FilePlaces()
-    for name, text in {**render(knowledge, served), **data(knowledge)}.items():
+    for name, text in {**render(knowledge, served, on_patients), **data(knowledge)}.items():
         yield f"{PAGES}/{file(name)}", text.encode()
     yield NOT_FOUND, not_found(knowledge, served, "not-found").encode()

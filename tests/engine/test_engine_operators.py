@@ -101,3 +101,27 @@ def test_comparisons_that_differ_only_in_type_are_not_confused() -> None:
     engine = Engine(book)
     assert run(engine, grade=1, septic=False, source="true").fired == {"one", "one-or-more", "true-text"}
     assert run(engine, grade=2, septic=True, source="1").fired == {"one-or-more", "septic", "text"}
+
+
+@pytest.mark.parametrize("unless", [False, True])
+@pytest.mark.parametrize("side", ["least", "most"])
+@pytest.mark.parametrize("operator", ["atLeast", "above", "atMost", "below"])
+def test_a_bound_says_what_every_number_within_it_says_and_nothing_else(operator: str, side: str, unless: bool) -> None:
+    """ ">16500" is above 10000, and nobody knows whether it is above 20000; `unless` the other way round."""
+    condition = {"fact": "crp", operator: 5}
+    body = {"when": [{"fact": "septic", "is": True}], "unless": [condition]} if unless else {"when": [condition]}
+    engine = Engine(Book(rule(**body)))
+    for bound in (3, 4.9999, 5, 5.0001, 7):
+        within = [n for n in (0, 3, 4.9999, 5, 5.0001, 6, 7, 9) if (n >= bound if side == "least" else n <= bound)]
+        said = {run(engine, septic=True, crp=number).outcomes["only"].truth for number in within}
+        found = run(engine, **{"septic": True, f"{side}:crp": bound}).outcomes["only"].truth
+        assert found is (said.pop() if len(said) == 1 else None), bound
+
+
+def test_a_bound_is_no_known_value() -> None:
+    assert truth_of(rule(when=[{"fact": "crp", "known": True}]), **{"least:crp": 5.0}) is False
+
+
+def test_only_a_number_has_a_bound() -> None:
+    with pytest.raises(TypeError):
+        run(Engine(Book(rule(when=[{"fact": "grade", "atLeast": 2}]))), **{"least:grade": 2})

@@ -1,9 +1,10 @@
 """Every case of tests/data/facts/*.yaml: a small chart in, and what its facts and its first card must be.
 
 `each` repeats a case for each of its texts, written {each} in the chart. `expect` maps facts to values, `unknown`,
-`not-false` (unknown or true), `not-true`, or `{near: number, within: share}`; `decision` is the first card's decision
-and indicator. `base: refractory` starts from `house.REFRACTORY` instead of an empty chart. `source` quotes the
-references.
+`not-false` (unknown or true), `not-true`, `{near: number, within: share}`, or, of a number of which only that is known,
+`{least: number}` or `{most: number}`; `decision` is the first card's decision and indicator, `says` names rules that
+answer and `saysNot` rules that do not. `base: refractory` starts from `house.REFRACTORY` instead of an empty chart.
+`source` quotes the references.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
+from cds_service.facts.model import Fact
 from tests.facts.house import REFRACTORY, Case
 from tests.facts.notation import patient
 
 DATA = Path(__file__).parents[1] / "data" / "facts"
 KEYS = {
     "name", "source", "base", "patient", "given", "draft", "prefetch", "missing", "hook", "encounter", "site",
-    "expect", "decision", "each",
+    "expect", "decision", "says", "saysNot", "each",
 }  # fmt: skip
 
 
@@ -51,8 +53,12 @@ def _case(written: Mapping[str, Any]) -> Case:
     return Case(given=(*base, *written.get("given", ())), person=patient(**written.get("patient", {})), **more)
 
 
-def _holds(value: object, expected: object) -> bool:
+def _holds(fact: Fact, expected: object) -> bool:
+    value = fact.value
     match expected:
+        case {"least": number} | {"most": number}:
+            bound = fact.least if "least" in expected else fact.most
+            return value is None and bound == pytest.approx(number, abs=2e-4)
         case "unknown":
             return value is None
         case "not-false":
@@ -72,11 +78,14 @@ def test_case(written: Mapping[str, Any]) -> None:
     differ = {
         name: (fact.value, fact.why or fact.text)
         for name, fact in found.items()
-        if not _holds(fact.value, written["expect"][name])
+        if not _holds(fact, written["expect"][name])
     }
     assert differ == {}
     if "decision" in written:
         assert case.first() == written["decision"], case.answers()
+    answering = {rule for _, _, rule in case.answers()} if "says" in written or "saysNot" in written else set()
+    assert answering >= set(written.get("says", ()))
+    assert not answering & set(written.get("saysNot", ()))
 
 
 def test_names_are_unique() -> None:

@@ -110,7 +110,6 @@ WHEN = "{fact: neutrophil-count, below: policy.neutropenia}"
         ),
         (RULE, "orders: [toy-drug]", "orders: []", "orders", "expected at least one order kind"),
         (RULE, "hooks: [order-select, order-sign]", "hooks: []", "hooks", "expected at least one hook"),
-        (RULE, "hooks: [order-select, order-sign]", "hooks: [patient-view]", "hooks[0]", "no service is called for"),
         (
             RULE,
             "limits: []",

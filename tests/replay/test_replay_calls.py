@@ -9,7 +9,7 @@ import pytest
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 
 from cds_service.tools.replay.bundles import Chart
-from cds_service.tools.replay.calls import EVALUATION_TIME, anakinra_draft, build_call, dosage
+from cds_service.tools.replay.calls import EVALUATION_TIME, USER_ID, anakinra_draft, build_call, dosage
 
 PATIENT = {"resourceType": "Patient", "id": "p1"}
 TEMPLATES = {
@@ -99,8 +99,14 @@ def test_the_newest_running_encounter_is_the_context() -> None:
 
 
 def test_another_hook_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of order-select, order-sign"):
-        build_call(chart(), hook="patient-view", templates={})
+    with pytest.raises(ValueError, match="expected one of order-select, order-sign, patient-view"):
+        build_call(chart(), hook="encounter-start", templates={})
+
+
+def test_a_chart_that_is_opened_has_no_orders() -> None:
+    call = build_call(chart(order("o1", "draft"), order("o2", "active")), hook="patient-view", templates=TEMPLATES)
+    assert call["context"] == {"userId": USER_ID, "patientId": "p1"}
+    assert [entry["resource"]["id"] for entry in call["prefetch"]["requests"]["entry"]] == ["o2"]
 
 
 def test_dosage_without_interval_has_no_timing() -> None:

@@ -170,11 +170,11 @@ def test_a_card_is_shown_with_its_offers_and_its_reasons() -> None:
         assert words in plain
 
 
-def test_the_demo_says_where_examples_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(demo_module, "__file__", str(tmp_path / "site-packages/cds_service/tools/commands/demo.py"))
+def test_the_demo_says_where_examples_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_module, "find_examples", lambda: None)
     result = CliRunner().invoke(main, ["demo"])
     assert result.exit_code == 1
-    assert "not part of the installed package" in result.output
+    assert "no example patients beside the package" in result.output
     assert "--examples" in result.output
 
 

@@ -31,7 +31,7 @@ FOLDER = FILE.with_name("cases")
 KEYS = {
     "decision", "indicator", "dose", "alternatives", "offers", "oneClick", "mustSay", "rule", "days", "also", "flags",
     "noFlags", "mustNotSay", "actions", "orders", "reevaluateIn", "summary", "pathway",
-    "mustExplain",
+    "mustExplain", "tells",
 }  # fmt: skip
 Cards = Sequence[Mapping[str, Any]]
 
@@ -57,12 +57,15 @@ class Acceptance:
         found = self.given.get("site")
         return found if isinstance(found, Mapping) else site(self.given)
 
+    def resources(self) -> list[dict[str, Any]]:
+        """The patient's chart."""
+        return chart(self.given, AT, self.id)
+
     def call(self, templates: Mapping[str, str]) -> dict[str, Any]:
         """The whole request."""
-        resources = tuple(chart(self.given, AT, self.id))
         selected = self.given.get("selected")
         return build_call(
-            Chart(self.id, self.title, resources, self.id),
+            Chart(self.id, self.title, tuple(self.resources()), self.id),
             hook=self.hook,
             templates=templates,
             at=AT,
@@ -118,6 +121,9 @@ def _first(expected: Mapping[str, Any], card: Mapping[str, Any]) -> Iterator[str
         hours = (datetime.fromisoformat(moment) - AT).total_seconds() / 3600 if moment else None
         if wanted != (None if hours is None else round(hours, 2)):
             yield f"reevaluateIn: expected {wanted}, found {hours}"
+    tells = {each["rule"]: f"{each['decision']} {each['indicator']}" for each in told.get("also", ())}
+    if lacking := {rule: said for rule, said in expected.get("tells", {}).items() if tells.get(rule) != said}:
+        yield f"tells: expected {lacking}, found {tells}"
     flags = set(told.get("flags", ()))
     if lacking := set(expected.get("flags", ())) - flags:
         yield f"flags: expected {sorted(lacking)}, found {sorted(flags)}"

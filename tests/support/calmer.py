@@ -4,7 +4,8 @@ Calmer is: from an answer without a one-click order to `suggest*` or `order-ok`;
 `not-indicated` or no card; or a lost vaccine warning. Readings, to the safe side: `investigational` and
 `not-recommended` are as calm as `not-indicated`; a stop that offers a lower dose is still a stop; and a draft that was
 right may be offered a dose instead. A caution alone is not calm: it is how the contract says that a weight is missing.
-A vaccine warning is lost where nothing in its place says what could not be read.
+A vaccine warning is lost where nothing in its place says what could not be read. A status is calmer where its card is
+gone, or where what was a warning or critical is news: between these two, a stop that was lost is told as unknown.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tests.support.cards import drug_orders, explanation
 NO_CARD: Final = "no-card"
 # The call itself was refused: nobody can read that as advice.
 REFUSED: Final = "refused"
+STATUS: Final = "status"
+ALARMS: Final = frozenset({"warning", "critical"})
 PERMITS: Final = frozenset({"suggest", "suggest-reduced", "suggest-restricted", "order-ok"})
 STOPS: Final = frozenset(
     {"block", "order-exceeds-max", "duplicate", "vaccine-warning", "insufficient-data", "review", "wait", REFUSED}
@@ -33,6 +36,7 @@ class Tone:
     decision: str
     one_click: bool
     warns_of_vaccine: bool
+    indicator: str = ""
 
 
 def tone(cards: Sequence[Mapping[str, Any]], status: int = 200) -> Tone:
@@ -41,11 +45,16 @@ def tone(cards: Sequence[Mapping[str, Any]], status: int = 200) -> Tone:
         return Tone(REFUSED, False, False)
     decisions = [explanation(card)["decision"] for card in cards]
     offers = any(card.get("selectionBehavior") == "at-most-one" and any(drug_orders(card)) for card in cards)
-    return Tone(decisions[0] if decisions else NO_CARD, offers, "vaccine-warning" in decisions)
+    first, indicator = (decisions[0], str(cards[0]["indicator"])) if decisions else (NO_CARD, "")
+    return Tone(first, offers, "vaccine-warning" in decisions, indicator)
 
 
 def calmer(before: Tone, after: Tone) -> str:
     """How `after` is calmer than `before`, in words; "" where it is not."""
+    if before.decision == STATUS and after.decision == NO_CARD:
+        return "the status was lost"
+    if before.decision == after.decision == STATUS and before.indicator in ALARMS and after.indicator not in ALARMS:
+        return f"a status that was {before.indicator} became {after.indicator}"
     if before.decision in STOPS and after.decision in CALM | PERMITS:
         return f"{before.decision} became {after.decision}"
     if not before.one_click and before.decision not in PERMITS and after.decision in PERMITS:

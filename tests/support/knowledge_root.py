@@ -26,6 +26,7 @@ scales:
     grades: [{grade: 1, in: infection}]
     ungraded: infection
     disproven: ended
+    unconfirmed: ended
     ended: ended
     active: active
 computed:
@@ -84,7 +85,7 @@ none: []
 noInformation: []
 """,
     "rules/languages.yaml": """\
-reach: {before: 8, just-before: 1, after: 3, just-after: 0, both: 8}
+reach: {before: 8, just-before: 1, after: 3, just-after: 0, both: 8, last: 0}
 languages:
   en:
     title: English

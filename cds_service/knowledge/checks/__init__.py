@@ -39,6 +39,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     catalogue.opposites,
     orders.kinds,
     drugs.drugs,
+    orders.pathways,
     orders.routes,
     regimens.regimens,
     cards.cards,

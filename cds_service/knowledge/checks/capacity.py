@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cds_service.knowledge.loader import FACTS, RULES, Loaded
-from cds_service.knowledge.model import RuleDefinition, conditions, flat_key
+from cds_service.knowledge.model import RuleDefinition, conditions, flat_key, runs_at
 
 MAX_COMPILED: Final = 60
 """durable gives up (error 303) on a fact with more than 64 pending branches."""
@@ -27,10 +27,11 @@ RESERVED: Final = (
 def rulesets(loaded: Loaded) -> Iterator[str]:
     """The rules of one stratum, hook and order kind become one ruleset: it must not be too large."""
     members: dict[tuple[str, str, str], list[RuleDefinition]] = {}
-    occasions = loaded.occasions
-    for rule in loaded.table(RULES).values():
-        for hook in rule.hooks if rule.status != "retired" else ():
-            for kind in occasions.keys(rule) or ("",):
+    rules_of = [(r, loaded.occasions.keys(r) or ("",)) for r in loaded.table(RULES).values() if r.status != "retired"]
+    made = dict.fromkeys((hook, kind) for rule, kinds in rules_of for hook in rule.hooks for kind in kinds)
+    for rule, kinds in rules_of:
+        for hook, kind in made:
+            if kind in kinds and runs_at(rule, hook):
                 members.setdefault((hook, kind, rule.stratum), []).append(rule)
     for (hook, kind, stratum), rules in members.items():
         sizes = Counter({rule.id: len(rule.any) or 1 for rule in rules})

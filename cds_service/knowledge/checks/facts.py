@@ -31,8 +31,8 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
     "severe": ("AllergyIntolerance",),
     "notes_under": ("AllergyIntolerance",),
-    "reason": ("MedicationRequest",),
-    "drafts": ("MedicationRequest",),
+    "reason": ("MedicationRequest", "MedicationAdministration", "MedicationStatement"),
+    "drafts": ("MedicationAdministration", "MedicationRequest", "MedicationStatement"),
     "specimen": _RESULTS,
     "growth": _RESULTS,
     "standing": _RESULTS,
@@ -151,7 +151,7 @@ def _selection(document: Document, here: YamlPath, selection: Selection, whole: 
             yield document.problem(
                 (*here, key), f"only for {' or '.join(allowed)} (this selects {', '.join(sorted(resources))})"
             )
-    if selection.from_ in whole.queries and not selection.in_:
+    if selection.from_ in whole.queries and not (selection.in_ or selection.not_understood):
         yield document.problem((*here, "in"), f"required for records of the query {selection.from_}")
     judged = whole.records.get(selection.from_, ())
     if selection.puzzled is not None and selection.from_ not in whole.queries:

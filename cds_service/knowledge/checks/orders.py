@@ -17,6 +17,12 @@ def kinds(loaded: Loaded) -> Iterator[str]:
             yield from missing(document, path, "value set", value_set, loaded.table("rules/terms"))
 
 
+def pathways(loaded: Loaded) -> Iterator[str]:
+    """What answers without a toxicity is a pathway."""
+    for index, name in enumerate(loaded.orders.without_toxicity):
+        yield from missing(loaded.document(ORDERS), ("withoutToxicity", index), "pathway", name, loaded.orders.pathways)
+
+
 def routes(loaded: Loaded) -> Iterator[str]:
     """A route is recognised in drafts by the value set `route-<id>`, and written into orders by code."""
     document = loaded.document(ORDERS)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from pydantic.alias_generators import to_camel
 
-from cds_service.contract import SERVICES
 from cds_service.knowledge.checks.comparisons import ORDERINGS, misfit, operators
 from cds_service.knowledge.files import Document, YamlPath
 from cds_service.knowledge.loader import RULES, Loaded
@@ -20,6 +19,7 @@ from cds_service.knowledge.model import (
     OfGroup,
     RuleDefinition,
     conditions,
+    runs_at,
 )
 
 Scalar = bool | int | float | str
@@ -79,9 +79,6 @@ def _names(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable
     orders = loaded.orders
     if not rule.hooks:
         yield document.problem(("hooks",), "expected at least one hook")
-    for index, hook in enumerate(rule.hooks):
-        if hook not in SERVICES.values():
-            yield document.problem(("hooks", index), f"no service is called for {hook}, so the rule would never run")
     if not rule.orders:
         yield document.problem(("orders",), "expected at least one order kind")
     if rule.pathway:
@@ -144,7 +141,7 @@ def _finding(
     # Where the other rule does not run, its finding would be unknown and so would this rule.
     theirs = set(loaded.occasions.pairs(other))
     kinds = [kind for kind, drug in loaded.occasions.pairs(rule) if not {(kind, drug), (kind, "")} & theirs]
-    for what, lacking in (("hook", [h for h in rule.hooks if h not in other.hooks]), ("order kind", kinds)):
+    for what, lacking in (("hook", [h for h in rule.hooks if not runs_at(other, h)]), ("order kind", kinds)):
         if lacking:
             yield document.problem(here, f"{other.id} does not run for the {what} {', '.join(lacking)}, this rule does")
     if other.shown_as:

@@ -57,6 +57,7 @@ from cds_service.knowledge.model.rules import (
     Until,
     conditions,
     flat_key,
+    runs_at,
 )
 from cds_service.knowledge.model.selection import (
     After,
@@ -277,4 +278,5 @@ __all__ = [
     "flat_key",
     "named_for",
     "named_in",
+    "runs_at",
 ]

@@ -53,7 +53,8 @@ class Scale(Model):
 
     `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
     A record that names one of the `others` has a grade of another scale. `numerals` are the ways to write a grade as
-    all that the value of a row says, but for what stands in brackets or after a dash.
+    all that the value of a row says, but for what stands in brackets or after a dash. A grade in words of doubt, or of
+    an `unconfirmed` record, is in doubt.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Scale(Model):
     others: ValueSetId | None = None
     ungraded: ValueSetId
     disproven: StatusId
+    unconfirmed: StatusId
     ended: StatusId
     active: StatusId
 
@@ -122,7 +124,7 @@ class CrsGrade(Computes):
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
         "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
-        "not-established": "boolean", "unexplained": "boolean", "open": "boolean",
+        "not-established": "boolean", "unexplained": "boolean", "open": "boolean", "hours": "number",
     }  # fmt: skip
     denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale"})
     by: Literal["crs-grade"]
@@ -179,7 +181,9 @@ class FirstSign(Model):
 
 class DistinctDoses(Computes):
     """The distinct doses of a drug in this episode, and how the grade answered to the last one. Fewer than `enough` are
-    not known where a drug that was given is not understood: it may be one.
+    not known where a drug that was given is not understood: it may be one. A `stopped` one counts where it says how
+    much was given. A clause that names one of `otherDrugs` is not about this one; `nothingGiven` beside
+    `somethingGiven` is a doubt, and so is any other reason why a dose was not given.
     """
 
     gives: ClassVar[Gives] = {
@@ -196,7 +200,10 @@ class DistinctDoses(Computes):
     under_way: StatusId
     unsure: StatusId
     not_done: StatusId
+    stopped: StatusId
     nothing_given: ValueSetId
+    something_given: ValueSetId
+    other_drugs: ValueSets
     statements: QueryId
     stated: StatusId
     requests: QueryId

@@ -19,6 +19,7 @@ class Reach(Model):
     after: int
     just_after: Annotated[int, Field(alias="just-after")]
     both: int
+    last: int
 
 
 class Cues(Model):
@@ -29,6 +30,7 @@ class Cues(Model):
     after: Words = ()
     just_after: Annotated[Words, Field(alias="just-after")] = ()
     both: Words = ()
+    last: Words = ()
 
 
 class Language(Model):

@@ -36,10 +36,12 @@ class DosedKind(OrderKind):
 
 
 class OrdersFile(Model):
-    """`rules/orders.yaml`: the kinds of order that are no dosed drug, the order of pathways, and the routes."""
+    """`rules/orders.yaml`: the kinds of order that are no dosed drug, the order of pathways, those of them that answer
+    where no toxicity is at hand, and the routes."""
 
     kinds: dict[Id, OrderKind]
     pathways: tuple[str, ...]
+    without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
 
 
@@ -49,6 +51,7 @@ class Orders(Model):
     kinds: dict[Id, DosedKind]
     drugs: dict[Id, Drug] = Field(default_factory=dict)
     pathways: tuple[str, ...]
+    without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
 
     def uses(self, drug: str) -> Mapping[str, Use]:
@@ -63,7 +66,13 @@ def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
         for name, drug in drugs.items()
     }
     kinds |= {name: DosedKind(**dict(kind)) for name, kind in file.kinds.items() if name not in kinds}
-    return Orders(kinds=kinds, drugs=dict(drugs), pathways=file.pathways, routes=file.routes)
+    return Orders(
+        kinds=kinds,
+        drugs=dict(drugs),
+        pathways=file.pathways,
+        without_toxicity=file.without_toxicity,
+        routes=file.routes,
+    )
 
 
 def _dosing(drug: Drug) -> Dosing | None:

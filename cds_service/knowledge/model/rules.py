@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from cds_service.contract import DecisionName, Hook, Indicator
+from cds_service.contract import ASKS, TOLD_BY_STATUS, DecisionName, Hook, Indicator
 from cds_service.knowledge.model.base import Id, Model, OptionalDate, Status, Stratum, Version
 
 """What stands before a policy's name where a number is expected."""
@@ -89,6 +89,7 @@ class Finding(Model):
 
     `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
     `onlyBeside`: a caution that stands only while one of these decisions leads, or nothing but advice is given.
+    `screens`: a caution that is part of a status, and makes it a warning.
     `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
     """
 
@@ -96,6 +97,7 @@ class Finding(Model):
     indicator: Indicator | None = None
     withholds_order: bool = False
     states_dose: bool = False
+    screens: bool = False
     only_beside: tuple[DecisionName, ...] = ()
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
@@ -139,6 +141,13 @@ class RuleDefinition(Model):
         if not self.when and not self.any:
             raise ValueError("a rule needs `when` or `any`")
         return self
+
+
+def runs_at(rule: RuleDefinition, hook: str) -> bool:
+    """Whether a hook asks a rule: one of its own, or, without an order, one of those whose finding a status tells."""
+    finding = rule.finding
+    told = finding.decision is None or finding.decision in TOLD_BY_STATUS or finding.screens
+    return hook in rule.hooks or (told and ASKS.get(hook) in rule.hooks)
 
 
 def conditions(rule: RuleDefinition) -> Iterator[tuple[tuple[str | int, ...], Condition]]:

@@ -135,11 +135,12 @@ class Puzzled(Model):
 class Meant(Model):
     """How a record must say what it says: for certain (`said`) or only in doubt; either, without `sense`. A code alone
     is said. Words that name a year which ended longer ago than `yearOver` are past. `contradicted: doubts` where words
-    beside a code of something else are a doubt."""
+    beside a code of something else are a doubt. So is a code whose words do no more than doubt or deny `hedgedBy`."""
 
     sense: Literal["said", "doubted"] | None = None
     year_over: Window | None = None
     contradicted: Literal["doubts"] | None = None
+    hedged_by: ValueSets | None = None
 
 
 class OnlyReactions(Model):
@@ -160,7 +161,8 @@ class After(Model):
 
 
 class Selection(Model):
-    """Records of a query, or of other named records, that fit every member that is written."""
+    """Records of a query, or of other named records, that fit every member that is written. A reason that also says one
+    of `reasonDoubtedBy` is in doubt."""
 
     from_: Annotated[SourceId, Field(alias="from")]
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
@@ -174,7 +176,9 @@ class Selection(Model):
     specimen: ValueSetId | None = None
     reason: ValueSets | None = None
     reason_sense: Literal["said", "doubted"] | None = None
+    reason_doubted_by: ValueSets | None = None
     unreasoned: Literal["only"] | None = None
+    not_understood: Literal["only"] | None = None
     status: Statuses | None = None
     unless: Statuses | None = None
     within: Window | None = None
@@ -186,7 +190,7 @@ class Selection(Model):
     undated: Literal["counts", "unknown"] | None = None
     puzzled: Puzzled | None = None
     unsure: StatusId | None = None
-    drafts: Literal["left-out"] | None = None
+    drafts: Literal["left-out", "only"] | None = None
     severe: ValueSetId | None = None
     reactions: OnlyReactions | None = None
     told_before: FactId | None = None
@@ -205,6 +209,8 @@ class Selection(Model):
             raise ValueError("thisEncounter needs within or beyond beside it")
         if self.reason_sense and not self.reason:
             raise ValueError("reasonSense needs reason beside it")
+        if self.reason_doubted_by and not self.reason_sense:
+            raise ValueError("reasonDoubtedBy needs reasonSense beside it")
         if self.meant and not self.in_:
             raise ValueError("meant needs in beside it")
         if self.within and self.beyond:

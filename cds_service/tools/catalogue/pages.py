@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cds_service.contract import SEVERITY
 from cds_service.knowledge import Knowledge, always, source_attributes
-from cds_service.knowledge.model import STRATA, FactDefinition, Regimen, RuleDefinition, SitePolicy, ValueSet
+from cds_service.knowledge.model import (
+    Card,
+    FactDefinition,
+    Regimen,
+    RuleDefinition,
+    SitePolicy,
+    ValueSet,
+    named_for,
+)
 from cds_service.knowledge.placeholders import facts_of
-from cds_service.tools.catalogue import evidence, selections, sentences, sites, trace
+from cds_service.tools.catalogue import evidence, order, pathways, selections, sentences, sites, trace
 from cds_service.tools.catalogue.links import INDEX
 from cds_service.tools.catalogue.sentences import Sentence, Threshold
+from cds_service.tools.catalogue.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +52,42 @@ class CaseTable:
     rows: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
-def pages(knowledge: Knowledge) -> Iterator[Page]:
-    """Every page of the catalogue."""
+def pages(written: Knowledge, shown: Shown) -> Iterator[Page]:
+    """Every page of the catalogue; `shown` are its cards on example patients."""
+    knowledge = replace(written, rules=tuple(_named(written, rule) for rule in written.rules))
     yield Page(INDEX, "index", "Knowledge of the Anakinra CDS", _index(knowledge))
     for rule in knowledge.rules:
         for name in knowledge.occasions.names(rule):
-            yield Page(f"rules/{name}", "rule", rule.title, _rule(knowledge, rule))
+            yield Page(f"rules/{name}", "rule", rule.title, _rule(knowledge, rule, shown, name))
+    for name in order.drawn(knowledge):
+        title = f"Pathway {name}: from criteria to the answer"
+        yield Page(f"pathways/{name}", "pathway", title, pathways.pathway(knowledge, name))
     for value_set in knowledge.value_sets.values():
         yield Page(f"value-sets/{value_set.id}", "value_set", value_set.title, _value_set(knowledge, value_set))
     yield Page("statements", "statements", "Statements of the sources", trace.coverage(knowledge))
     yield Page("regimens", "regimens", "Orders and regimens", _regimens(knowledge))
-    yield Page("cards", "cards", "Cards", _cards(knowledge))
+    yield Page("cards", "cards", "Cards", _cards(knowledge, shown))
     yield Page("sites", "sites", "Regions and sites", sites.sites(knowledge))
     yield Page("facts", "facts", "Facts", _facts(knowledge))
     yield Page("policies", "policies", "Policies: thresholds and windows", _policies(knowledge))
     yield Page("evidence", "evidence", "Evidence", _evidence(knowledge))
 
 
+def _named(knowledge: Knowledge, rule: RuleDefinition) -> RuleDefinition:
+    """A rule with a title to read: that of its drug, or of whichever drug is in hand."""
+    drugs = knowledge.occasions.drugs(rule)
+    if len(drugs) == 1:
+        return rule.model_copy(update={"title": named_for(knowledge.drugs[drugs[0]], rule.title)})
+    title = rule.title.replace("<Drug>", "The drug in hand").replace("<name>", "the drug in hand")
+    return rule.model_copy(update={"title": title})
+
+
 def _index(knowledge: Knowledge) -> dict[str, Any]:
     statuses = Counter(item.status for item in knowledge.evidence.values())
     return {
-        "strata": [(stratum, [r for r in knowledge.rules if r.stratum == stratum]) for stratum in STRATA],
+        "steps": tuple(order.steps(knowledge)),
+        "rules": knowledge.rules,
+        "drawn": [(f"pathways/{name}", name) for name in order.drawn(knowledge)],
         "value_sets": sorted(knowledge.value_sets.values(), key=lambda v: v.title.lower()),
         "case_count": sum(len(group) for group in knowledge.cases.values()),
         "unreviewed": trace.unreviewed(knowledge),
@@ -78,7 +103,7 @@ def _index(knowledge: Knowledge) -> dict[str, Any]:
 # ---------------------------------------------------------------- one rule
 
 
-def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
+def _rule(knowledge: Knowledge, rule: RuleDefinition, shown: Shown, name: str) -> dict[str, Any]:
     def said(conditions: Any) -> list[Sentence]:
         return [sentences.sentence(knowledge, condition) for condition in conditions]
 
@@ -94,7 +119,9 @@ def _rule(knowledge: Knowledge, rule: RuleDefinition) -> dict[str, Any]:
         "evidence": [evidence.line(knowledge, name) for name in rule.evidence],
         "cases": _cases(knowledge, rule),
         "regimen": _regimen(knowledge, regimen) if regimen else None,
-        "card": knowledge.cards.get(rule.card),
+        "card": knowledge.cards.get(rule.card or rule.first_card),
+        "shown": shown.rules.get(name) or shown.cards.get(rule.card or rule.first_card),
+        "is_drawn": rule.pathway in order.drawn(knowledge),
         "leads_to": [r for r in knowledge.rules if any(c.finding == rule.id for c in sentences.conditions(r))],
         "statements": trace.statements_of(knowledge, rule),
         "versions": knowledge.versions.of("rules", rule.id),
@@ -164,11 +191,32 @@ def _regimens(knowledge: Knowledge) -> dict[str, Any]:
     }
 
 
-def _cards(knowledge: Knowledge) -> dict[str, Any]:
-    within = {name: {name, *(c.id for c in knowledge.cards.values() if name in c.parts)} for name in knowledge.cards}
-    rules = {name: [r for r in knowledge.rules if {r.card, r.first_card} & within[name]] for name in knowledge.cards}
-    cards = [(card, rules[name]) for name, card in knowledge.cards.items()]
-    return {"cards": cards, "own": knowledge.site_cards}
+def _cards(knowledge: Knowledge, shown: Shown) -> dict[str, Any]:
+    """Cards in the order in which their decisions are taken, then what stands on other cards."""
+    groups: dict[str, list[dict[str, Any]]] = {title: [] for title in order.CARD_GROUPS}
+    for name, card in knowledge.cards.items():
+        rules, seen = _showing(knowledge, name), shown.cards.get(name)
+        line = {"of": card, "rules": rules, "shown": seen, "title": _card_title(card)}
+        groups[order.card_group(knowledge, name)].append(line)
+    told = [(title, sorted(lines, key=_place)) for title, lines in groups.items() if lines]
+    return {"groups": told, "count": len(knowledge.cards), "own": knowledge.site_cards}
+
+
+def _place(line: Mapping[str, Any]) -> tuple[bool, int, str]:
+    """Cards that an example shows first, the most severe of them first."""
+    indicators = [rule.finding.indicator for rule in line["rules"] if rule.finding.indicator]
+    return line["shown"] is None, min((SEVERITY[i] for i in indicators), default=len(SEVERITY)), line["of"].id
+
+
+def _card_title(card: Card) -> str:
+    """Its name, where no example words it: a summary that is a template is never shown as one."""
+    return card.id.replace("-", " ").capitalize() if "{" in card.summary else card.summary
+
+
+def _showing(knowledge: Knowledge, name: str) -> list[RuleDefinition]:
+    """The rules that show a card, as their own or as a part of it."""
+    within = {name, *(card.id for card in knowledge.cards.values() if name in card.parts)}
+    return [rule for rule in knowledge.rules if {rule.card, rule.first_card} & within]
 
 
 # ---------------------------------------------------------------- value sets, facts, policies, evidence

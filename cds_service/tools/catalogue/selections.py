@@ -48,6 +48,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "notes_under": "with its notes, where it is",
     "specimen": "taken from",
     "reason": "ordered for",
+    "reason_doubted_by": "in doubt where the reason also says",
     "within": "no older than",
     "beyond": "undated, or older than",
     "ended_within": "ended no longer ago than",
@@ -63,10 +64,15 @@ _MODELS: Final[Mapping[str, str]] = {
 }
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",
-    "drafts": "without the unsigned orders of this session",
+    "not_understood": "that nobody understood",
     "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
     "tell": "said with its result and time",
+}
+
+_DRAFTS: Final[Mapping[str, str]] = {
+    "left-out": "without the orders of this session and what carries them out",
+    "only": "only of what carries out the orders of this session",
 }
 
 
@@ -114,6 +120,7 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     if selection.set_aside:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
+    parts += [_DRAFTS[selection.drafts]] if selection.drafts else []
     return "; ".join(parts)
 
 
@@ -126,7 +133,8 @@ def _models(knowledge: Knowledge, selection: Selection) -> Iterator[str]:
 
 def _meant(meant: Meant) -> str:
     told = {"said": "said for certain", "doubted": "only in doubt", None: "said or in doubt"}[meant.sense]
-    return f"{told} (words that a code contradicts are a doubt)" if meant.contradicted else told
+    told += " (words that a code contradicts are a doubt)" if meant.contradicted else ""
+    return f"{told} (so is a code whose own words doubt or deny it)" if meant.hedged_by else told
 
 
 def records_in_words(knowledge: Knowledge) -> Iterator[tuple[str, list[str]]]:

@@ -53,6 +53,12 @@ class Sentence:
     unit: str = ""
     policy: Threshold | None = None
 
+    @property
+    def plain(self) -> str:
+        """The words alone; a unit that only repeats what the subject says (`{grade}`) is left out."""
+        unit = "" if self.unit.startswith("{") else self.unit
+        return f"{self.subject}{self.relation}{self.value} {unit}".strip()
+
     def __str__(self) -> str:
         text = f"{self.subject}{self.relation}{self.value}" + (f" {self.unit}" if self.unit else "")
         if self.policy is None:
@@ -75,7 +81,9 @@ def sentence(knowledge: Knowledge, condition: Condition) -> Sentence:
     if isinstance(written, str) and written.startswith(_POLICY):
         policy = threshold(knowledge, policy_name(written))
         own_unit = knowledge.policies[policy.name].unit
-    return Sentence(target, fact.title, _VERBS[condition.operator], shown(operand), unit(own_unit), policy)
+    # A word is told as it stands in the catalogue of facts: "Renal function: not adequate".
+    verbs = {"is_": ": ", "is_not": ": not "} if isinstance(operand, str) else _VERBS
+    return Sentence(target, fact.title, verbs[condition.operator], shown(operand), unit(own_unit), policy)
 
 
 def _finding(knowledge: Knowledge, condition: Condition) -> Sentence:

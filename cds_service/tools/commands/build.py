@@ -9,6 +9,7 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.build import build
+from cds_service.tools.examples import find_examples
 from cds_service.tools.options import knowledge_options
 
 
@@ -27,7 +28,7 @@ def command(out: Path, root: Path | None, site: str) -> None:
     """
     knowledge = load(root, site)
     try:
-        manifest = build(knowledge, out, datetime.now(UTC).date())
+        manifest = build(knowledge, out, datetime.now(UTC).date(), find_examples())
     except OSError as error:
         raise click.ClickException(
             f"{error.filename}: cannot be written: {error.strerror}; name another folder with --out"

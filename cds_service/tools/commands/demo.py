@@ -16,6 +16,7 @@ from typing import IO, Any
 import click
 
 from cds_service.errors import CdsError
+from cds_service.tools.examples import find_examples
 from cds_service.tools.replay.bundles import sources
 from cds_service.tools.replay.client import HttpClient
 from cds_service.tools.replay.expected import Expectation, load_expected
@@ -36,7 +37,7 @@ class DemoError(CdsError):
 @click.option(
     "--examples",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with patients/ and expected.yaml. Default: examples/ of the checkout.",
+    help="Folder with patients/ and expected.yaml. Default: examples/ of the checkout, else the installed ones.",
 )
 @click.option("--patient", "only", multiple=True, metavar="ID", help="Only this patient (may be repeated), whole.")
 @click.option("--all", "everything", is_flag=True, help="The cards of every patient whole.")
@@ -47,6 +48,8 @@ def command(*, examples: Path | None, only: tuple[str, ...], everything: bool) -
     compares its answers with those expected. Exit code 0 only where all are as expected.
     """
     folder = examples or find_examples()
+    if folder is None:
+        raise DemoError("no example patients beside the package; name the folder that holds them with --examples")
     expected = load_expected(folder / "expected.yaml")
     if only:
         expected = _chosen(expected, only)
@@ -66,17 +69,6 @@ def command(*, examples: Path | None, only: tuple[str, ...], everything: bool) -
                     click.echo(line(result, expected.get(result.chart.patient_id)))
         client.close()
     raise SystemExit(0 if _tell(replay) else 1)
-
-
-def find_examples() -> Path:
-    """`examples/` beside the package in a checkout; an installed package has none."""
-    folder = Path(__file__).resolve().parents[3] / "examples"
-    if (folder / "patients").is_dir() and (folder / "expected.yaml").is_file():
-        return folder
-    raise DemoError(
-        "the example patients are not part of the installed package; run `anakinra-cds demo` in a checkout of the "
-        "source (`make demo`), or name the folder that holds them: `anakinra-cds demo --examples path/to/examples`"
-    )
 
 
 def _chosen(expected: Mapping[str, Expectation], only: tuple[str, ...]) -> dict[str, Expectation]:

@@ -9,8 +9,10 @@ import click
 
 from cds_service.knowledge import load
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
+from cds_service.tools.catalogue.shown import shown
 from cds_service.tools.connecting import PAGE as SHEET
 from cds_service.tools.connecting import connecting
+from cds_service.tools.examples import find_examples
 from cds_service.tools.options import knowledge_options
 from cds_service.tools.safety_case import HAZARDS, hazard_log
 from cds_service.tools.safety_case import PAGE as SAFETY
@@ -51,7 +53,8 @@ def command(*, out: Path | None, check: bool, root: Path | None, site: str) -> N
             _check(each, text)
         return
     places = FilePlaces()
-    files = {folder / places(name): text for name, text in {**render(knowledge, places), **data(knowledge)}.items()}
+    pages = render(knowledge, places, shown(knowledge, find_examples()))
+    files = {folder / places(name): text for name, text in {**pages, **data(knowledge)}.items()}
     try:
         _write({**files, **told})
         removed = _remove_others(folder, files.keys())

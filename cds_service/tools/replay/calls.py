@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cds_service.contract import EVALUATION_TIME
+from cds_service.contract import ASKS, EVALUATION_TIME
 from cds_service.tools.replay.bundles import Chart, Resource
 from cds_service.tools.replay.prefetch import answer, moment
 
 USER_ID = "Practitioner/replay"
-HOOKS = ("order-select", "order-sign")
+HOOKS = ("order-select", "order-sign", "patient-view")
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _UCUM = "http://unitsofmeasure.org"
@@ -30,23 +30,21 @@ def build_call(
 ) -> dict[str, Any]:
     """A request for `hook`, one of `HOOKS`, as a CDS client would send it.
 
-    `draft` are the unsigned orders: else the chart's own draft MedicationRequests, else one of anakinra.
+    `draft` are the unsigned orders, where the hook has any: else the chart's own draft MedicationRequests, else one of
+    anakinra.
     `selections` are references to the drafts just selected (order-select): else all of them. `at` (with zone)
     asks the service to evaluate as of then. Prefetch keys of the resource types in `withhold` are left out,
     as after a failed read. Raises ValueError for another hook, TemplateError for a template beyond it.
     """
     if hook not in HOOKS:
         raise ValueError(f"hook {hook!r}: expected one of {', '.join(HOOKS)}")
-    drafts = tuple(draft) if draft is not None else drafts_of(chart)
-    drafts = drafts or (anakinra_draft(chart.patient_id, hook=hook),)
     context: dict[str, Any] = {"userId": USER_ID, "patientId": chart.patient_id}
     encounter = encounter_of(chart)
     if encounter:
         context["encounterId"] = encounter
-    if hook == "order-select":
-        context["selections"] = list(_references(drafts) if selections is None else selections)
-    entries = [{"resource": order} for order in drafts]
-    context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    if hook not in ASKS:
+        drafts = tuple(draft) if draft is not None else drafts_of(chart)
+        context |= _orders(hook, drafts or (anakinra_draft(chart.patient_id, hook=hook),), selections)
     tokens = {f"context.{name}": value for name, value in context.items() if isinstance(value, str)}
     call: dict[str, Any] = {
         "hook": hook,
@@ -57,6 +55,15 @@ def build_call(
     if at is not None:
         call["extension"] = {EVALUATION_TIME: at.isoformat()}
     return call
+
+
+def _orders(hook: str, drafts: Sequence[Resource], selections: Sequence[str] | None) -> dict[str, Any]:
+    """The members of the context that are about orders."""
+    entries = [{"resource": order} for order in drafts]
+    told: dict[str, Any] = {"draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": entries}}
+    if hook == "order-select":
+        told["selections"] = list(_references(drafts) if selections is None else selections)
+    return told
 
 
 def anakinra_draft(patient_id: str, *, hook: str, draft_id: str = "draft-anakinra") -> Resource:

@@ -1,0 +1,66 @@
+"""The example patients: where they lie, and what a service answers about each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import cds_service
+from cds_service.advice.model import Assessment
+from cds_service.contract import SERVICES
+from cds_service.service import Service
+from cds_service.tools.replay.bundles import Chart, FileError, Problem, read, sources
+from cds_service.tools.replay.calls import build_call
+from cds_service.tools.replay.expected import Expectation, load_expected
+from cds_service.web.door import read_call
+
+# (bundles, how each is asked) below the folder of examples: whole courses, then one patient for each further card
+_SETS: Final = (("patients", "expected.yaml"), ("cards", "cards/expected.yaml"))
+_SERVICE_OF: Final[Mapping[str, str]] = {hook: name for name, hook in SERVICES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One patient, asked once: the assessment is None where the service stays silent."""
+
+    chart: Chart
+    hook: str
+    at: datetime
+    assessment: Assessment | None
+
+
+def find_examples() -> Path | None:
+    """`examples/` of the checkout, else of the installed package; None where neither has them."""
+    package = Path(cds_service.__file__).parent
+    for folder in (package.parent / "examples", package / "examples"):
+        if all((folder / part).exists() for each in _SETS for part in each):
+            return folder
+    return None
+
+
+def answered(service: Service, folder: Path) -> Iterator[Example]:
+    """Every example patient as the service answers, in the order of the lists: first as its list asks, then as when the
+    chart is opened. Raises CdsError."""
+    for name, asked in _SETS:
+        for patient_id, wanted in load_expected(folder / asked).items():
+            chart = _chart(folder / name / f"{patient_id}.json")
+            yield _answered(service, chart, wanted, wanted.hook or "order-select")
+            yield _answered(service, chart, wanted, "patient-view")
+
+
+def _chart(path: Path) -> Chart:
+    found = [each for source in sources([path])[0] for each in read(source)]
+    if len(found) != 1 or isinstance(found[0], Problem):
+        raise FileError(f"{path}: expected one patient's bundle, found: {'; '.join(map(str, found)) or 'no such file'}")
+    return found[0]
+
+
+def _answered(service: Service, chart: Chart, wanted: Expectation, hook: str) -> Example:
+    request = build_call(chart, hook=hook, templates=service.program.templates, at=wanted.at, withhold=wanted.withhold)
+    call = read_call(_SERVICE_OF[hook], hook, json.dumps(request).encode(), allow_evaluation_time=True)
+    assert call.evaluation_time is not None  # each example says as of when
+    return Example(chart, hook, call.evaluation_time, service.assess(call, call.evaluation_time))
