@@ -78,6 +78,7 @@ def _order(order: OrderAssessment, now: datetime) -> Json:
         "missing": [missing.rule.id for missing in order.missing],
         "trouble": order.trouble,
         "notRead": list(order.not_read),
+        "forgone": list(order.forgone),
     }
     return {name: value for name, value in body.items() if value} | {
         "facts": {name: _fact(fact, now) for name, fact in order.facts.items()},

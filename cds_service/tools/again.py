@@ -12,6 +12,7 @@ from cds_service.advice.model import OrderAssessment
 from cds_service.advice.together import ranked
 from cds_service.assess import values_of
 from cds_service.chart.chart import Chart
+from cds_service.chart.read import EMPTY, NOT_SENT
 from cds_service.contract import most_cards
 from cds_service.facts.draft_read import DraftRead
 from cds_service.facts.model import Fact
@@ -55,8 +56,10 @@ def _order(program: Program, hook: str, order: Json, now: datetime) -> OrderAsse
     occasion = _occasion(program, order["occasion"])
     facts = {name: _fact(name, fact, now) for name, fact in order["facts"].items()}
     drafts = tuple(DraftRead(**draft) for draft in order["drafts"])
-    # Whatever a decision needs of the chart is among the facts and drafts: there is no chart any more.
-    reading = program.reading(Chart("", {}), OrderInHand(occasion.kind, (), ()), occasion.drug, None, now)
+    # There is no chart any more: a decision needs of it the facts, the drafts, and which queries were not read.
+    reads = dict.fromkeys(program.queries, EMPTY)
+    reads |= {query: NOT_SENT for query in order.get("notRead", ()) if query not in order.get("forgone", ())}
+    reading = program.reading(Chart("", reads), OrderInHand(occasion.kind, (), ()), occasion.drug, None, now)
     findings = program.engine.run(hook, occasion.key, values_of(facts))
     return decide(
         program.knowledge, occasion, program.plans[hook, occasion.key].rules, findings, reading, facts, drafts

@@ -14,12 +14,14 @@ from click.testing import CliRunner
 
 from cds_service.app import create_app
 from cds_service.cli import main
+from cds_service.contract import ASKS
 from cds_service.record import entry
 from cds_service.settings import Settings
 from cds_service.store.answers import sealed_form
 from cds_service.store.chain import canonical
 from cds_service.store.keys import Keys
 from cds_service.tools.again import replayed
+from tests.support.examples import example_calls
 from tests.support.places import Places, read
 from tests.support.shipped import ROOT
 from tests.support.vignettes import vignettes
@@ -51,6 +53,11 @@ def test_the_same_is_decided_again(places: Places) -> None:
         told = replayed(program, record_of(places, "us", chart.call(places.templates("us"))))
         assert told.outcome in ("same", "nothing was asked"), (chart.id, told)
         decided |= {answer["decision"] for answer in told.found}
+    for name, hook, request in example_calls(lambda hook: places.service("us").program.templates):
+        if hook in ASKS:
+            told = replayed(program, record_of(places, "us", request))
+            assert told.outcome == "same", (name, told)
+            decided |= {answer["decision"] for answer in told.found}
     assert len(decided) > 8, decided  # or the sample says little
 
 
