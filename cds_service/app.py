@@ -42,12 +42,17 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
-    store = Store(place(settings.data, settings.database_url)) if settings.store else None
+    store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
     outcome.install(app)
     cors.install(app, origins)
+    if settings.jwt == "required":
+        # Imported here: where nobody is asked for a token, nothing is loaded that could check one.
+        from cds_service.web.trust.gate import Gate
+
+        app.before_request(Gate(site, store, settings.public_url).guard)
     app.register_blueprint(pages.blueprint())
     if store is not None:
         store.start()

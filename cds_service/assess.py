@@ -15,6 +15,7 @@ from typing import Any
 
 from cds_service.advice.cards import outline
 from cds_service.advice.decide import decide
+from cds_service.advice.explanation import named_orders
 from cds_service.advice.model import Assessment, OrderAssessment
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
@@ -58,16 +59,22 @@ NO_ORDER = OrderInHand("", (), ())
 def question_of(program: Program, call: HookCall, medications: Medications) -> Question:
     """What a call asks. `medications` are those that its draft orders refer to."""
     if call.hook in ASKS:
-        return Question(call.hook, OrderInHand("", program.without_order, ()), call.encounter_id)
+        return question_without_order(program, call.hook, call.encounter_id)
     selections = call.selections if call.hook == "order-select" else None
     drafts, orders = call.draft_orders, program.knowledge.orders
     order = order_in_hand(drafts, selections, orders, program.terms, program.amounts, medications)
     return Question(call.hook, order, call.encounter_id)
 
 
+def question_without_order(program: Program, hook: str, encounter_id: str | None) -> Question:
+    """Where the patient stands: asked of every drug that has a status, while nothing is ordered."""
+    return Question(hook, OrderInHand("", program.without_order, ()), encounter_id)
+
+
 def assess(program: Program, chart: Chart, question: Question, now: datetime) -> Assessment:
     """Everything that is found, decided and to be said, for each kind of order that is selected."""
-    orders = tuple(_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
+    found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
+    orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
     return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
 
 
@@ -169,7 +176,8 @@ def _worded(program: Program, assessment: Assessment, order: OrderAssessment) ->
 
 def _unevaluated_of(order: OrderAssessment) -> OrderAssessment:
     trouble = order.trouble or "a card could not be worded"
-    return unevaluated(order.occasion, order.rules, order.facts, order.findings, trouble)
+    found = unevaluated(order.occasion, order.rules, order.facts, order.findings, trouble)
+    return replace(found, drafts=order.drafts)
 
 
 def _plain_cards(assessment: Assessment) -> list[Json]:
@@ -178,6 +186,6 @@ def _plain_cards(assessment: Assessment) -> list[Json]:
     for answer in assessment.answers:
         card = outline(answer, answer.rule.title, _PLAIN)
         told = {"decision": answer.decision, "rule": answer.rule.id, "ruleVersion": answer.rule.version}
-        card["extension"] = {EXPLANATION: told}
+        card["extension"] = {EXPLANATION: told} | named_orders(assessment.of(answer.occasion))
         made.append(card)
     return made

@@ -62,6 +62,9 @@ FOOTER: Final = "first-card-footer"
 REPEATED: Final = "repeated"
 
 EXPLANATION: Final = "org.anakinra-cds.explanation"
+# The order that a card is about; and all of them, as Da Vinci CRD names them (a Reference each).
+ORDER: Final = "org.anakinra-cds.order"
+ASSOCIATED: Final = "davinci-crd.associated-resource"
 EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
 RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"

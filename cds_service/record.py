@@ -1,13 +1,20 @@
-"""What is kept of an answer: its cards by rule, version and kind of order, and where it was asked, naming nobody."""
+"""What is kept of an answer: what it rests on and says, by rule and version, naming nobody and quoting nothing.
+
+Facts are kept as values of our own vocabulary, units and ages; the words of a chart, its dates and the ids of its
+resources are not. Whatever a record holds comes from the Assessment and the cards that were shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
-from cds_service.advice.model import Assessment
+from cds_service import __version__
+from cds_service.advice.model import Answer, Assessment, DosePlan, OrderAssessment
 from cds_service.contract import EXPLANATION
+from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
 from cds_service.store.entry import Caller, Entry, ShownCard
 
@@ -15,11 +22,24 @@ NOT_RECORDED: Final = "This answer was not recorded."
 Json = dict[str, Any]
 
 
-def entry(call: HookCall, assessment: Assessment | None, cards: Sequence[Json], at: datetime) -> Entry:
+def entry(
+    call: HookCall, assessment: Assessment | None, cards: Sequence[Json], at: datetime, *, digest_only: bool = False
+) -> Entry:
     """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for."""
     kinds = _kinds(assessment)
     shown = tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
-    return Entry(at, call.service_id, Caller(role=call.user_id.partition("/")[0]), shown)
+    names = {"patient": call.patient_id, "user": call.user_id, "encounter": call.encounter_id or ""}
+    found = {"hook": call.hook, "instance": call.hook_instance.lower(), "software": __version__}
+    return Entry(
+        id=str(uuid4()),
+        at=at,
+        service=call.service_id,
+        caller=Caller(role=call.user_id.partition("/")[0]),
+        cards=shown,
+        names={name: text for name, text in names.items() if text},
+        found=found | (_found(assessment) if assessment else {}),
+        digest_only=digest_only,
+    )
 
 
 def unrecorded(cards: Sequence[Json]) -> list[Json]:
@@ -29,6 +49,61 @@ def unrecorded(cards: Sequence[Json]) -> list[Json]:
     explanation = {**extension.get(EXPLANATION, {}), "recorded": False}
     detail = f"{first.get('detail', '')}\n\n{NOT_RECORDED}".strip()
     return [{**first, "detail": detail, "extension": {**extension, EXPLANATION: explanation}}, *others]
+
+
+def _found(assessment: Assessment) -> Json:
+    """What was found for each kind of order, and the answers to all of them in their order."""
+    return {
+        "program": assessment.program,
+        "askedFor": assessment.now.isoformat(),
+        "orders": [_order(order, assessment.now) for order in assessment.orders],
+        "answers": [answered(answer) for answer in assessment.answers],
+    }
+
+
+def _order(order: OrderAssessment, now: datetime) -> Json:
+    body = {
+        "occasion": order.occasion.key,
+        "pathway": order.pathway,
+        "flags": list(order.flags),
+        "missing": [missing.rule.id for missing in order.missing],
+        "trouble": order.trouble,
+        "notRead": list(order.not_read),
+    }
+    return {name: value for name, value in body.items() if value} | {
+        "facts": {fact.name: _fact(fact, now) for fact in order.facts.values()}
+    }
+
+
+def _fact(fact: Fact, now: datetime) -> Json:
+    """Its value (null: unknown), unit and age in hours."""
+    told: Json = {"value": fact.value}
+    if fact.unit:
+        told["unit"] = fact.unit
+    if fact.as_of is not None:
+        told["ageH"] = round((now - fact.as_of).total_seconds() / 3600, 2)
+    return told
+
+
+def answered(answer: Answer) -> Json:
+    """What one answer decides: its decision and indicator, the rule, the doses that it states and that it offers."""
+    body = {
+        "decision": answer.decision,
+        "indicator": answer.indicator,
+        "rule": answer.rule.id,
+        "version": answer.rule.version,
+        "occasion": answer.occasion.key,
+        "plan": _plan(answer.plan) if answer.plan else None,
+        "alternatives": [_plan(plan) for plan in answer.alternatives],
+        "offers": [_plan(offer.plan) | {"kind": offer.kind} for offer in answer.offers],
+        "also": [answered(other) for other in answer.also],
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+def _plan(plan: DosePlan) -> Json:
+    told = {"doseMg": plan.dose_mg, "intervalH": plan.interval_h, "route": plan.route, "days": plan.duration_days}
+    return told if plan.mg_per_kg is None else told | {"mgPerKg": plan.mg_per_kg, "weightKg": plan.weight_kg}
 
 
 def _kinds(assessment: Assessment | None) -> Mapping[tuple[str, str], str]:

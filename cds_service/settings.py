@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cds_service.contract import BODY_BYTES
 from cds_service.errors import SettingsError
+from cds_service.store.keys import SHORTEST
 from cds_service.store.place import database_url
 
 _WORDS: Final = {
@@ -23,6 +24,7 @@ _WORDS: Final = {
     "no": False,
     "0": False,
 }
+_TRUST: Final = ("auto", "off", "required")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -45,6 +47,12 @@ def _level(text: str) -> str:
     if text.upper() not in _LEVELS:
         raise ValueError("one of " + ", ".join(_LEVELS))
     return text.upper()
+
+
+def _trust(text: str) -> str:
+    if text.lower() not in _TRUST:
+        raise ValueError("one of " + ", ".join(_TRUST))
+    return text.lower()
 
 
 def _text(text: str) -> str:
@@ -95,6 +103,12 @@ def _folder(text: str) -> Path | None:
     return Path(text)
 
 
+def _key(text: str) -> str:
+    if text and len(text) < SHORTEST:
+        raise ValueError(f"at least {SHORTEST} characters that nobody can guess, or nothing")
+    return text
+
+
 def _data(text: str) -> Path | None:
     if not text:
         return None
@@ -138,8 +152,17 @@ TABLE: Final = (
         "CDS_PUBLIC_URL",
         "public_url",
         "",
-        "Address at which browsers reach this service, for the links on cards; empty: the address that was called.",
+        "Address at which EHRs and browsers reach this service, for tokens and the links on cards; empty: the address "
+        "that was called.",
         public_url,
+    ),
+    Setting(
+        "CDS_JWT",
+        "jwt",
+        "auto",
+        "Whether calls and feedback need the signed token of a CDS client that the site trusts (issuers): off, "
+        "required; auto: required where the service listens beyond this machine.",
+        _trust,
     ),
     Setting(
         "CDS_PAGES",
@@ -171,6 +194,13 @@ TABLE: Final = (
         database_url,
     ),
     Setting(
+        "CDS_AUDIT_KEY",
+        "audit_key",
+        "",
+        "Key of the records, 32 characters or more, the same for all machines of one store; empty: made in CDS_DATA.",
+        _key,
+    ),
+    Setting(
         "CDS_FEEDBACK_COMMENTS",
         "feedback_comments",
         "on",
@@ -194,11 +224,13 @@ class Settings:
     threads: int = 4
     timeout: int = 30
     public_url: str = ""
+    jwt: str = "auto"
     pages: Path | None = None
     quiet_repeats: bool = False
     store: bool = True
     data: Path | None = None
     database_url: str = field(default="", repr=False)
+    audit_key: str = field(default="", repr=False)
     feedback_comments: bool = True
     unknown: tuple[str, ...] = ()
 

@@ -85,6 +85,17 @@ def test_without_an_order_every_fact_is_found_and_nothing_is_answered(program: P
     assert looked.facts["anakinra-drafted"].value is False
 
 
+def test_a_status_is_assessed_without_an_order(program: Program) -> None:
+    found = assessed(program, hook="patient-view")
+    (status,) = found.answers
+    assert (status.decision, status.rule.id, status.leads) == ("status", "car-t-status", True)
+    assert [each.decision for each in status.found] == ["suggest"]
+    assert (status.plan, status.offers, status.monitoring) == (None, (), ())
+    assert {"crs-grade", "tocilizumab-doses", "car-t-in-late-scope"} <= {fact.name for fact in status.because}
+    (order,) = found.orders
+    assert order.drafts == ()
+
+
 def test_an_assessment_cannot_be_changed(program: Program) -> None:
     found = assessed(program)
     with pytest.raises(FrozenInstanceError):

@@ -14,7 +14,7 @@ from cds_service.contract import RANK
 from cds_service.knowledge import Knowledge, load
 from cds_service.tools.catalogue import FilePlaces, render
 from cds_service.tools.catalogue.card_html import card_html
-from cds_service.tools.catalogue.order import steps
+from cds_service.tools.catalogue.order import RANKS, steps
 from cds_service.tools.catalogue.shown import Shown, shown
 from cds_service.tools.examples import find_examples
 from tests.support.outline import Outline, words
@@ -99,6 +99,7 @@ def test_knowledge_of_which_no_service_can_be_made_is_shown_on_nobody(root: Path
 
 
 def test_rules_stand_in_the_order_of_the_contract_each_once(ours: Knowledge, pages: dict[str, str]) -> None:
+    assert {RANK[decision] for decision, _, _ in RANKS} == set(RANK.values())
     ranks = [RANK[step.anchor] for step in steps(ours) if step.anchor in RANK]
     assert ranks == sorted(ranks)
     assert ranks[0] == RANK["block"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service import knowledge
-from cds_service.contract import EXPLANATION
+from cds_service.contract import ASSOCIATED, EXPLANATION, ORDER
 from cds_service.service import Service
 from cds_service.web.door import read_call
 from tests.support.cards import drug_orders
@@ -20,6 +20,7 @@ Json = dict[str, Any]
 BASE = json.loads((Path(__file__).parents[1] / "examples/requests/refractory-grade-2.json").read_text(encoding="utf-8"))
 PATIENT = BASE["context"]["patientId"]
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 CVX = "http://hl7.org/fhir/sid/cvx"
 ANAKINRA, TOCILIZUMAB, ADALIMUMAB = "72435", "612865", "327361"
 
@@ -50,17 +51,18 @@ MMR = order("mmr", "", medicationCodeableConcept={"coding": [{"system": CVX, "co
 
 
 def ask(
-    *drafts: Json, hook: str = "order-sign", selected: tuple[str, ...] = (), chart: Json | None = None
+    *drafts: Json, hook: str = "order-sign", chart: Json | None = None, problems: tuple[Json, ...] = ()
 ) -> list[Json]:
     request = copy.deepcopy(BASE) | {"hook": hook}
     request["context"]["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": d} for d in drafts]}
-    request["context"]["selections"] = [f"MedicationRequest/{drafts[0]['id']}"]
+    request["context"]["selections"] = [f"MedicationRequest/{drafts[0].get('id')}"]
     for key, resource in (chart or {}).items():
         if resource is None:
             del request["prefetch"][key]
         else:
             request["prefetch"][key].setdefault("entry", []).insert(0, {"resource": resource})
             request["prefetch"][key].pop("total", None)
+    request["prefetch"]["conditions"]["entry"] += [{"resource": problem} for problem in problems]
     call = read_call(f"anakinra-{hook}", hook, json.dumps(request).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None
     cards: list[Json] = service().answer(call, call.evaluation_time)["cards"]
@@ -168,3 +170,90 @@ def test_an_update_repeats_no_null() -> None:
     for resource in offered(cards):
         assert "note" not in resource
         assert resource["category"] == [{"text": "inpatient"}]
+
+
+def named(card: Json) -> tuple[str, list[str]]:
+    """The order that a card names, and all that it is about."""
+    extension = card["extension"]
+    about = [each["reference"].removeprefix("MedicationRequest/") for each in extension.get(ASSOCIATED, ())]
+    return extension.get(ORDER, {}).get("reference", "").removeprefix("MedicationRequest/"), about
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_card_names_the_orders_that_it_is_about(hook: str) -> None:
+    """On order-select the selected one, when signing all of its kind; an order of another kind has its own cards."""
+    drafts = (order("a", ANAKINRA, 100, 12), order("b", ANAKINRA, 100, 12), order("t", ADALIMUMAB), MMR)
+    running = {"requests": RUNNING}
+    both = ["a"] if hook == "order-select" else ["a", "b"]
+    cards = ask(*drafts, hook=hook, chart=running)
+    assert {tuple(named(card)[1]) for card in cards} >= {tuple(both)}
+    for card in cards:
+        first, about = named(card)
+        assert first == about[0]
+        assert about in ([["a"]] if hook == "order-select" else [["a", "b"], ["t"], ["mmr"]])
+
+
+def test_a_draft_without_an_id_is_not_named() -> None:
+    (first, *_) = ask({k: v for k, v in order("d", ANAKINRA, 100, 12).items() if k != "id"})
+    assert named(first) == ("", [])
+    assert {ORDER, ASSOCIATED}.isdisjoint(first["extension"])
+
+
+NEW = order("new", ANAKINRA, 100, 6)
+OWN = {"request": {"reference": "MedicationRequest/running"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (OWN, "order-ok"),
+        ({"request": {"reference": "https://ehr.example.org/r4/MedicationRequest/running/_history/3"}}, "order-ok"),
+        ({"request": {"reference": "MedicationRequest/another"}}, "duplicate"),
+        ({}, "duplicate"),
+        ({"request": "MedicationRequest/running"}, "insufficient-data"),
+    ],
+    ids=["its own dose", "by an absolute reference", "of another order", "of no order that is named", "unreadable"],
+)
+@pytest.mark.parametrize("status", ["draft", "active"])
+def test_an_order_that_is_signed_again_is_no_duplicate_of_itself(status: str, given: Json, expected: str) -> None:
+    """CDS Hooks order-sign: "on re-sign" the status may be another than draft. Doses of any other order still count."""
+    again = RUNNING | {"status": status}
+    first, *others = ask(again, chart={"requests": RUNNING, "administrations": GIVEN | given})
+    assert said([first]) == [expected]
+    assert "duplicate" not in said(others)
+
+
+def test_a_second_order_beside_the_one_that_is_signed_again_is_a_duplicate() -> None:
+    other = order("other", ANAKINRA, 100, 12, status="active")
+    assert said(ask(RUNNING, chart={"requests": other, "administrations": GIVEN | OWN}))[0] == "duplicate"
+
+
+@pytest.mark.parametrize("drafts", [(RUNNING, NEW), (NEW, RUNNING)])
+def test_what_is_signed_again_counts_towards_the_maximum(drafts: tuple[Json, ...]) -> None:
+    """Two of one drug in one session: both are drafts, and their doses add up, also in what is offered for one."""
+    chart = {"requests": RUNNING, "administrations": GIVEN | OWN}
+    cards = ask(*drafts, chart=chart)
+    assert said(cards)[0] == "order-exceeds-max"
+    for resource in offered(cards):
+        assert resource["id"] == drafts[0]["id"]
+        assert "order-exceeds-max" not in said(ask(resource, drafts[1], chart=chart))
+
+
+def test_headache_is_asked_about_while_the_running_order_is_signed_again() -> None:
+    """Its own doses are no duplicate, and may still be what hurts."""
+    headache = {
+        "resourceType": "Condition",
+        "id": "headache",
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {"text": "Headache"},
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "recordedDate": "2026-03-05T08:00:00Z",
+    }
+    icans = headache | {
+        "id": "icans",
+        "code": {"coding": [{"system": ICD10, "code": "G92.01"}], "text": "ICANS grade 1"},
+    }
+    for given, expected in ((OWN, True), ({"effectiveDateTime": "2026-02-05T06:00:00Z"}, False)):
+        chart = {"requests": RUNNING, "administrations": GIVEN | given}
+        cards = ask(RUNNING, chart=chart, problems=(headache, icans))
+        assert ("headache-on-anakinra" in cards[0]["extension"][EXPLANATION]["flags"]) is expected

@@ -12,7 +12,7 @@ import pytest
 
 from cds_service import knowledge
 from cds_service.app import create_app
-from cds_service.contract import EXPLANATION
+from cds_service.contract import EXPLANATION, SERVICES
 from cds_service.engine import Findings
 from cds_service.service import Service
 from cds_service.settings import from_environ
@@ -47,7 +47,8 @@ def cards(monkeypatch: pytest.MonkeyPatch, request: dict[str, Any], **fault: Any
 def put(service: Service, request: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """The answer over HTTP, and how many faults the service counted."""
     settings = replace(from_environ({}), allow_evaluation_time=True)
-    reply = create_app(settings, service).test_client().post("/cds-services/anakinra-order-select", json=request)
+    service_id = next(name for name, hook in SERVICES.items() if hook == request["hook"])
+    reply = create_app(settings, service).test_client().post(f"/cds-services/{service_id}", json=request)
     assert reply.status_code == 200
     found: list[dict[str, Any]] = reply.get_json()["cards"]
     return found, service.disagreements
@@ -137,6 +138,29 @@ def test_a_block_is_shown_although_a_later_stage_fails(monkeypatch: pytest.Monke
     ]
     assert [order for card in found for order in drug_orders(card)] == []
     assert all(card["summary"] and card["detail"] and len(card["summary"]) < 140 for card in found)
+
+
+def opened(request: dict[str, Any]) -> dict[str, Any]:
+    """The same chart as it is opened, without an order."""
+    context = {name: request["context"][name] for name in ("userId", "patientId")}
+    return {**request, "hook": "patient-view", "context": context}
+
+
+def test_a_status_that_fails_is_one_card_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service.start(knowledge.load())
+    for number, stage in enumerate(name for name in STAGES if name != "orders in hand"):
+        with monkeypatch.context() as patch:
+            patch.setattr(STAGES[stage][0], broken)
+            (card,), counted = put(service, opened(REQUEST))
+        assert (*decided(card), counted) == ("insufficient-data", "system-unevaluated", number + 1), stage
+
+
+def test_a_status_that_fails_shows_the_block_and_names_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    (card,), _ = cards(monkeypatch, opened(infected()), disagreements=("crs-refractory",))
+    assert decided(card) == ("block", "infection-severe")
+    assert card["indicator"] == "critical"
+    assert "could not be evaluated" in card["detail"]
+    assert "suggestions" not in card
 
 
 def test_other_kinds_of_order_are_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cds_service.advice import context, fhir, words
 from cds_service.advice.doses import packs
-from cds_service.advice.explanation import extension, standing
+from cds_service.advice.explanation import extension, named_orders, standing
 from cds_service.advice.first_card import also, around
 from cds_service.advice.model import Answer, Assessment, Offer
 from cds_service.advice.orders import card_of
@@ -96,9 +96,8 @@ class Wording:
             card["overrideReasons"] = self._reasons[template.card.id]
         if page:
             _link(card, answer.rule, page)
-        card["extension"] = extension(
-            answer, order, assessment.now, self._knowledge, self._standing[answer.occasion, answer.rule.id]
-        )
+        told = self._standing[answer.occasion, answer.rule.id]
+        card["extension"] = extension(answer, order, assessment.now, self._knowledge, told) | named_orders(order)
         return card
 
     def _suggestions(self, answer: Answer, assessment: Assessment) -> list[Json]:

@@ -10,7 +10,7 @@ from cds_service.advice.context import policies_of
 from cds_service.advice.first_card import counts
 from cds_service.advice.model import Answer, DosePlan, OrderAssessment
 from cds_service.advice.words import moment
-from cds_service.contract import EXPLANATION
+from cds_service.contract import ASSOCIATED, EXPLANATION, ORDER
 from cds_service.facts.model import Fact
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
@@ -57,6 +57,12 @@ def extension(
         body["notRead"] = [{"query": query, "why": why} for query, why in order.not_read.items()]
         body["unusable"] = list(dict.fromkeys(line for f in order.facts.values() for line in f.unusable))
     return {EXPLANATION: {k: v for k, v in body.items() if v not in (None, "", [], {})}}
+
+
+def named_orders(order: OrderAssessment) -> dict[str, Any]:
+    """Members of the extension of a card that name the order that it is about."""
+    named = [{"reference": reference} for reference in order.drafts]
+    return {ORDER: named[0], ASSOCIATED: named} if named else {}
 
 
 def _also(answer: Answer) -> dict[str, str]:

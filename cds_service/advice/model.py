@@ -102,7 +102,7 @@ class OrderAssessment:
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
     were not read whole, by name; `forgone` are those of them that facts do without. `first_card` are parts that the
-    first card has whatever it answers.
+    first card has whatever it answers. `drafts` are the references of the orders that it is about.
     """
 
     occasion: Occasion
@@ -120,6 +120,7 @@ class OrderAssessment:
     not_read: Mapping[str, str] = field(default_factory=dict)
     forgone: tuple[str, ...] = ()
     first_card: tuple[str, ...] = ()
+    drafts: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

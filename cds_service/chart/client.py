@@ -11,17 +11,18 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Final
 
 from cds_service.chart.breaker import Breaker
-from cds_service.chart.server import Base, Server
+from cds_service.chart.server import Base, Server, base_of
 from cds_service.chart.visit import Job, Limits, Look, NotAnswered, Visit
 
 _WATCH_S: Final = 0.02
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -57,6 +58,20 @@ class Client:
         """Begin to read for one call: all its visits together take `total_s` at most."""
         until = time.monotonic() + self.limits.total_s
         return Trip(server, until, cache(partial(_chosen, server.base, self._resolve)))
+
+    def fetch(self, url: str) -> bytes:
+        """What stands at an address that the site itself names, asked for without a token. Raises NotAnswered."""
+        address, _, query = url.partition("?")
+        base = base_of(address)
+        if base is None:
+            raise NotAnswered("no plain http or https address")
+        trip = self.trip(Server(base, ""))
+        found: list[bytes] = []
+        target = (base.path or "/") + (f"?{query}" if query else "")
+        why = self.visit(trip, {"": lambda get: found.append(get(target))})[""]
+        if not found:
+            raise NotAnswered(why)
+        return found[0]
 
     def visit(self, trip: Trip, jobs: Mapping[str, Job]) -> dict[str, str]:
         """Run all jobs; each gets a function that reads a request target of the server, and may raise NotAnswered.
@@ -107,8 +122,18 @@ def _chosen(base: Base, resolve: Resolve) -> str:
     if not found:
         raise NotAnswered("FHIR server: name not resolved")
     first = found[0]
-    inner = first.is_link_local or first.is_multicast or first.is_unspecified
-    # A name that somebody points at this machine must not reach what listens here; a configured address may.
-    if inner or (first.is_loopback and base.host != "localhost"):
-        raise NotAnswered("FHIR server: its name leads to an address that is not allowed")
+    # IPv6 has forms that lead to an IPv4 address: what is forbidden in one form is forbidden in each.
+    for meant in (first, *_inside(first)):
+        inner = meant.is_link_local or meant.is_multicast or meant.is_unspecified
+        # A name that somebody points at this machine must not reach what listens here; a configured address may.
+        if inner or (meant.is_loopback and base.host != "localhost"):
+            raise NotAnswered("FHIR server: its name leads to an address that is not allowed")
     return str(first)
+
+
+def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """The IPv4 addresses that an IPv6 address stands for: mapped, 6to4 (RFC 3056) and NAT64 (RFC 6052)."""
+    if isinstance(address, ipaddress.IPv6Address):
+        yield from (inner for inner in (address.ipv4_mapped, address.sixtofour) if inner is not None)
+        if address in _NAT64:
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

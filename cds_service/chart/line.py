@@ -181,10 +181,10 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def _headers(server: Server) -> dict[str, str]:
-    return {
+    bearer = {"Authorization": f"Bearer {server.token}"} if server.token else {}
+    return bearer | {
         "Host": server.base.netloc,
-        "Authorization": f"Bearer {server.token}",
-        "Accept": "application/fhir+json",
+        "Accept": "application/fhir+json, application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "anakinra-cds",
     }

@@ -120,6 +120,16 @@ class Resource:
         return next((c for c in parts if isinstance(c, Mapping) and c.get("id") == target[1:]), None)
 
     @derived
+    def ordered_by(self) -> tuple[str, ...]:
+        """`Type/id` of each order that it says it carries out, or follows from."""
+        named = [self.raw.get("request")]
+        for element in ("basedOn", "derivedFrom"):
+            value = self.raw.get(element)
+            named += value if isinstance(value, list) else [value]
+        written = (each.get("reference") for each in named if isinstance(each, Mapping))
+        return tuple("/".join(unversioned(each).split("/")[-2:]) for each in written if isinstance(each, str))
+
+    @derived
     def ingredients(self) -> tuple[Concept, ...]:
         """What the Medication that the resource refers to is mixed of; empty where it names no ingredients."""
         found = self._named_medication()

@@ -108,7 +108,9 @@ def _base_of(parts: SplitResult) -> Base | None:
     if scheme not in _PORTS or not host or "@" in parts.netloc or port == 0:
         return None
     # Paths are compared as text, so a path that could climb is none of ours. Twice: %252e is a dot to some servers.
-    if any(piece in (".", "..") for piece in re.split(r"[/\\]", unquote(unquote(parts.path)))):
+    # What follows a semicolon is a parameter of the piece to some servers: "..;" climbs there.
+    pieces = re.split(r"[/\\]", unquote(unquote(parts.path)))
+    if any(piece.partition(";")[0] in (".", "..") for piece in pieces):
         return None
     return Base(scheme, host, port or _PORTS[scheme], parts.path.rstrip("/"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cds_service.chart.resource import Resource
 from cds_service.facts.dosage import Amounts, dosage_of
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
@@ -17,8 +18,12 @@ def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections)
 
     def find(reading: Reading, known: Facts) -> Fact:
         chart = reading.chart
-        matched = chart.matching((dose.requests,), matcher)
-        orders = [r for r in matched if r.ref not in reading.draft_refs and reading.is_(dose.ordered, r)]
+
+        def others(query: str, status: str) -> list[Resource]:
+            matched = chart.matching((query,), matcher)
+            return [r for r in matched if reading.is_(status, r) and not reading.of_draft(r)]
+
+        orders = others(dose.requests, dose.ordered)
         if gaps := chart.gaps(queries):
             return unknown(name, "; ".join(gaps))
         amounts = Amounts(reading.units[dose.analyte])
@@ -27,9 +32,11 @@ def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections)
         for order, said in zip(orders, ordered, strict=True):
             if said.daily_mg is None:
                 return unknown(name, f"{order.ref}: {said.why}", sources=refs(orders))
-        stated = [r for r in chart.matching((dose.statements,), matcher) if reading.is_(dose.stated, r)]
-        doses = [r for r in chart.matching((dose.administrations,), matcher) if reading.is_(dose.given, r)]
-        given = [*stated, *(r for r in doses if r.when is None or reading.within(r, hours))]
+        doses = others(dose.administrations, dose.given)
+        given = [
+            *others(dose.statements, dose.stated),
+            *(r for r in doses if r.when is None or reading.within(r, hours)),
+        ]
         if given and not orders:
             return unknown(name, "given or stated, and no active order says the dose", sources=refs(given))
         return Fact(name, sum(d.daily_mg or 0.0 for d in ordered), unit, sources=refs(orders))

@@ -131,6 +131,11 @@ class Reading(Struct, frozen=True, eq=False):
         """The references of all drafts in hand."""
         return self.once("draft refs", lambda: frozenset(d.resource.ref for d in self.order.drafts))
 
+    def of_draft(self, resource: Resource) -> bool:
+        """Whether it is one of the drafts in hand, as the chart has it, or carries one out: an order that runs already
+        is signed again under its own id."""
+        return resource.ref in self.draft_refs or not self.draft_refs.isdisjoint(resource.ordered_by)
+
     def is_(self, status: str, resource: Resource) -> bool:
         """Whether a resource is in a named status of the catalogue now."""
         return self.select.statuses[status](resource, self.now)

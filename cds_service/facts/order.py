@@ -47,6 +47,10 @@ class OrderInHand:
         """The drafts whose drug is not understood: they may be of any kind."""
         return tuple(d.resource.ref for d in self.drafts if d.kind == UNRESOLVED)
 
+    def named(self, kind: str) -> tuple[str, ...]:
+        """The references of the selected drafts of a kind; of one that was sent without an id there is none."""
+        return tuple(d.resource.ref for d in self.drafts if d.kind == kind and d.selected and d.resource.id)
+
     def of_kind(self, kind: str) -> tuple[Draft, ...]:
         """All drafts of a kind, the selected ones first."""
         return tuple(sorted((d for d in self.drafts if d.kind == kind), key=lambda d: not d.selected))

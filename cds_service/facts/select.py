@@ -204,7 +204,8 @@ class Selections:
             meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
             yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
         if selection.drafts:
-            yield lambda r, reading, known: r.ref not in reading.draft_refs
+            of_drafts = selection.drafts == "only"
+            yield lambda r, reading, known: reading.of_draft(r) is of_drafts
 
     def _status_tests(self, selection: Selection) -> Iterator[Test]:
         fits = tuple(self.statuses[name] for name in selection.status or ())

@@ -38,7 +38,9 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store. Raises StoreError."""
-        with self._set_up(), self._engine.connect() as connection, connection.begin():
+        # SQLite reads so anyhow.
+        level: Any = {} if self.place.sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._set_up(), self._engine.connect().execution_options(**level) as connection, connection.begin():
             yield connection
 
     @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,20 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer, `at` when it was given."""
+    """One answer, `at` when it was given.
 
+    `names` are what must not be kept as it is (the patient, the user, the encounter), by kind. `found` is what the
+    answer rests on and says; of each of its `orders` the member `facts` may be kept as a digest only.
+    """
+
+    id: str
     at: datetime
     service: str
     caller: Caller
     cards: tuple[ShownCard, ...]
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    found: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    digest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

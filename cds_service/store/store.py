@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from cds_service.store.entry import Entry, Feedback
+from cds_service.store.keys import Keys, load
 from cds_service.store.place import Place
 from cds_service.store.writer import Writer
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
 
+log = logging.getLogger(__name__)
 _WAITING: Final = 2000
 """Answers of one process that may wait to be written; some kilobytes each."""
 
@@ -21,8 +24,11 @@ _WAITING: Final = 2000
 class Store:
     """One process's store; connects when first used. Safe to use from several threads."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, place: Place, secret: str = "") -> None:
+        """`secret`: the key of its records; empty: that of the folder."""
+        self._place, self._secret = place, secret
+        self._keys: Keys | None = None
+        self._told_lost = 0
         self._database: Database | None = None
         self._lock = Lock()
         self._writer = Writer(self._keep, _WAITING)
@@ -57,6 +63,13 @@ class Store:
             feedback.keep(connection, service, items, now)
             return feedback.unknown(connection, items)
 
+    def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
+        """Whether a token is used for the first time, on disk when this returns. Raises StoreError."""
+        from cds_service.store import tokens
+
+        with self._connected().writing() as connection:
+            return tokens.take(connection, iss, jti, until, now)
+
     def close(self) -> None:
         """Write what is waiting, and let go."""
         self._writer.close()
@@ -64,10 +77,18 @@ class Store:
             self._database.close()
 
     def _keep(self, entries: Sequence[Entry]) -> None:
-        from cds_service.store import answers
+        from cds_service.store import answers, chain
 
+        keys, lost = self._keys or load(self._place, self._secret), self._writer.lost
+        self._keys = keys
         with self._connected().writing() as connection:
-            answers.keep(connection, entries)
+            end = answers.keep(connection, keys, entries, lost - self._told_lost, datetime.now(UTC))
+        self._told_lost = lost
+        if entries:
+            try:
+                chain.note(self._place.folder, end)
+            except OSError as error:  # the records are kept all the same
+                log.error("store: the end of the audit chain could not be noted: %s", type(error).__name__)
 
     def _connected(self) -> Database:
         with self._lock:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration: what this version of the service needs."""
 
 metadata: Final = MetaData()
+
+# Tokens of CDS clients that were used, as hashes; each is of no more use once it has ended.
+token: Final = Table(
+    "token",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("until", Text, nullable=False),
+    Index("token_until", "until"),
+)
 
 card: Final = Table(
     "card",
@@ -52,4 +61,25 @@ accepted: Final = Table(
     metadata,
     Column("feedback", Integer, ForeignKey("feedback.id", ondelete="CASCADE"), primary_key=True),
     Column("suggestion", Text, primary_key=True),
+)
+
+# One chain of all processes: `hash` seals a record together with the hash before it and its place (`chain.py`).
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# One row: the end of the chain, and which key seals it. Whoever appends holds it meanwhile.
+head: Final = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("key", Text, nullable=False),
 )

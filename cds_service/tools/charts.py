@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from cds_service.assess import Question
+from cds_service.assess import Question, question_without_order
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.read import ReadCache
+from cds_service.contract import ASKS
 from cds_service.facts.order import order_in_hand
 from cds_service.program import Program
 from cds_service.tools.replay import bundles
@@ -24,7 +25,10 @@ def chart_of(program: Program, patient: bundles.Chart, now: datetime) -> Chart:
 
 
 def question_of(program: Program, patient: bundles.Chart, hook: str = "order-select") -> Question:
-    """The question of whoever orders the chart's own drafts now, all of them; without any, anakinra."""
+    """The question of whoever orders the chart's own drafts now, all of them; without any, anakinra. At a hook without
+    orders, of whoever opens the chart."""
+    if hook in ASKS:
+        return question_without_order(program, hook, encounter_of(patient) or None)
     drafts = drafts_of(patient) or (anakinra_draft(patient.patient_id, hook=hook),)
     orders, chart = program.knowledge.orders, signed(patient)
     drugs = {f"Medication/{r['id']}": r for r in chart if r["resourceType"] == "Medication" and "id" in r}

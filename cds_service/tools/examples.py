@@ -43,10 +43,13 @@ def find_examples() -> Path | None:
 
 
 def answered(service: Service, folder: Path) -> Iterator[Example]:
-    """Every example patient as the service answers, in the order of the lists. Raises CdsError."""
+    """Every example patient as the service answers, in the order of the lists: first as its list asks, then as when the
+    chart is opened. Raises CdsError."""
     for name, asked in _SETS:
         for patient_id, wanted in load_expected(folder / asked).items():
-            yield _answered(service, _chart(folder / name / f"{patient_id}.json"), wanted)
+            chart = _chart(folder / name / f"{patient_id}.json")
+            yield _answered(service, chart, wanted, wanted.hook or "order-select")
+            yield _answered(service, chart, wanted, "patient-view")
 
 
 def _chart(path: Path) -> Chart:
@@ -56,8 +59,7 @@ def _chart(path: Path) -> Chart:
     return found[0]
 
 
-def _answered(service: Service, chart: Chart, wanted: Expectation) -> Example:
-    hook = wanted.hook or "order-select"
+def _answered(service: Service, chart: Chart, wanted: Expectation, hook: str) -> Example:
     request = build_call(chart, hook=hook, templates=service.program.templates, at=wanted.at, withhold=wanted.withhold)
     call = read_call(_SERVICE_OF[hook], hook, json.dumps(request).encode(), allow_evaluation_time=True)
     assert call.evaluation_time is not None  # each example says as of when

@@ -12,7 +12,8 @@ import click
 
 from cds_service import settings
 from cds_service.store.database import Database
-from cds_service.store.place import place
+from cds_service.store.keys import Keys, load
+from cds_service.store.place import Place, place
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FORMS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
@@ -27,6 +28,11 @@ def opened() -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def keys_of(where: Place) -> Keys:
+    """The key of the store's records. Raises StoreError."""
+    return load(where, settings.from_environ(os.environ).audit_key)
 
 
 def between_options(command: _Command) -> _Command:

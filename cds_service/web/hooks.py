@@ -112,7 +112,8 @@ class HookPages:
         if store.down and cards:
             cards = unrecorded(cards)
         try:
-            store.record(entry(call, assessment, cards, datetime.now(UTC)))
+            digest_only = self._service.knowledge.site.audit_facts == "digest"
+            store.record(entry(call, assessment, cards, datetime.now(UTC), digest_only=digest_only))
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
             log_failure(error)

@@ -57,6 +57,8 @@ def _refused(error: CallError) -> Response:
     response = refusal(error.status, error.code, error.diagnostics)
     if error.status == 503:
         response.headers["Retry-After"] = RETRY_SECONDS
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

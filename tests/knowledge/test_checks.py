@@ -206,7 +206,7 @@ def test_a_number_needs_bounds(root: Path, problems: Problems, key: str) -> None
 def test_a_window_is_a_time(root: Path, problems: Problems) -> None:
     replace(root, POLICIES, "unit: h", "unit: kg")
     told = "expected a policy in min, h or d (laboratory-max-age is in kg)"
-    refused(problems(), FACTS, 25, "facts.neutrophil-count.from.newest.within", told)
+    refused(problems(), FACTS, 26, "facts.neutrophil-count.from.newest.within", told)
 
 
 def test_a_plausible_range_that_excludes_a_threshold(root: Path, problems: Problems) -> None:

@@ -53,7 +53,7 @@ def test_too_many_keys(root: Path, problems: Problems, monkeypatch: pytest.Monke
 def test_keys_that_durable_cannot_tell_apart(root: Path, problems: Problems, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "fnv", lambda key: key.removeprefix("known_"))
     found = problems()
-    assert found[0].startswith("rules/facts.yaml:21: facts.neutrophil-count: durable cannot tell ")
+    assert found[0].startswith("rules/facts.yaml:22: facts.neutrophil-count: durable cannot tell ")
     assert found[-1].startswith(f"{RULE}:1: id: durable cannot tell 'known_finding_toy_neutropenia' from 'finding_toy_")
 
 

@@ -164,7 +164,7 @@ def test_a_rule_switched_off_is_named_by_check(tmp_path: Path) -> None:
         ),
         (
             {"site": SITE + 'issuers: [{iss: a, jwks: "https://a.example/", algorithms: [HS256]}]\n'},
-            "ward/site.yaml:3: issuers[0].algorithms[0]: expected 'RS256', ",
+            "ward/site.yaml:3: issuers[0].algorithms[0]: expected 'ES384', ",
         ),
         # cards/
         (

@@ -14,6 +14,7 @@ import pytest
 from cds_service.store import answers, feedback
 from cds_service.store.database import Database
 from cds_service.store.entry import Caller, Entry, Feedback, ShownCard
+from cds_service.store.keys import Keys
 from cds_service.store.place import Place
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -37,7 +38,8 @@ def shown(uuid: str = CARD, rule: str = "crs-adult-grade-2", version: str = "1.0
 
 def answered(opened: Database, *cards: ShownCard, at: datetime = NOON) -> None:
     with opened.writing() as connection:
-        answers.keep(connection, [Entry(at, SELECT, Caller(role="Practitioner"), cards)])
+        answer = Entry(str(uuid4()), at, SELECT, Caller(role="Practitioner"), cards)
+        answers.keep(connection, Keys("k" * 32), [answer], 0, NOON)
 
 
 def told(opened: Database, *items: Feedback) -> set[str]:

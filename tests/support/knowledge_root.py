@@ -26,6 +26,7 @@ scales:
     grades: [{grade: 1, in: infection}]
     ungraded: infection
     disproven: ended
+    unconfirmed: ended
     ended: ended
     active: active
 computed:

@@ -28,7 +28,9 @@ class StubService:
     """Answers with `response`, or raises it; remembers the calls, and the addresses that cards would link to."""
 
     def __init__(self, response: Any = None) -> None:
-        self.knowledge: Any = SimpleNamespace(digest="0123456789ab", site=SimpleNamespace(id="us", cors_origins=()))
+        self.knowledge: Any = SimpleNamespace(
+            digest="0123456789ab", site=SimpleNamespace(id="us", cors_origins=(), audit_facts="values")
+        )
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []

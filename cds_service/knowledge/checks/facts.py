@@ -32,7 +32,7 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "severe": ("AllergyIntolerance",),
     "notes_under": ("AllergyIntolerance",),
     "reason": ("MedicationRequest", "MedicationAdministration", "MedicationStatement"),
-    "drafts": ("MedicationRequest",),
+    "drafts": ("MedicationAdministration", "MedicationRequest", "MedicationStatement"),
     "specimen": _RESULTS,
     "growth": _RESULTS,
     "standing": _RESULTS,

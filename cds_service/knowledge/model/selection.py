@@ -190,7 +190,7 @@ class Selection(Model):
     undated: Literal["counts", "unknown"] | None = None
     puzzled: Puzzled | None = None
     unsure: StatusId | None = None
-    drafts: Literal["left-out"] | None = None
+    drafts: Literal["left-out", "only"] | None = None
     severe: ValueSetId | None = None
     reactions: OnlyReactions | None = None
     told_before: FactId | None = None

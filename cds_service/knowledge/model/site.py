@@ -15,8 +15,9 @@ from cds_service.knowledge.model.terms import Exclusion
 Script = Literal[
     "Latin", "Greek", "Cyrillic", "Hebrew", "Arabic", "Thai", "Devanagari", "Hangul", "CJK", "Hiragana", "Katakana"
 ]  # fmt: skip
-# JSON Web Algorithms that need a public key only (RFC 7518, RFC 8037): whoever can check a token cannot make one.
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+# CDS Hooks recommends ES384 and RS384; the two shorter ones are for clients that have no other. All need a public key
+# only: whoever can check a token cannot make one.
+Algorithm = Literal["ES384", "RS384", "ES256", "RS256"]
 
 _STAND_IN = re.compile(
     r"\b(todo|tbd|tba|fixme|changeme|placeholder|replace[ -]?me|your[ -]code)\b|<[^>]*>|\?\?|\.\.\.|^(x{3,}|n/a|-+)$",
@@ -95,13 +96,14 @@ class SiteTerms(Model):
 class Issuer(Model):
     """A CDS client that this site trusts: its `iss` and where its public keys are, a file or a URL.
 
-    `algorithms` narrows those that its tokens may be signed with; `max_life` is the longest life of a token in seconds.
+    `algorithms` are those that its tokens may be signed with (else ES384 and RS384); `max_life` is the longest life of
+    a token in seconds (else 300).
     """
 
     iss: Given
     jwks: Given
     algorithms: tuple[Algorithm, ...] = ()
-    max_life: Annotated[int, Field(ge=1)] | None = None
+    max_life: Annotated[int, Field(ge=1, le=900)] | None = None
 
 
 class Site(Model):
@@ -112,7 +114,8 @@ class Site(Model):
     reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
     those that the site's charts are written in: words in another one are not understood. Times on cards are those of
-    `timezone` ("" is UTC). Checked, shown, and not looked at by a call yet: `language`, `issuers`, `silent_rules`.
+    `timezone` ("" is UTC). `audit_facts: digest` keeps of the facts behind an answer only what proves them. Checked,
+    shown, and not looked at by a call yet: `language`, `silent_rules`.
     """
 
     id: Id
@@ -131,6 +134,7 @@ class Site(Model):
     fhir_servers: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    audit_facts: Literal["values", "digest"] = "values"
     policies: dict[str, float | int | bool] = Field(default_factory=dict)
 
 

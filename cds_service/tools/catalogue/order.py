@@ -11,7 +11,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 
 # (decision that stands for its rank, title, what it means for the others)
-_RANKS: Final = (
+RANKS: Final = (
     ("block", "Blocks", "A contraindication. Nothing is suggested beside it, whatever else is known or missing."),
     ("order-exceeds-max", "More than the daily maximum", "The order is stopped; a lower dose may be offered."),
     ("duplicate", "Already active or ordered", "The combined dose is stated; no second order is offered."),
@@ -22,10 +22,11 @@ _RANKS: Final = (
     ("order-ok", "The order fits", "A complete draft that is a permitted regimen of the pathway."),
     ("caution", "Cautions", "They stand beside the answer and do not change it."),
     ("monitoring", "Monitoring", "Orders that go with the answer, each its own choice."),
+    ("status", "Where the patient stands", "Without an order: the one card when a chart is opened. It orders nothing."),
 )
 _FINDINGS: Final = "Findings that other rules build on"
 PARTS: Final = "Words that stand on other cards"
-CARD_GROUPS: Final = (*(title for _, title, _ in _RANKS), PARTS)
+CARD_GROUPS: Final = (*(title for _, title, _ in RANKS), PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Step:
 
 def steps(knowledge: Knowledge) -> Iterator[Step]:
     """Every rule, once, by the rank of its decision; those without one last."""
-    for decision, title, meaning in _RANKS:
+    for decision, title, meaning in RANKS:
         of_rank = [r for r in knowledge.rules if r.finding.decision and RANK[r.finding.decision] == RANK[decision]]
         if decision in PATHWAY:
             by_pathway = ((name, [r for r in of_rank if r.pathway == name]) for name in knowledge.orders.pathways)
@@ -80,4 +81,4 @@ def card_group(knowledge: Knowledge, name: str) -> str:
     if not decisions:
         return PARTS
     rank = min(RANK[decision] for decision in decisions)
-    return next(title for decision, title, _ in _RANKS if RANK[decision] == rank)
+    return next(title for decision, title, _ in RANKS if RANK[decision] == rank)

@@ -87,6 +87,7 @@ def _index(knowledge: Knowledge) -> dict[str, Any]:
     return {
         "steps": tuple(order.steps(knowledge)),
         "rules": knowledge.rules,
+        "drawn": [(f"pathways/{name}", name) for name in order.drawn(knowledge)],
         "value_sets": sorted(knowledge.value_sets.values(), key=lambda v: v.title.lower()),
         "case_count": sum(len(group) for group in knowledge.cases.values()),
         "unreviewed": trace.unreviewed(knowledge),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from textwrap import wrap
 from typing import Any, Final
 
@@ -15,12 +16,12 @@ from cds_service.contract import RANK
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.tools.catalogue import sentences
-from cds_service.tools.catalogue.order import severity
+from cds_service.tools.catalogue.order import drawn, severity
 
 WIDE, NARROW = 1180, 356  # units of a drawing, which are pixels where there is room
 _LINE, _PAD, _GAP, _INDENT = 19, 9, 14, 22
 _CHARACTER: Final = 7.3  # the mean width of one, rather too wide than too narrow: nothing may run out of its box
-_DASH, _HANGING = "– ", "   "
+DASH, _HANGING = "– ", "   "
 _HEAD: Final = "m-7 -4 l7 4 l-7 4"
 _ANSWER: Final = 380  # width of an answer beside its criteria
 
@@ -78,10 +79,9 @@ def pathway(knowledge: Knowledge, name: str) -> dict[str, Any]:
     """What the page of a pathway shows."""
     rules = [rule for rule in knowledge.rules if rule.pathway == name and rule.finding.decision]
     root, widths = tree(knowledge, rules), {"at-width": WIDE, "at-hand": NARROW}
-    before = knowledge.orders.pathways[: knowledge.orders.pathways.index(name)]
     return {
         "name": name,
-        "before": [each for each in before if any(r.pathway == each and r.finding.decision for r in knowledge.rules)],
+        "before": [(f"pathways/{each}", each) for each in takewhile(lambda each: each != name, drawn(knowledge))],
         "drawings": [(kind, drawing(knowledge, root, width)) for kind, width in widths.items()],
         "rules": sorted(rules, key=_rank),
     }
@@ -127,15 +127,15 @@ def _rank(rule: RuleDefinition) -> tuple[int, int]:
     return RANK[rule.finding.decision or "monitoring"], severity(rule)
 
 
-def criteria(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Criterion]:
-    """What a rule asks for, in the order written."""
+def criteria(knowledge: Knowledge, rule: RuleDefinition, whole: bool = True) -> Iterator[Criterion]:
+    """What a rule asks for, in the order written; `whole`: findings that only prepare it with their own criteria."""
     for condition in rule.when:
-        yield _one(knowledge, condition)
+        yield _one(knowledge, condition, whole)
     if rule.any:
         texts = tuple(_choice(knowledge, rule.any))
         yield Criterion(" or ".join(text.words for text in texts), (Text("One of these:"), *texts))
     for condition in rule.unless:
-        yield _one(knowledge, _opposite(condition))
+        yield _one(knowledge, _opposite(condition), whole)
 
 
 # What must not hold, said as what must: both are unknown where the fact is.
@@ -155,14 +155,13 @@ def _opposite(of: Condition) -> Condition:
 def _choice(knowledge: Knowledge, options: Iterable[Sequence[Condition]]) -> Iterator[Text]:
     for option in options:
         said = [sentences.sentence(knowledge, condition) for condition in option]
-        yield Text(_DASH + ", and ".join(of.plain for of in said), said[0].target)
+        yield Text(DASH + ", and ".join(of.plain for of in said), said[0].target)
 
 
-def _one(knowledge: Knowledge, condition: Condition) -> Criterion:
-    """A comparison; a finding that only prepares decisions is told with its own criteria."""
+def _one(knowledge: Knowledge, condition: Condition, whole: bool) -> Criterion:
     of = sentences.sentence(knowledge, condition)
     texts: tuple[Text, ...] = (Text(of.plain, of.target),)
-    if condition.finding and condition.operand is True and condition.operator == "is_":
+    if whole and condition.finding and condition.operand is True and condition.operator == "is_":
         rule = next(rule for rule in knowledge.rules if rule.id == condition.finding)
         inner = (text for criterion in criteria(knowledge, rule) for text in criterion.texts)
         texts = (Text(f"{rule.title}:", of.target, strong=True), *inner)
@@ -232,7 +231,7 @@ class _Pen:
         lines = tuple(
             Text(part, text.target, text.strong)
             for text in texts
-            for part in wrap(text.words, room, subsequent_indent=_HANGING if text.words.startswith(_DASH) else "")
+            for part in wrap(text.words, room, subsequent_indent=_HANGING if text.words.startswith(DASH) else "")
         )
         box = Box(x, y, width, len(lines) * _LINE + 2 * _PAD, lines, (answer.finding.indicator or "") if answer else "")
         self.boxes.append(box)

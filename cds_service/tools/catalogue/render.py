@@ -6,8 +6,9 @@ import base64
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -69,6 +70,12 @@ def data(knowledge: Knowledge) -> dict[str, str]:
 def not_found(knowledge: Knowledge, places: Places, name: str) -> str:
     """The page that stands in for one that is not there. `name` only says how deep it stands and is not shown."""
     return _html(knowledge, Page(name, "not_found", "No such page", {}), places)
+
+
+def alone(template: str, title: str, told: Mapping[str, Any]) -> str:
+    """A page in the same style that links to no other."""
+    whole = {**told, "page": INDEX, "index": INDEX, "title": title, "is_broad": False}
+    return _environment().get_template(f"{template}.html.j2").render(whole)
 
 
 def _html(knowledge: Knowledge, page: Page, places: Places) -> str:

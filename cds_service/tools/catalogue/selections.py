@@ -65,10 +65,14 @@ _MODELS: Final[Mapping[str, str]] = {
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",
     "not_understood": "that nobody understood",
-    "drafts": "without the unsigned orders of this session",
     "past": "also where its words say that it is past",
     "dated": "with a time that has passed",
     "tell": "said with its result and time",
+}
+
+_DRAFTS: Final[Mapping[str, str]] = {
+    "left-out": "without the orders of this session and what carries them out",
+    "only": "only of what carries out the orders of this session",
 }
 
 
@@ -116,6 +120,7 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     if selection.set_aside:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
+    parts += [_DRAFTS[selection.drafts]] if selection.drafts else []
     return "; ".join(parts)
 
 

@@ -26,7 +26,8 @@ Json = Mapping[str, Any]
 class ShownCard:
     """A card on an example patient, the `place`-th of `of`. `note` says what was done to show it, where something was.
 
-    `part` marks words that stand on other cards: they have a detail only.
+    `part` marks words that stand on other cards: they have a detail only. A `crowded` card names others for which there
+    was no room.
     """
 
     card: Json
@@ -40,6 +41,7 @@ class ShownCard:
     of: int
     note: str = ""
     part: bool = False
+    crowded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +64,33 @@ def shown(knowledge: Knowledge, examples: Path | None) -> Shown:
         return NOTHING
     service = Service(compile_program(knowledge))
     service.warm()
+    return shown_by(service, answered(service, examples))
+
+
+def shown_by(service: Service, examples: Iterable[Example]) -> Shown:
+    """What some examples show, as this service answered them."""
     cards: dict[str, ShownCard] = {}
     rules: dict[str, ShownCard] = {}
-    for example in answered(service, examples):
-        if example.assessment is not None and example.assessment.answers:
-            for name, each in _of(service, example, example.assessment):
-                # An example whose first card it is shows it best.
-                if name not in cards or (cards[name].place > 1 and each.place == 1):
-                    cards[name] = each
-                if not each.part and (each.rule not in rules or (rules[each.rule].place > 1 and each.place == 1)):
-                    rules[each.rule] = each
+    for example in examples:
+        if example.assessment is None or not example.assessment.answers:
+            continue
+        for name, each in _of(service, example, example.assessment):
+            _keep(cards, name, each)
+            if not each.part:
+                _keep(rules, each.rule, each)
+        if UNEVALUATED not in cards:
+            cards |= _of_the_service(service, example, example.assessment)
     return Shown(cards, rules)
 
 
+def _keep(found: dict[str, ShownCard], name: str, each: ShownCard) -> None:
+    """The best one: with room for its own words, as a first card; of several the first."""
+    if name not in found or (each.crowded, each.place > 1) < (found[name].crowded, found[name].place > 1):
+        found[name] = each
+
+
 def _of(service: Service, example: Example, assessment: Assessment) -> Iterator[tuple[str, ShownCard]]:
-    """(card id, how it is shown) of everything that one example shows."""
+    """(card id, how it is shown) of everything that one example is answered."""
     made = service.cards(assessment)
     for place, (answer, card) in enumerate(zip(assessment.answers, made, strict=True), 1):
         whole = _shown(example, answer, card, place, len(made))
@@ -86,10 +100,16 @@ def _of(service: Service, example: Example, assessment: Assessment) -> Iterator[
         for part in _parts(service.knowledge, assessment, answer):
             if said := service.program.wording.part(part, answer, assessment):
                 yield part, replace(whole, card={"detail": said}, part=True)
-    lead = assessment.answers[0]
-    (again, *_) = service.cards(assessment, since=assessment.now)
-    yield REPEATED, replace(_shown(example, lead, again, 1, len(made)), note="The same call once more, unchanged")
-    yield UNEVALUATED, _failed(service, example, assessment)
+
+
+def _of_the_service(service: Service, example: Example, assessment: Assessment) -> dict[str, ShownCard]:
+    """The cards that no rule asks for: an answer given again, and one that could not be given."""
+    (again, *others) = service.cards(assessment, since=assessment.now)
+    told = _shown(example, assessment.answers[0], again, 1, 1 + len(others))
+    return {
+        REPEATED: replace(told, note="The same call once more, unchanged"),
+        UNEVALUATED: _failed(service, example, assessment),
+    }
 
 
 def _parts(knowledge: Knowledge, assessment: Assessment, answer: Answer) -> Iterable[str]:
@@ -119,4 +139,5 @@ def _shown(example: Example, answer: Answer, card: Json, place: int, of: int) ->
         at=example.at,
         place=place,
         of=of,
+        crowded=bool(answer.also),
     )

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 SHORT: Final[Mapping[str, str]] = {
+    "audit": "Look at the records of every answer.",
     "build": "Write the pages and FHIR resources that the service serves.",
     "check": "Check rules and cards: every file, every reference, every case.",
     "db": "Bring the tables of the store to what this version needs.",
     "demo": "Ask the real service about the example patients, and show its cards.",
+    "diff": "Write a page on what changed between two versions of the knowledge, and whose answer changes.",
     "docs": "Write the knowledge as pages for reviewers, and the page of the repository.",
     "explain": "Say why each rule fired, stayed silent or is unknown for a request.",
     "export": "Write the knowledge as FHIR R4 resources.",

@@ -27,6 +27,7 @@ from cds_service import knowledge
 from cds_service import settings as settings_module
 from cds_service.app import compiled, create_app, prepare, start_service
 from cds_service.errors import CdsError
+from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
@@ -157,6 +158,21 @@ def building(settings: Settings) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _trust(settings: Settings, host: str) -> str:
+    """Whether callers are asked for tokens: `off` or `required`. Raises ClickException."""
+    beyond = not is_loopback(host)
+    chosen = settings.jwt if settings.jwt != "auto" else "required" if beyond else "off"
+    if chosen == "required" and beyond and not settings.public_url:
+        raise click.ClickException(
+            "CDS_PUBLIC_URL: expected the address at which EHRs reach this service: their tokens are made for it, and "
+            "the Host header of a call proves nothing. CDS_JWT=off is for a service behind something that checks "
+            "callers"
+        )
+    if chosen == "off" and beyond:
+        log.warning("CDS_JWT=off, and %s can be reached from elsewhere: whoever reaches it may call", host)
+    return chosen
+
+
 def _require_port(host: str, port: int) -> None:
     """Raises ClickException where nobody can listen there: gunicorn would say so many times, and wait."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -195,6 +211,7 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
         threads=threads or settings.threads,
     )
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    settings = dataclasses.replace(settings, jwt=_trust(settings, host))
     _require_port(host, port)
     # Before the fork, once for all workers, and so that what is wrong with it is said once.
     with lasting():

@@ -1,4 +1,4 @@
-"""Cards that were shown, and the feedback to them."""
+"""Cards that were shown, the feedback to them, and the tokens of CDS clients that were used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ down_revision = None
 
 def upgrade() -> None:
     """From an empty database."""
+    op.create_table(
+        "token",
+        sa.Column("hash", sa.Text, primary_key=True),
+        sa.Column("until", sa.Text, nullable=False),
+    )
+    op.create_index("token_until", "token", ["until"])
     op.create_table(
         "card",
         sa.Column("uuid", sa.Text, primary_key=True),
