@@ -16,6 +16,7 @@ from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
 from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
+from cds_service.facts.gather import with_needs
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.knowledge import Knowledge
@@ -104,10 +105,21 @@ def _status(
     seen = status.Seen(
         pathway=pathway,
         beside=(*hard, *screens),
-        unread=any(case.reading.chart.gaps((query,)) for query in _not_read(case)),
+        unread=_hidden(case),
         without_toxicity=case.knowledge.orders.without_toxicity,
     )
     return [status.told(rule, case.occasion, seen, case.findings, case.facts)]
+
+
+def _hidden(case: _Case) -> bool:
+    """Whether a stop, a review or a screen stays open because a query was not read."""
+    catalogue = case.knowledge.catalogue
+    lost = {query for query in _not_read(case) if case.reading.chart.gaps((query,))}
+    if not lost:
+        return False
+    told = [r for r in case.rules if r.finding.decision in ("block", "review") or r.finding.screens]
+    open_ = [name for r in told for name in _fact_names(case, case.findings.outcomes[r.id].missing)]
+    return not lost.isdisjoint(query for name in with_needs(catalogue, open_) for query in catalogue.reads(name))
 
 
 def _stands_beside(answer: Answer, first: Answer) -> bool:
