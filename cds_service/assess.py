@@ -24,6 +24,7 @@ from cds_service.chart.read import Medications
 from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.engine.values import least_key, most_key
+from cds_service.facts.draft_read import read_drafts
 from cds_service.facts.model import Fact, Facts
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
@@ -125,14 +126,16 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         if not occasion.kind:
             return OrderAssessment(occasion, (), facts, findings)
         failing = "the rules engine failed"
-        findings = program.engine.run(question.hook, occasion.key, _values(facts))
+        findings = program.engine.run(question.hook, occasion.key, values_of(facts))
         failing = "no decision could be made"
-        return decide(program.knowledge, occasion, plan.rules, findings, reading, facts)
+        drafts = read_drafts(reading, facts)
+        return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
     except Exception as error:
         return _failed(occasion, plan.rules, facts, findings, failing, error)
 
 
-def _values(facts: Facts) -> dict[str, bool | int | float | str]:
+def values_of(facts: Facts) -> dict[str, bool | int | float | str]:
+    """What the rules are evaluated on: known values, and the bounds of numbers that are not known themselves."""
     values = {name: fact.value for name, fact in facts.items() if fact.value is not None}
     for name, fact in facts.items():
         if fact.value is None and fact.least is not None:

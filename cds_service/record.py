@@ -7,6 +7,7 @@ resources are not. Whatever a record holds comes from the Assessment and the car
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -19,13 +20,21 @@ from cds_service.hook_call import HookCall
 from cds_service.store.entry import Caller, Entry, ShownCard
 
 NOT_RECORDED: Final = "This answer was not recorded."
+_LONGEST: Final = 200
 Json = dict[str, Any]
 
 
 def entry(
-    call: HookCall, assessment: Assessment | None, cards: Sequence[Json], at: datetime, *, digest_only: bool = False
+    call: HookCall,
+    assessment: Assessment | None,
+    cards: Sequence[Json],
+    at: datetime,
+    *,
+    tenant: str = "",
+    digest_only: bool = False,
 ) -> Entry:
-    """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for."""
+    """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for;
+    `tenant` is what the token of the call says."""
     kinds = _kinds(assessment)
     shown = tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
     names = {"patient": call.patient_id, "user": call.user_id, "encounter": call.encounter_id or ""}
@@ -34,7 +43,7 @@ def entry(
         id=str(uuid4()),
         at=at,
         service=call.service_id,
-        caller=Caller(role=call.user_id.partition("/")[0]),
+        caller=Caller(tenant=tenant[:_LONGEST], role=call.user_id.partition("/")[0]),
         cards=shown,
         names={name: text for name, text in names.items() if text},
         found=found | (_found(assessment) if assessment else {}),
@@ -69,15 +78,21 @@ def _order(order: OrderAssessment, now: datetime) -> Json:
         "missing": [missing.rule.id for missing in order.missing],
         "trouble": order.trouble,
         "notRead": list(order.not_read),
+        "forgone": list(order.forgone),
     }
     return {name: value for name, value in body.items() if value} | {
-        "facts": {fact.name: _fact(fact, now) for fact in order.facts.values()}
+        "facts": {name: _fact(fact, now) for name, fact in order.facts.items()},
+        "drafts": [asdict(draft) for draft in order.drafts_read],
     }
 
 
 def _fact(fact: Fact, now: datetime) -> Json:
-    """Its value (null: unknown), unit and age in hours."""
+    """Its value (null: unknown, maybe between bounds), unit and age in hours."""
     told: Json = {"value": fact.value}
+    if fact.least is not None:
+        told["least"] = fact.least
+    if fact.most is not None:
+        told["most"] = fact.most
     if fact.unit:
         told["unit"] = fact.unit
     if fact.as_of is not None:

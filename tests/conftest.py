@@ -23,6 +23,27 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
 
 pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
 
+# What runs the same lines thousands of times: tracing them again would make them twice as slow, and shows nothing new.
+UNTRACED = (
+    "tests/mutants/",
+    "tests/facts/test_facts_metamorphic.py",
+    "tests/facts/test_facts_relations.py",
+    "tests/knowledge/test_random_edits.py",
+    "tests/test_hostile_charts.py",
+    "tests/test_hours.py",
+    "tests/test_incomplete_reads.py",
+    "tests/test_relations.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Such tests are run without measuring what they cover."""
+    if config.getoption("no_cov"):
+        return
+    for item in items:
+        if item.nodeid.startswith(UNTRACED):
+            item.add_marker(pytest.mark.no_cover)
+
 
 @pytest.fixture(scope="session")
 def ours() -> Knowledge:

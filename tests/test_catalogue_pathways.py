@@ -15,7 +15,8 @@ from cds_service.tools.catalogue.pathways import NARROW, WIDE, Box, Branch, crit
 from cds_service.tools.catalogue.sentences import sentence
 from tests.support.outline import words
 
-CHARACTER = 7.3  # a line's mean width per character, of the widest common face at the size of a drawing
+# A line's mean width per character, of the widest common face at the size of a drawing: DejaVu Sans, plain and bold.
+CHARACTER, BOLD = 7.4, 8.4
 
 
 def deciding(knowledge: Knowledge, pathway: str) -> list[RuleDefinition]:
@@ -62,7 +63,7 @@ def test_boxes_lie_apart_inside_the_drawing_and_hold_their_words(ours: Knowledge
         for box in made.boxes:
             assert 0 <= box.x <= box.x + box.width <= made.width == width
             assert 0 <= box.y <= box.y + box.height <= made.height
-            assert all(len(line.words) * CHARACTER <= box.width for line in box.lines)
+            assert all(len(line.words) * (BOLD if line.strong else CHARACTER) <= box.width for line in box.lines)
         assert not [pair for pair in combinations(made.boxes, 2) if overlap(*pair)], pathway
         assert all(a.y <= b.y for a, b in pairwise(made.boxes)), "told from top to bottom"
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from cds_service.chart.prefetch import templates
 from cds_service.cli import main
-from cds_service.contract import SERVICES
+from cds_service.contract import ASKS, SERVICES
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.checks.comparisons import ORDERINGS
 from cds_service.knowledge.model import RuleDefinition, conditions
@@ -33,7 +33,8 @@ from tests.support.vignettes import AT
 FILES = [pytest.param(path, id=path.stem) for path in rule_files()]
 RULES = [pytest.param(path, id=path.stem) for path in rules()]
 REVIEWED_WITHIN = timedelta(days=730)
-ORDER_SERVICES = [name for name, hook in SERVICES.items() if hook in HOOKS]
+ORDER_SERVICES = [name for name, hook in SERVICES.items() if hook in HOOKS and hook not in ASKS]
+STATUS_SERVICE = next(name for name, hook in SERVICES.items() if hook == "patient-view")
 
 
 def knowledge() -> Knowledge:
@@ -168,4 +169,13 @@ def test_silence_without_car_t(chart: Chart, service_id: str) -> None:
         assert [(each["rule"], each.get("pathway")) for each in told if rules[each["rule"]] != "safety"] == []
         body["context"]["draftOrders"]["entry"][0]["resource"]["medicationCodeableConcept"] = {"text": "ibuprofen"}
         call = read_call(service_id, hook, json.dumps(body).encode(), allow_evaluation_time=True)
+        assert service().answer(call, at) == {"cards": []}
+
+
+@needs(SYNTHEA)
+@pytest.mark.parametrize("chart", list(synthea()))
+def test_a_chart_without_car_t_is_opened_in_silence(chart: Chart) -> None:
+    for at in (AT, datetime(2020, 1, 1, tzinfo=UTC)):
+        body = build_call(chart, hook="patient-view", templates=templates(knowledge()), at=at)
+        call = read_call(STATUS_SERVICE, "patient-view", json.dumps(body).encode(), allow_evaluation_time=True)
         assert service().answer(call, at) == {"cards": []}

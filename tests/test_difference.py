@@ -68,8 +68,8 @@ def test_the_page_tells_what_changed_with_both_values(told: tuple[str, str, str]
 
 def test_the_page_tells_whose_answer_changes_the_decisions_first(told: tuple[str, str, str]) -> None:
     page = words(told[2])
-    assert "2 of 3 example patients are answered otherwise: 1 with another decision, 1 with other cards." in page
-    section = page[page.index("Example patients whose answer changes (2)") :]
+    assert "4 of 6 answers to example patients change: 1 with another decision" in page
+    section = page[page.index("Answers to example patients that change (4)") :]
     assert section.index("Before: suggest Anakinra 100 mg SC q12h") < section.index("After: wait Wait: last")
     assert section.index("refractory-grade-2") < section.index("bacteraemia")
     assert "no-car-t" not in section
@@ -88,7 +88,7 @@ def test_the_page_stands_alone_and_is_whole(told: tuple[str, str, str]) -> None:
 def test_progress_is_said_beside_the_result(told: tuple[str, str, str]) -> None:
     printed, progress, _ = told
     assert "2 files" in printed
-    assert "2 of 3 example patients answered otherwise" in printed
+    assert "4 of 6 answers to example patients change" in printed
     assert progress.index("OLD: reading") < progress.index("NEW: reading") < progress.index("comparing")
 
 

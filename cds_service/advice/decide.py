@@ -15,10 +15,11 @@ from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
 from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
-from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_read import DraftRead
 from cds_service.facts.gather import with_needs
 from cds_service.facts.model import Facts, Reading
-from cds_service.facts.order_use import is_other, use_of
+from cds_service.facts.order import UNRESOLVED
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import Regimen, RuleDefinition
 from cds_service.knowledge.occasions import Occasion
@@ -34,7 +35,12 @@ class _Case:
     findings: Findings
     facts: Facts
     reading: Reading
+    drafts: Sequence[DraftRead]
     holding: Sequence[RuleDefinition]
+
+    def of_kind(self, kind: str) -> list[DraftRead]:
+        """The drafts of a kind, the selected ones first."""
+        return sorted((d for d in self.drafts if d.kind == kind), key=lambda d: not d.selected)
 
 
 def decide(
@@ -44,10 +50,12 @@ def decide(
     findings: Findings,
     reading: Reading,
     facts: Facts,
+    drafts: Sequence[DraftRead],
 ) -> OrderAssessment:
-    """The answers on one occasion, ranked. `rules` are those that were evaluated, in order."""
+    """The answers on one occasion, ranked. `rules` are those that were evaluated, in order; `drafts` what the drafts
+    of the reading say."""
     holding = [rule for rule in rules if findings.outcomes[rule.id].truth is True]
-    case = _Case(occasion, knowledge, rules, findings, facts, reading, holding)
+    case = _Case(occasion, knowledge, rules, findings, facts, reading, drafts, holding)
     flags, trouble = tuple(rule.id for rule in holding), _trouble(findings)
     if not _concerns_us(case):
         return OrderAssessment(occasion, tuple(rules), facts, findings, flags=flags, trouble=trouble)
@@ -71,6 +79,7 @@ def decide(
         not_read=not_read,
         forgone=tuple(query for query in not_read if not reading.chart.gaps((query,))),
         first_card=tuple(dict.fromkeys(rule.first_card for rule in holding if rule.first_card)),
+        drafts_read=tuple(drafts),
     )
 
 
@@ -169,9 +178,8 @@ def _not_read(case: _Case) -> dict[str, str]:
 
 def _other_route(case: _Case, answer: Answer) -> str:
     """The route of the draft, where it is another one of ours than the regimen's."""
-    drafts = case.reading.order.of_kind(answer.regimen.order_kind) if answer.regimen else ()
-    route = doses.drafted_route(drafts[0], case.reading) if drafts else None
-    return "" if route is None or answer.regimen is None or route == answer.regimen.route else route
+    drafts = case.of_kind(answer.regimen.order_kind) if answer.regimen else ()
+    return drafts[0].route if drafts and answer.regimen and drafts[0].route != answer.regimen.route else ""
 
 
 def _maximum(case: _Case) -> float | None:
@@ -295,10 +303,10 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
         return replace(answer, decision="suggest-restricted", indicator="warning")
     if answer.regimen is None or answer.plan is None:
         return answer
-    drafts = case.reading.order.of_kind(answer.regimen.order_kind)
+    drafts = case.of_kind(answer.regimen.order_kind)
     if len(drafts) == 1 and doses.permitted(drafts[0], answer.regimen, case.facts, case.reading):
         return replace(answer, decision="order-ok", indicator="info")
-    differs = doses.drafted(drafts[0], case.facts, case.reading) if len(drafts) == 1 else None
+    differs = doses.drafted(drafts[0]) if len(drafts) == 1 else None
     offers = _within_active(case, answer.regimen, (answer.plan, *answer.alternatives))
     return replace(answer, differs=differs, offers=offers)
 
@@ -313,15 +321,14 @@ def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -
     if dosing is None or maximum is None:
         return ()
     running, dose = case.facts[dosing.active].value, case.facts[dosing.active_daily_dose].value
-    drafts = case.reading.order.of_kind(regimen.order_kind)
-    weight = kilograms(case.facts["weight"])
+    drafts = case.of_kind(regimen.order_kind)
     # The first draft is the one that would change; the others stay in the session whatever is offered for it.
-    beside = [draft.dosage(weight).daily_mg for draft in drafts[1:]]
+    beside = [draft.daily_mg for draft in drafts[1:]]
     # A draft whose drug is not known may be the same drug.
-    unclear = bool(case.reading.order.unresolved) or (running is not False and dose is None) or None in beside
+    unclear = bool(case.of_kind(UNRESOLVED)) or (running is not False and dose is None) or None in beside
     # A draft for another use is not ours to change.
-    unclear = unclear or any(is_other(use_of(d.resource, case.reading), case.reading) for d in drafts)
-    if unclear or (drafts and not drafts[0].resource.id):
+    unclear = unclear or any(draft.other_use for draft in drafts)
+    if unclear or (drafts and not drafts[0].has_id):
         return ()
     already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
     fitting = [p for p in plans if p.daily_mg + already <= maximum + TOLERANCE_MG]

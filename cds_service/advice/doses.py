@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from cds_service.advice.model import DosePlan, DraftedDose
-from cds_service.chart.vocabulary import concept
-from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum, kilograms
+from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
+from cds_service.facts.draft_read import DraftRead
 from cds_service.facts.model import Facts, Reading
-from cds_service.facts.order import Draft
 from cds_service.knowledge.model import Dose, Pack, Regimen
 
 
@@ -36,17 +35,17 @@ def highest(offers: tuple[DosePlan, ...]) -> tuple[DosePlan, ...]:
     return tuple(p for p in offers if p.daily_mg >= top - TOLERANCE_MG)
 
 
-def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) -> bool:
+def permitted(draft: DraftRead, regimen: Regimen, facts: Facts, reading: Reading) -> bool:
     """Whether a complete draft is one of the regimen's permitted pairs (or less, where the regimen says so).
 
     A route that it names must be one of ours, and where the regimen's routes are narrower, one of those; which of
     several fits better is said on the card.
     """
-    dosage, route = draft.dosage(kilograms(facts["weight"])), drafted_route(draft, reading)
-    if (dosage.route or regimen.permitted_routes) and route not in (regimen.permitted_routes or reading.orders.routes):
+    routes = regimen.permitted_routes or reading.orders.routes
+    if (draft.names_route or regimen.permitted_routes) and draft.route not in routes:
         return False
-    dose, interval = dosage.dose_mg, dosage.interval_h
-    if dose is None or interval is None or dosage.daily_mg is None:
+    dose, interval = draft.dose_mg, draft.interval_h
+    if dose is None or interval is None or draft.daily_mg is None:
         return False
     made = [p for p in (plan(d, regimen, facts) for d in regimen.permitted) if p is not None]
     if regimen.permitted_up_to and made:
@@ -56,7 +55,7 @@ def permitted(draft: Draft, regimen: Regimen, facts: Facts, reading: Reading) ->
         most = min(max(map(_unrounded, made)), max(d.cap_mg or math.inf for d in regimen.permitted))
         return 0 < dose <= most + TOLERANCE_MG and min(intervals) <= interval <= max(intervals)
     pairs = any(abs(p.interval_h - interval) <= 1e-9 and abs(p.dose_mg - dose) <= TOLERANCE_MG for p in made)
-    return pairs or _by_protocol(dosage.daily_mg, interval, made, regimen, facts, reading)
+    return pairs or _by_protocol(draft.daily_mg, interval, made, regimen, facts, reading)
 
 
 def _by_protocol(
@@ -75,21 +74,14 @@ def _unrounded(plan: DosePlan) -> float:
     return plan.dose_mg if plan.mg_per_kg is None else plan.mg_per_kg * (plan.weight_kg or 0.0)
 
 
-def drafted(draft: Draft, facts: Facts, reading: Reading) -> DraftedDose | None:
+def drafted(draft: DraftRead) -> DraftedDose | None:
     """What a complete draft says; None where its dose or interval is not one."""
-    dosage = draft.dosage(kilograms(facts["weight"]))
-    if dosage.dose_mg is None or dosage.interval_h is None or dosage.daily_mg is None:
+    if draft.dose_mg is None or draft.interval_h is None or draft.daily_mg is None:
         return None
-    return DraftedDose(dosage.dose_mg, dosage.interval_h, dosage.daily_mg, drafted_route(draft, reading) or "")
+    return DraftedDose(draft.dose_mg, draft.interval_h, draft.daily_mg, draft.route)
 
 
 def packs(plan: DosePlan, pack: Pack) -> int:
     """How many single-use units the whole course needs: what is left in one after a dose is thrown away."""
     doses = math.ceil(plan.duration_days * 24 / plan.interval_h)
     return doses * math.ceil(plan.dose_mg / pack.mg)
-
-
-def drafted_route(draft: Draft, reading: Reading) -> str | None:
-    """The id of the route that a draft names; None where it names none of ours."""
-    said = concept(draft.dosage(None).route)
-    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.contract import DecisionName, Indicator
 from cds_service.engine import Findings
+from cds_service.facts.draft_read import DraftRead
 from cds_service.facts.model import Fact
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import CardOrder, Regimen, RuleDefinition
@@ -102,7 +103,8 @@ class OrderAssessment:
     in plain words why the rules could not be evaluated ("" where they could). `maximum` is the daily maximum in mg of
     the drug that is judged; `orders_unread` why orders that stand already may be missing, `not_read` why queries
     were not read whole, by name; `forgone` are those of them that facts do without. `first_card` are parts that the
-    first card has whatever it answers. `drafts` are the references of the orders that it is about.
+    first card has whatever it answers. `drafts` are the references of the orders that it is about, `drafts_read` what
+    all drafts in hand say.
     """
 
     occasion: Occasion
@@ -121,6 +123,7 @@ class OrderAssessment:
     forgone: tuple[str, ...] = ()
     first_card: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
+    drafts_read: tuple[DraftRead, ...] = ()
 
     @property
     def kind(self) -> str:

@@ -34,21 +34,28 @@ def _records(keys: Keys, entries: Sequence[Entry], lost: int, now: datetime) -> 
     if lost:
         yield {"kind": "lost", "id": str(uuid4()), "at": written(now), "answers": lost}
     for entry in entries:
-        found = dict(entry.found)
-        if entry.digest_only and "orders" in found:
-            found["orders"] = [_digested(keys, order) for order in found["orders"]]
-        yield {
-            "kind": "answer",
-            "id": entry.id,
-            "at": written(entry.at),
-            "service": entry.service,
-            "caller": {name: value for name, value in asdict(entry.caller).items() if value},
-            "cards": [asdict(shown) for shown in entry.cards],
-            **{name: keys.name(name, text) for name, text in entry.names.items()},
-            **found,
-        }
+        yield sealed_form(keys, entry)
+
+
+def sealed_form(keys: Keys, entry: Entry) -> dict[str, Any]:
+    """An answer as its record holds it: names as keyed hashes, facts as the site wants them."""
+    found = dict(entry.found)
+    if entry.digest_only and "orders" in found:
+        found["orders"] = [_digested(keys, order) for order in found["orders"]]
+    return {
+        "kind": "answer",
+        "id": entry.id,
+        "at": written(entry.at),
+        "service": entry.service,
+        "caller": {name: value for name, value in asdict(entry.caller).items() if value},
+        "cards": [asdict(shown) for shown in entry.cards],
+        **{name: keys.name(name, text) for name, text in entry.names.items()},
+        **found,
+    }
 
 
 def _digested(keys: Keys, order: dict[str, Any]) -> dict[str, Any]:
-    """What tells whether the facts were these, and not what they were."""
-    return {**order, "facts": {"digest": keys.name("facts", canonical(order["facts"]))}}
+    """What tells whether facts and drafts were these, and not what they were."""
+    kept = {name: value for name, value in order.items() if name != "drafts"}
+    behind = canonical([order["facts"], order["drafts"]])
+    return {**kept, "facts": {"digest": keys.name("facts", behind)}}

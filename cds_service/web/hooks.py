@@ -112,8 +112,9 @@ class HookPages:
         if store.down and cards:
             cards = unrecorded(cards)
         try:
+            tenant = g.token.tenant if "token" in g else ""
             digest_only = self._service.knowledge.site.audit_facts == "digest"
-            store.record(entry(call, assessment, cards, datetime.now(UTC), digest_only=digest_only))
+            store.record(entry(call, assessment, cards, datetime.now(UTC), tenant=tenant, digest_only=digest_only))
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
             log_failure(error)

@@ -15,19 +15,20 @@ import pytest
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from cds_service.errors import StoreError
-from cds_service.store import answers
+from cds_service.store import answers, feedback
 from cds_service.store.chain import Anchor, anchor, anchored, note
 from cds_service.store.database import Database
-from cds_service.store.entry import Caller, Entry, ShownCard
+from cds_service.store.entry import Caller, Entry, Feedback, ShownCard
 from cds_service.store.keys import Keys, load
 from cds_service.store.place import Place
 from cds_service.store.records import records
+from cds_service.store.retention import Taken, older, take
 from cds_service.store.tables import audit, card, head
 from cds_service.store.verify import Verified, verify
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 KEYS = Keys("k" * 32)
-TRIES = 150
+TRIES = 60
 
 
 class Undone(Exception):
@@ -45,7 +46,7 @@ def opened(place: Place) -> Iterator[Database]:
 def entry(number: int = 0, **more: Any) -> Entry:
     shown = ShownCard(str(uuid4()), "crs-adult-grade-2", "1.0.0", "suggest", "warning", "anakinra", leads=True)
     names = {"patient": "Mrs Zq7", "user": "Practitioner/7"}
-    found = {"orders": [{"occasion": "anakinra", "facts": {"crs-grade": {"value": 2}}}], "number": number}
+    found = {"orders": [{"occasion": "anakinra", "facts": {"crs-grade": {"value": 2}}, "drafts": []}], "number": number}
     told = {"caller": Caller(role="Practitioner"), "cards": (shown,), "names": names, "found": found}
     return Entry(str(uuid4()), NOON + timedelta(minutes=number), "anakinra-order-select", **(told | more))
 
@@ -80,7 +81,7 @@ def test_records_are_one_chain_and_name_nobody(opened: Database) -> None:
 
 
 def test_facts_may_be_kept_as_a_digest_that_tells_them_apart(opened: Database) -> None:
-    other = {"orders": [{"occasion": "anakinra", "facts": {"crs-grade": {"value": 3}}}]}
+    other = {"orders": [{"occasion": "anakinra", "facts": {"crs-grade": {"value": 3}}, "drafts": []}]}
     kept(opened, *(entry(n, digest_only=True) for n in (1, 2)), entry(3, digest_only=True, found=other))
     facts = [record["orders"][0]["facts"] for record in texts(opened)]
     assert [set(each) for each in facts] == [{"digest"}] * 3
@@ -229,3 +230,46 @@ def test_the_key_of_a_folder_is_made_once_and_is_nobody_elses(tmp_path: Path) ->
     (place.folder / "store.key").write_text("short")
     with pytest.raises(StoreError, match=r"store\.key: expected at least 32"):
         load(place, "")
+
+
+# ---------------------------------------------------------------- what is taken away on purpose
+
+
+def test_retention_takes_what_is_older_and_the_rest_proves_itself(opened: Database) -> None:
+    entries = [entry(number) for number in range(10)]
+    end = kept(opened, *entries)
+    late, early = entries[1].cards[0].uuid, entries[2].cards[0].uuid
+    items = [Feedback(late, "overridden", NOON + timedelta(minutes=9)), Feedback(early, "overridden", NOON)]
+    with opened.writing() as connection:
+        feedback.keep(connection, "anakinra-order-select", items, NOON)
+    before = NOON + timedelta(minutes=6)
+    with opened.reading() as connection:
+        assert older(connection, before) == Taken(6, 1)
+    with opened.writing() as connection:
+        assert take(connection, KEYS, before, NOON) == Taken(6, 1)
+        shown = set(connection.scalars(select(card.c.uuid)))
+    assert shown == {late} | {each.cards[0].uuid for each in entries[6:]}
+    told = verified(opened, end)
+    assert (told.faults, told.records, told.first, told.end.seq) == ([], 5, 7, 11)
+    kept(opened, entry(11))
+    with opened.writing() as connection:
+        take(connection, KEYS, NOON + timedelta(minutes=8), NOON)
+        assert take(connection, KEYS, NOON - timedelta(days=9), NOON) == Taken(0, 0)
+    assert (verified(opened, end).faults, verified(opened).first) == ([], 9)
+
+
+def test_what_is_taken_away_by_hand_is_no_retention(opened: Database) -> None:
+    kept(opened, *(entry(number) for number in range(10)))
+    with opened.writing() as connection:
+        take(connection, KEYS, NOON + timedelta(minutes=3), NOON)
+    with opened.writing() as connection:
+        connection.execute(delete(audit).where(audit.c.seq <= 5))
+    assert "records 1 to 5 are missing, and no retention took them" in verified(opened).faults
+
+
+def test_when_all_is_older_the_retention_itself_stays(opened: Database) -> None:
+    kept(opened, *(entry(number) for number in range(3)))
+    with opened.writing() as connection:
+        take(connection, KEYS, NOON + timedelta(days=1), NOON + timedelta(days=1))
+    told = verified(opened)
+    assert (told.faults, told.records, told.first) == ([], 1, 4)

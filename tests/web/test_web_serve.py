@@ -9,9 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from cds_service.store import feedback
+from cds_service.store.database import Database
+from cds_service.store.place import Place
 from tests.web.stub import SELECT, call_body
 
 CANARY = "Zq7-canary"
@@ -106,3 +111,22 @@ def test_knowledge_that_cannot_be_used_ends_the_server_with_one_message() -> Non
     with start(CDS_SITE="broken", CDS_WORKERS="1") as process:
         out, log = process.communicate(timeout=30)
     assert (process.returncode, out, log) == (1, "", "Error: rules/x.yaml:1: title: missing\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers of a process by Linux's proc")
+def test_feedback_that_was_acknowledged_outlives_its_worker(tmp_path: Path) -> None:
+    with start(CDS_DATA=str(tmp_path), CDS_LOG_LEVEL="ERROR") as process:
+        assert process.stdout is not None
+        listening = int(process.stdout.readline().rsplit(":", 1)[1])
+        told = [str(uuid4()) for _ in range(20)]
+        for card in told:
+            item = {"card": card, "outcome": "overridden", "outcomeTimestamp": "2026-03-05T12:00:00Z"}
+            body = json.dumps({"feedback": [item]}).encode()
+            line = f"POST {SELECT}/feedback HTTP/1.1"
+            assert exchange(listening, request(body, f"Content-Length: {len(body)}", line=line)) == (200, {})
+        for worker in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(worker), signal.SIGKILL)
+        with Database(Place(tmp_path)).reading() as connection:
+            assert {row["card"] for row in feedback.listed(connection, None, None)} == set(told)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)

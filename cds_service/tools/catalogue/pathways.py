@@ -20,7 +20,8 @@ from cds_service.tools.catalogue.order import drawn, severity
 
 WIDE, NARROW = 1180, 356  # units of a drawing, which are pixels where there is room
 _LINE, _PAD, _GAP, _INDENT = 19, 9, 14, 22
-_CHARACTER: Final = 7.3  # the mean width of one, rather too wide than too narrow: nothing may run out of its box
+# The mean width of a character, plain and bold, rather too wide than too narrow: nothing may run out of its box.
+_CHARACTER, _BOLD = 7.8, 8.8
 DASH, _HANGING = "– ", "   "
 _HEAD: Final = "m-7 -4 l7 4 l-7 4"
 _ANSWER: Final = 380  # width of an answer beside its criteria
@@ -227,15 +228,17 @@ class _Pen:
         return y
 
     def _box(self, x: int, y: int, width: int, texts: Iterable[Text], answer: RuleDefinition | None = None) -> Box:
-        room = int((width - 2 * _PAD) / _CHARACTER)
         lines = tuple(
-            Text(part, text.target, text.strong)
-            for text in texts
-            for part in wrap(text.words, room, subsequent_indent=_HANGING if text.words.startswith(DASH) else "")
+            Text(part, text.target, text.strong) for text in texts for part in _wrapped(text, width - 2 * _PAD)
         )
         box = Box(x, y, width, len(lines) * _LINE + 2 * _PAD, lines, (answer.finding.indicator or "") if answer else "")
         self.boxes.append(box)
         return box
+
+
+def _wrapped(text: Text, room: int) -> list[str]:
+    most = int(room / (_BOLD if text.strong else _CHARACTER))
+    return wrap(text.words, most, subsequent_indent=_HANGING if text.words.startswith(DASH) else "")
 
 
 def _answer(knowledge: Knowledge, rule: RuleDefinition) -> Iterator[Text]:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
+from cds_service import knowledge
+from cds_service.program import compile_program
 from cds_service.store.chain import Anchor, anchor, anchored
 from cds_service.store.records import records
+from cds_service.store.retention import older, take
 from cds_service.store.verify import verify as look
+from cds_service.tools.again import replayed
+from cds_service.tools.options import json_option, knowledge_options
+from cds_service.tools.printing import echo_json
 from cds_service.tools.stored import between_options, keys_of, opened
 
 
@@ -59,6 +69,65 @@ def export(since: datetime | None, until: datetime | None, out: Path | None) -> 
     with opened() as database, database.reading() as connection, click.open_file(str(out or "-"), "w") as file:
         for line in records(connection, since, until):
             file.write(f'{{"seq":{line.seq},"hash":"{line.hash}","record":{line.record}}}\n')
+
+
+@command.command("replay")
+@between_options
+@knowledge_options
+@json_option
+def replay(*, since: datetime | None, until: datetime | None, root: Path | None, site: str, as_json: bool) -> None:
+    """Decide once more what the records say, with the same rules: decisions, rules, doses and indicators.
+
+    Exit code 1 where one is different now. Records of another version of the rules or of another site, and those whose
+    facts are a digest only, are counted and not decided again: to replay them, name their rules with --root and --site.
+    """
+    program = compile_program(knowledge.load(root, site))
+    program.warm()
+    counts: Counter[str] = Counter()
+    different: list[dict[str, Any]] = []
+    with opened() as database, database.reading() as connection:
+        for line in records(connection, since, until):
+            record = json.loads(line.record)
+            if record["kind"] != "answer":
+                continue
+            told = replayed(program, record)
+            counts[told.outcome] += 1
+            if told.outcome == "different":
+                different.append({"seq": line.seq, "recorded": told.expected, "now": told.found})
+    if as_json:
+        echo_json({"counts": counts, "different": different})
+    else:
+        for each in different:
+            click.echo(f"record {each['seq']}: {_brief(each['recorded'])}; now {_brief(each['now'])}")
+        click.echo(", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no record")
+    if different:
+        raise SystemExit(1)
+
+
+@command.command("retention")
+@click.option("--days", type=click.IntRange(min=1), required=True, help="How many days of records and feedback stay.")
+@click.option("--dry-run", is_flag=True, help="Say what would be taken away, and take nothing.")
+def retention(*, days: int, dry_run: bool) -> None:
+    """Take away records and feedback older than some days. The chain says so, and proves the rest as before.
+
+    Cards stay as long as newer feedback is about them.
+    """
+    now = datetime.now(UTC)
+    before = now - timedelta(days=days)
+    with opened() as database:
+        if dry_run:
+            with database.reading() as connection:
+                told = older(connection, before)
+        else:
+            keys = keys_of(database.place)
+            with database.writing() as connection:
+                told = take(connection, keys, before, now)
+    done = "would be" if dry_run else "were"
+    click.echo(f"{told.records} records and {told.feedback} items of feedback {done} taken away")
+
+
+def _brief(answers: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{each['decision']} ({each['rule']} {each['version']})" for each in answers) or "nothing"
 
 
 def _own(folder: Path) -> tuple[Anchor, ...]:

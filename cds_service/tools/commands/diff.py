@@ -43,5 +43,5 @@ def command(*, old: Path, new: Path, out: Path, examples: Path | None, site: str
     out.write_text(page(found), encoding="utf-8")
     click.echo(
         f"{out}: {sum(len(f.added) + len(f.removed) + len(f.changed) for f in found.files)} files, "
-        f"{len(found.items)} items; {len(found.answers)} of {found.asked} example patients answered otherwise"
+        f"{len(found.items)} items; {len(found.answers)} of {found.asked} answers to example patients change"
     )

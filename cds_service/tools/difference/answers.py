@@ -25,7 +25,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class AnswerChange:
-    """One patient: `kinds` of KINDS, the first cards where there are any, and further cards that are gone or new."""
+    """One patient at one hook: `kinds` of KINDS, the first cards where there are any, further cards gone or new."""
 
     patient: str
     story: str
@@ -40,7 +40,7 @@ class AnswerChange:
 def answer_changes(
     old: Service, before: Sequence[Example], new: Service, after: Sequence[Example]
 ) -> tuple[AnswerChange, ...]:
-    """The patients whose answer differs, those with another decision first."""
+    """The answers that differ, those with another decision first."""
     found = [change for pair in zip(before, after, strict=True) if (change := _change(old, new, *pair))]
     return tuple(sorted(found, key=lambda change: KINDS.index(change.kinds[0])))
 

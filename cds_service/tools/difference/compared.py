@@ -40,7 +40,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Everything that differs; `asked` is the number of example patients."""
+    """Everything that differs. `asked` answers were compared: each example as its list says, and as its chart opens."""
 
     old: Version
     new: Version
