@@ -17,6 +17,7 @@ from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGEST
 from cds_service.engine import Findings
 from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.draft_read import DraftRead
+from cds_service.facts.gather import with_needs
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import UNRESOLVED
 from cds_service.knowledge import Knowledge
@@ -113,10 +114,21 @@ def _status(
     seen = status.Seen(
         pathway=pathway,
         beside=(*hard, *screens),
-        unread=any(case.reading.chart.gaps((query,)) for query in _not_read(case)),
+        unread=_hidden(case),
         without_toxicity=case.knowledge.orders.without_toxicity,
     )
     return [status.told(rule, case.occasion, seen, case.findings, case.facts)]
+
+
+def _hidden(case: _Case) -> bool:
+    """Whether a stop, a review or a screen stays open because a query was not read."""
+    catalogue = case.knowledge.catalogue
+    lost = {query for query in _not_read(case) if case.reading.chart.gaps((query,))}
+    if not lost:
+        return False
+    told = [r for r in case.rules if r.finding.decision in ("block", "review") or r.finding.screens]
+    open_ = [name for r in told for name in _fact_names(case, case.findings.outcomes[r.id].missing)]
+    return not lost.isdisjoint(query for name in with_needs(catalogue, open_) for query in catalogue.reads(name))
 
 
 def _stands_beside(answer: Answer, first: Answer) -> bool:

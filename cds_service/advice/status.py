@@ -21,8 +21,8 @@ from cds_service.knowledge.occasions import Occasion
 class Seen:
     """What a status tells: the pathway's answer, and what holds beside it.
 
-    `unread`: a query that the rules look at was not read. `without_toxicity` are the pathways that answer where there
-    is nothing to rescue from.
+    `unread`: a query was not read that leaves a stop, a review or a screen open. `without_toxicity` are the pathways
+    that answer where there is nothing to rescue from.
     """
 
     pathway: Answer | None

@@ -97,7 +97,7 @@ class Gatherer:
         wanted = tuple(names)
         self._aliases = {name: catalogue.of_drug[name] for name in wanted if name in catalogue.of_drug}
         own = [of[drug] for of in self._aliases.values() for drug in judged if drug in of]
-        needed = _with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
+        needed = with_needs(catalogue, [*own, *(name for name in wanted if name not in self._aliases)])
         read = {_ALWAYS_READ, *beside, *(query for name in needed for query in catalogue.reads(name))}
         self.queries = tuple(q for q in catalogue.queries if q in read)
         self._steps = tuple(_steps(select, [name for name in select.order if name in needed]))
@@ -116,7 +116,7 @@ class Gatherer:
         return known
 
 
-def _with_needs(catalogue: model.Catalogue, names: Iterable[str]) -> set[str]:
+def with_needs(catalogue: model.Catalogue, names: Iterable[str]) -> set[str]:
     """The facts of these names and all that they are made of."""
     found: set[str] = set()
     left = list(names)
