@@ -68,7 +68,7 @@ def test_the_page_tells_what_changed_with_both_values(told: tuple[str, str, str]
 
 def test_the_page_tells_whose_answer_changes_the_decisions_first(told: tuple[str, str, str]) -> None:
     page = words(told[2])
-    assert "4 of 6 answers to example patients change: 1 with another decision" in page
+    assert "4 of 6 answers to example patients change: 2 with another decision" in page
     section = page[page.index("Answers to example patients that change (4)") :]
     assert section.index("Before: suggest Anakinra 100 mg SC q12h") < section.index("After: wait Wait: last")
     assert section.index("refractory-grade-2") < section.index("bacteraemia")

@@ -15,6 +15,7 @@ from cds_service.contract import INSUFFICIENT, PATHWAY
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import FactDefinition, RuleDefinition
+from cds_service.knowledge.model.drugs import named_for
 
 Definitions = Mapping[str, FactDefinition]
 
@@ -68,7 +69,7 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
-            "safety_off": _safety_off(knowledge),
+            "safety_off": _safety_off(knowledge, order.drug),
         },
         "use_note": _use_note(knowledge, order.drug, order.facts),
         "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
@@ -102,13 +103,15 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
-def _safety_off(knowledge: Knowledge) -> list[dict[str, Any]]:
+def _safety_off(knowledge: Knowledge, drug: str) -> list[dict[str, Any]]:
     """Safety rules that this site has switched off, with its reasons."""
     reasons = knowledge.site.rules_off
     if not reasons:
         return []
     off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
-    return [{"title": Trusted(rule.title), "reason": reasons[rule.id]} for rule in off]
+    of = knowledge.drugs.get(drug)
+    titles = ((rule.id, named_for(of, rule.title) if of else rule.title) for rule in off)
+    return [{"title": Trusted(title), "reason": reasons[name]} for name, title in titles]
 
 
 def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:

@@ -181,10 +181,9 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def _headers(server: Server) -> dict[str, str]:
-    bearer = {"Authorization": f"Bearer {server.token}"} if server.token else {}
-    return bearer | {
+    fhir = {"Authorization": f"Bearer {server.token}", "Accept": "application/fhir+json"}
+    return (fhir if server.token else {"Accept": "application/json"}) | {
         "Host": server.base.netloc,
-        "Accept": "application/fhir+json, application/json",
         "Accept-Encoding": "identity",
         "User-Agent": "anakinra-cds",
     }

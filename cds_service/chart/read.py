@@ -238,8 +238,14 @@ def _following(bundle: Mapping[str, Any]) -> str | None:
 
 
 def _total(bundle: Mapping[str, Any]) -> int | None:
+    """What a searchset says that it holds. A server that writes the number in another way still means it, and one that
+    leaves out the type means a searchset: nothing else has a total."""
     total = bundle.get("total")
-    return total if isinstance(total, int) and bundle.get("type") == "searchset" else None
+    if isinstance(total, bool) or bundle.get("type", "searchset") != "searchset":
+        return None
+    if isinstance(total, str) and total.isascii() and total.isdigit():
+        return int(total[:9])
+    return int(total) if isinstance(total, int | float) else None
 
 
 def _cut(more: bool, total: int | None, count: int) -> str:

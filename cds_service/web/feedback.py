@@ -22,6 +22,9 @@ from cds_service.web.outcome import answer, log_failure
 
 _OUTCOME: Final = re.compile("accepted|overridden")
 _NOT_EMPTY: Final = re.compile(r".*\S.*", re.DOTALL)
+_MOST_ITEMS: Final = 500
+_MOST_SUGGESTIONS: Final = 100
+"""More would keep the store, which admits calls too, from its work for seconds."""
 _LONGEST: Final = 2000
 """Characters of a text that are kept; what is written beyond is cut."""
 # What no line of a list and not every database can hold.
@@ -63,6 +66,8 @@ def read_feedback(body: bytes, *, comments: bool) -> list[Feedback]:
     sent = strict_json.read(body).get("feedback")
     if not isinstance(sent, list):
         raise wrong("feedback", "an array of items of feedback", sent is not None)
+    if len(sent) > _MOST_ITEMS:
+        raise CallError(413, "too-long", f"feedback: too many items in one post; expected at most {_MOST_ITEMS}")
     return [_item(raw, f"feedback[{number}]", comments) for number, raw in enumerate(sent)]
 
 
@@ -80,8 +85,9 @@ def _item(raw: msgspec.Raw, path: str, comments: bool) -> Feedback:
 
 
 def _accepted(value: Any, path: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise wrong(path, "at least one object with the id of a suggestion", value is not None)
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_SUGGESTIONS:
+        expected = f"1 to {_MOST_SUGGESTIONS} objects with the id of a suggestion"
+        raise wrong(path, expected, value is not None)
     ids = [each.get("id") if isinstance(each, dict) else None for each in value]
     told = enumerate(ids)
     return tuple(_kept(text(i, _NOT_EMPTY, f"{path}[{n}].id", "the uuid of a suggestion")) for n, i in told)

@@ -86,7 +86,7 @@ class House:
             if trial.facts:
                 seen = self.observer.assess(trial.call, trial.now)
                 found = seen.orders[0].facts if seen else {}
-                if not all(facts_data._holds(found[name].value, wanted) for name, wanted in trial.facts.items()):
+                if not all(facts_data._holds(found[name], wanted) for name, wanted in trial.facts.items()):
                     return False
             return trial.fits is None or trial.fits(self.service.answer(trial.call, trial.now)["cards"])
         except Exception:

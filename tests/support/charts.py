@@ -26,7 +26,7 @@ KEYS = {
     "creatinine": "mg/dL",
     "crs_grade": "documented CRS grade now; 0 or null: none documented",
     "days_post_cart": "days since the infusion; null: none",
-    "draft": "{drug, id, dose_mg, interval_h, as_needed, route, reason}: the order being written",
+    "draft": "{drug, id, dose_mg, interval_h, days, as_needed, route, reason}: the order being written",
     "drafts": "several such orders",
     "encounter": "id of the encounter in progress",
     "ferritin": "ng/mL",
@@ -285,6 +285,6 @@ def _dosage(order: Mapping[str, Any]) -> Resource:
         order["dose_mg"],
         order.get("interval_h"),
         route=order.get("route"),
-        days=3 if order.get("interval_h") else None,
+        days=order.get("days", 3) if order.get("interval_h") else None,
         as_needed=bool(order.get("as_needed")),
     )

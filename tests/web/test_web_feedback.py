@@ -99,6 +99,7 @@ def test_items_are_kept_with_what_is_known_of_their_card(client: FlaskClient, tm
         (OVERRIDDEN | {"overrideReason": {"userComment": 1}}, "feedback[1].overrideReason.userComment"),
         ({n: v for n, v in ACCEPTED.items() if n != "acceptedSuggestions"}, "feedback[1].acceptedSuggestions"),
         (ACCEPTED | {"acceptedSuggestions": []}, "feedback[1].acceptedSuggestions"),
+        (ACCEPTED | {"acceptedSuggestions": [{"id": "s"}] * 101}, "feedback[1].acceptedSuggestions"),
         (ACCEPTED | {"acceptedSuggestions": [{"id": "s"}, "s"]}, "feedback[1].acceptedSuggestions[1].id"),
     ],
 )
@@ -116,6 +117,12 @@ def test_one_malformed_item_is_named_and_nothing_is_kept(
 )
 def test_what_is_no_feedback(client: FlaskClient, body: Any) -> None:
     assert post(client, body, PATH).status_code == 400
+
+
+def test_a_post_that_would_keep_the_store_for_seconds(client: FlaskClient, tmp_path: Path) -> None:
+    assert post(client, {"feedback": [ACCEPTED] * 501}, PATH).status_code == 413
+    assert rows(tmp_path) == []
+    assert post(client, {"feedback": [ACCEPTED] * 500}, PATH).status_code == 200
 
 
 def test_other_services_methods_and_bodies(client: FlaskClient) -> None:

@@ -197,6 +197,7 @@ def test_a_token_that_names_an_address_of_keys_names_that_of_its_issuer() -> Non
         {"use": "enc"},
         {"alg": "ES256"},
         {"key_ops": ["sign"]},
+        {"key_ops": None},
         {"kty": "RSA"},
         {"crv": "P-256"},
         {"x": "AA"},

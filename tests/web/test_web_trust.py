@@ -106,6 +106,16 @@ def test_without_a_public_address_it_is_the_one_that_was_called(tmp_path: Path) 
     assert call(client, token).status_code == 200
 
 
+def test_a_host_that_is_no_address_is_nobodys_audience(tmp_path: Path) -> None:
+    client = guarded(tmp_path, public_url="")
+    headers = {"Authorization": f"Bearer {signed(claims(time.time(), aud=SELECT))}", "Host": "a b"}
+    assert client.post(SELECT, data=b"{}", content_type="application/json", headers=headers).status_code == 401
+
+
+def test_a_tenant_that_no_record_can_hold_is_left_out(client: FlaskClient) -> None:
+    assert call(client, fresh(tenant="a\ud800")).status_code == 200
+
+
 def test_a_site_that_names_nobody_cannot_require_tokens(tmp_path: Path) -> None:
     service = StubService()
     service.knowledge.site.issuers = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cds_service.contract import STATUS
 from cds_service.service import Service
 from cds_service.tools.examples import Example
 from cds_service.tools.replay.run import dose_text, explanation
@@ -66,7 +67,9 @@ def _change(old: Service, new: Service, was: Example, now: Example) -> AnswerCha
 def _told(kind: str, cards: Sequence[Json]) -> Any:
     """What one kind of difference looks at."""
     if kind == "decision":
-        return [(explanation(card)["decision"], card["indicator"]) for card in cards[:1]]
+        # A status decides nothing, but its summary says where the patient stands.
+        firsts = [(explanation(card)["decision"], card) for card in cards[:1]]
+        return [(said, card["indicator"], card["summary"] if said == STATUS else "") for said, card in firsts]
     if kind == "dose":
         doses = ((dose_text(explanation(card).get("dosePlan")), _offered(card)) for card in cards)
         return [told for told in doses if any(told)]

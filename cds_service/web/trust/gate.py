@@ -55,8 +55,11 @@ class Gate:
             self._admit()
 
     def _admit(self) -> None:
-        audience = (self._public_url or called_url()) + request.path
+        base = self._public_url or called_url()
+        audience = base + request.path
         try:
+            if not base:
+                raise NotTrusted("the Host header names no address")
             # Two of them may be joined by whoever stands between: which one counts is then anybody's guess.
             headers = request.headers.getlist("Authorization")
             found = bearer(headers[0] if len(headers) == 1 else None)

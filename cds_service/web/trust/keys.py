@@ -10,6 +10,7 @@ import base64
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -85,15 +86,16 @@ def _named(content: bytes) -> Mapping[str, Jwk]:
     if not isinstance(found, dict) or not isinstance(found.get("keys"), list):
         raise ValueError("no key set")
     keys = [key for key in found["keys"] if isinstance(key, dict) and isinstance(key.get("kid"), str)]
-    names = [key["kid"] for key in keys]
-    return {key["kid"]: key for key in keys if names.count(key["kid"]) == 1}
+    names = Counter(key["kid"] for key in keys)
+    return {key["kid"]: key for key in keys if names[key["kid"]] == 1}
 
 
 def _usable(key: Jwk | None, algorithm: str) -> ECKey | RSAKey | None:
     """The key, where it is one for this algorithm and for signatures, and strong enough."""
     if key is None or key.get("use", "sig") != "sig" or key.get("alg", algorithm) != algorithm:
         return None
-    if "key_ops" in key and "verify" not in key["key_ops"]:
+    uses = key.get("key_ops", ["verify"])
+    if not isinstance(uses, list) or "verify" not in uses:
         return None
     kind = "EC" if algorithm in _CURVES else "RSA"
     if key.get("kty") != kind or (kind == "EC" and key.get("crv") != _CURVES[algorithm]):

@@ -114,7 +114,8 @@ def _claims(claims: Mapping[str, Any], client: Client, audience: str, now: float
     if ends - issued > client.max_life:
         raise NotTrusted("lives longer than this issuer's tokens may")
     tenant = claims.get("tenant", "")
-    return Token(client.iss, _text(claims, "jti"), ends + LEEWAY, tenant if isinstance(tenant, str) else "")
+    told = tenant if isinstance(tenant, str) and tenant.isprintable() and len(tenant) <= _LONGEST_NAME else ""
+    return Token(client.iss, _text(claims, "jti"), ends + LEEWAY, told)
 
 
 def _object(encoded: str, what: str) -> dict[str, Any]:
