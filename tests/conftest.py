@@ -29,6 +29,7 @@ UNTRACED = (
     "tests/facts/test_facts_metamorphic.py",
     "tests/facts/test_facts_relations.py",
     "tests/knowledge/test_random_edits.py",
+    "tests/test_acceptance.py",
     "tests/test_hostile_charts.py",
     "tests/test_hours.py",
     "tests/test_incomplete_reads.py",
