@@ -79,7 +79,7 @@ def inside(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 def elements(call: Call) -> list[tuple[Path, Any]]:
     """Every element of the resources in a call with its path; those of the envelope are left out."""
     found = [(("prefetch", *path), value) for path, value in inside(call["prefetch"]) if len(path) > 1]
-    drafts = inside(call["context"]["draftOrders"]["entry"])
+    drafts = inside(call["context"].get("draftOrders", {}).get("entry", []))
     return found + [(("context", "draftOrders", "entry", *path), value) for path, value in drafts if len(path) > 2]
 
 
