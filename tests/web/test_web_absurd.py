@@ -128,7 +128,7 @@ def test_any_element_may_be_absurd() -> None:
         found = elements(call)
         drafts = [element for element in found if element[0][0] == "context"]
         chosen = chance.sample(found, chance.randint(2, 25)) if number % 2 else [chance.choice(found)]
-        chosen += [chance.choice(drafts)] if number % 3 == 0 else []
+        chosen += [chance.choice(drafts)] if drafts and number % 3 == 0 else []
         changes = [(path, fitting(path, chance)) for path, _ in chosen]
         status, cards, seconds = post(service, replaced(call, changes))
         # 400: a number of too many digits, NaN, too deep. 412: the Patient is not to be recognised.
