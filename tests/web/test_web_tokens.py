@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -15,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from cds_service.web.trust import keys
 from cds_service.web.trust.keys import ClientKeys
-from cds_service.web.trust.tokens import Client, NotTrusted, Token, bearer, judged
+from cds_service.web.trust.tokens import Client, NotTrusted, Token, bearer, decoded, judged
 from tests.support.tokens import AUD, ISS, NOW, claims, encoded, jwk, key, key_set, signed
 
 JKU = "https://ehr.example.org/jwks"
@@ -66,7 +65,7 @@ def changed(token: str, part: int, by: Callable[[str], str]) -> str:
 
 def members(part: str, **changes: Any) -> str:
     """A header or claims with other members, under the old signature."""
-    found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    found = json.loads(decoded(part))
     return encoded(json.dumps({**found, **changes}).encode())
 
 

@@ -6,7 +6,6 @@ whoever invents names of keys makes no traffic.
 
 from __future__ import annotations
 
-import base64
 import logging
 import threading
 import time
@@ -19,6 +18,8 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+
+from cds_service.web.trust.tokens import decoded
 
 log = logging.getLogger(__name__)
 
@@ -111,4 +112,4 @@ def _usable(key: Jwk | None, algorithm: str) -> ECKey | RSAKey | None:
 
 def _number(encoded: str) -> int:
     """An unsigned integer as key sets write it (RFC 7518, section 2)."""
-    return int.from_bytes(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    return int.from_bytes(decoded(encoded))

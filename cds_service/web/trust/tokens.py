@@ -88,6 +88,11 @@ def judged(token: str, clients: Mapping[str, Client], audience: str, now: float,
     return _claims(claims, client, audience, now)
 
 
+def decoded(encoded: str) -> bytes:
+    """The bytes of base64url without padding (RFC 7515, section 2). Raises ValueError."""
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+
+
 def _header(header: Mapping[str, Any], client: Client) -> tuple[str, str]:
     algorithm = next((known for known in client.algorithms if known == header.get("alg")), "")
     if not algorithm:
@@ -120,7 +125,7 @@ def _claims(claims: Mapping[str, Any], client: Client, audience: str, now: float
 
 def _object(encoded: str, what: str) -> dict[str, Any]:
     try:
-        found = parse(msgspec.Raw(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))), what)
+        found = parse(msgspec.Raw(decoded(encoded)), what)
     except (ValueError, CallError):
         found = None
     if not isinstance(found, dict):
