@@ -169,11 +169,13 @@ def _complete(case: _Case, answers: Sequence[Answer]) -> tuple[Answer, ...]:
 def _not_read(case: _Case) -> dict[str, str]:
     """Queries that these facts look at and that were not read whole, and why."""
     catalogue = case.knowledge.catalogue
-    unread = case.reading.chart.unread(catalogue.queries)
-    if not unread:
-        return {}
-    needed = {query for name in case.facts for query in catalogue.reads(name)}
-    return {query: why for query, why in unread.items() if query in needed}
+
+    def find() -> dict[str, str]:
+        unread = case.reading.chart.unread(catalogue.queries)
+        needed = {query for name in case.facts for query in catalogue.reads(name)} if unread else ()
+        return {query: why for query, why in unread.items() if query in needed}
+
+    return case.reading.once("queries not read", find)
 
 
 def _other_route(case: _Case, answer: Answer) -> str:
