@@ -235,7 +235,12 @@ def _asking(body: bytes, origin: str) -> bytes:
     call: dict[str, Any] = copy.deepcopy(json.loads(body))
     call["prefetch"] = {}
     call["fhirServer"] = f"{origin}/fhir"
-    call["fhirAuthorization"] = {"access_token": "t", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.rs"}
+    call["fhirAuthorization"] = {
+        "access_token": "t",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.rs",
+    }
     return json.dumps(call).encode()
 
 

@@ -38,7 +38,9 @@ def request(body: bytes, path: str = f"/cds-services/{SERVICE_ID}") -> bytes:
     """A whole request: a call, or without a body a GET."""
     if not body:
         return f"GET {path} HTTP/1.1\r\nHost: load\r\n\r\n".encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
 
 if TYPE_CHECKING:
+    from cds_service.chart.client import Away
     from cds_service.program import Program
 
 log = logging.getLogger(__name__)
@@ -85,14 +87,15 @@ def compiled(settings: Settings, loaded: Knowledge) -> Program:
     return compile_program(loaded)
 
 
-def start_service(settings: Settings, program: Program | None = None) -> Answers:
-    """One worker's service of a program; without one, of the settings' site."""
+def start_service(settings: Settings, program: Program | None = None, away: Away = nullcontext) -> Answers:
+    """One worker's service of a program; without one, of the settings' site. `away`: see `Client`."""
     from cds_service import knowledge
+    from cds_service.chart.client import Client
     from cds_service.service import Service
 
     if program is None:
         prepare()
         program = compiled(settings, knowledge.load(settings.knowledge, settings.site))
-    service = Service(program)
+    service = Service(program, client=Client(away=away))
     service.warm()
     return service

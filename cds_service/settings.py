@@ -144,7 +144,8 @@ TABLE: Final = (
     Setting("CDS_CORS_ORIGINS", "cors_origins", "", "Browser origins allowed besides the site's, by commas.", _list),
     Setting("CDS_LOG_LEVEL", "log_level", "INFO", "Least severe level that is logged.", _level),
     Setting("CDS_WORKERS", "workers", "2", "Worker processes, each with its own engine.", _whole(1, 64)),
-    Setting("CDS_THREADS", "threads", "4", "Threads of each worker.", _whole(1, 128)),
+    Setting("CDS_THREADS", "threads", "4", "Calls that each worker computes at once.", _whole(1, 128)),
+    Setting("CDS_QUEUE", "queue", "32", "Calls that may wait in each worker; more are told 503.", _whole(1, 1000)),
     Setting(
         "CDS_TIMEOUT", "timeout", "30", "Seconds after which a worker that does not answer is replaced.", _whole(1, 600)
     ),
@@ -222,6 +223,7 @@ class Settings:
     log_level: str = "INFO"
     workers: int = 2
     threads: int = 4
+    queue: int = 32
     timeout: int = 30
     public_url: str = ""
     jwt: str = "auto"

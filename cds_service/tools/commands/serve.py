@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.http import errors as http_errors
-from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
@@ -31,8 +29,10 @@ from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
-from cds_service.web import outcome
 from cds_service.web.built import BuiltFolder
+from cds_service.web.front.lanes import Turns
+from cds_service.web.front.sharing import Loads
+from cds_service.web.front.worker import Worker
 
 if TYPE_CHECKING:
     from cds_service.program import Program
@@ -42,36 +42,9 @@ log = logging.getLogger(__name__)
 LINE_LIMIT: Final = 8190  # gunicorn knows no larger one for the request line
 HEADER_LIMIT: Final = 16 * 1024
 HEADER_FIELDS: Final = 64
-STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long is given up
-_TOO_LONG: Final = {http_errors.LimitRequestLine: "414 URI Too Long"} | {
-    http_errors.LimitRequestHeaders: "431 Request Header Fields Too Large"
-}
 
 # Builds as politely as it can: the service starts and answers at the same time.
 _BUILD: Final = "import os; os.nice(10); from cds_service.cli import main; main(prog_name='anakinra-cds')"
-
-
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's worker with threads, but what it cannot read is neither logged nor sent back."""
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """One request whose headers are read; a body that stops arriving must not hold the thread for ever."""
-        conn.sock.settimeout(STALL_SECONDS)
-        return super().handle_request(req, conn)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Refuse a request that is no HTTP, or that failed outside the application, with an OperationOutcome."""
-        log.warning("unreadable request: %s", outcome.anatomy(exc))
-        ours = "400 Bad Request" if isinstance(exc, http_errors.ParseException) else "500 Internal Server Error"
-        status = _TOO_LONG.get(type(exc), ours)
-        body = outcome.http_refusal(int(status[:3])).get_data()
-        head = (
-            f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-        )
-        try:
-            client.sendall(head.encode() + b"\r\n\r\n" + body)
-        except OSError:
-            log.debug("the client of an unreadable request is gone")
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
@@ -88,6 +61,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self.settings = settings
         self.program = program
         self.awaited = awaited
+        self.turns = Turns()
+        self.loads = Loads(settings.workers)
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
         os.set_blocking(self.unannounced, False)
@@ -101,7 +76,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": self.bind,
             "worker_class": Worker,
             "workers": self.settings.workers,
-            "threads": self.settings.threads,
             "timeout": self.settings.timeout,
             "graceful_timeout": min(10, self.settings.timeout),
             "preload_app": False,
@@ -110,6 +84,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "limit_request_fields": HEADER_FIELDS,
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
+            "pre_fork": _choose_slot,
+            "child_exit": self.gone,
             "post_worker_init": self.announce,
         }
         for name, value in chosen.items():
@@ -118,7 +94,9 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            app = create_app(self.settings, start_service(self.settings, self.program), self.awaited)
+            app = create_app(
+                self.settings, start_service(self.settings, self.program, self.turns.waiting), self.awaited
+            )
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -127,6 +105,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         except CdsError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    def gone(self, _: Any, worker: Any) -> None:
+        """A worker has ended: nobody waits for it to take a connection."""
+        self.loads.leave(worker.slot)
 
     def announce(self, worker: Any) -> None:
         """Say once, by the first worker that is ready, where the service listens."""
@@ -138,6 +120,12 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             host, port = worker.sockets[0].sock.getsockname()[:2]
             click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
             sys.stdout.flush()
+
+
+def _choose_slot(arbiter: Any, worker: Any) -> None:
+    """Give a new worker a place among those that live."""
+    taken = {other.slot for other in arbiter.WORKERS.values()}
+    worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
 
 @contextmanager
