@@ -19,6 +19,7 @@ from cds_service.web import catalogue, cors, entry, fhir, health, outcome
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
+from cds_service.web.rates import RateLimit, Rates, rates
 
 if TYPE_CHECKING:
     from cds_service.chart.client import Away
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings | None = None, service: Answers | None = None, awaited: Path | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    service: Answers | None = None,
+    awaited: Path | None = None,
+    limit: Rates | None = None,
+) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
+    `limit` is what all workers count in; without it, this application counts alone.
     `awaited` is a folder in which the pages are being built, where no setting names a built one. Raises SettingsError
     or KnowledgeError where it could not answer safely.
     """
@@ -55,6 +62,8 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
         from cds_service.web.trust.gate import Gate
 
         app.before_request(Gate(site, store, settings.public_url).guard)
+    if limit := limit or rates(settings.calls_per_minute):
+        app.before_request(RateLimit(limit, everybody=settings.calls_per_minute is not None).guard)
     app.register_blueprint(pages.blueprint())
     if store is not None:
         store.start()

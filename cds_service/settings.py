@@ -43,6 +43,10 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _limit(text: str) -> int | None:
+    return _whole(0, 1_000_000)(text) if text else None
+
+
 def _level(text: str) -> str:
     if text.upper() not in _LEVELS:
         raise ValueError("one of " + ", ".join(_LEVELS))
@@ -147,6 +151,14 @@ TABLE: Final = (
     Setting("CDS_THREADS", "threads", "4", "Calls that each worker computes at once.", _whole(1, 128)),
     Setting("CDS_QUEUE", "queue", "32", "Calls that may wait in each worker; more are told 503.", _whole(1, 1000)),
     Setting(
+        "CDS_CALLS_PER_MINUTE",
+        "calls_per_minute",
+        "",
+        "Calls and feedback a minute of one client (the issuer of its token, else its address); 0: any number; empty: "
+        "6000, and any number from this machine without a token.",
+        _limit,
+    ),
+    Setting(
         "CDS_TIMEOUT", "timeout", "30", "Seconds after which a worker that does not answer is replaced.", _whole(1, 600)
     ),
     Setting(
@@ -224,6 +236,7 @@ class Settings:
     workers: int = 2
     threads: int = 4
     queue: int = 32
+    calls_per_minute: int | None = None
     timeout: int = 30
     public_url: str = ""
     jwt: str = "auto"

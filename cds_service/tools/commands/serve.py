@@ -33,6 +33,7 @@ from cds_service.web.built import BuiltFolder
 from cds_service.web.front.lanes import Turns
 from cds_service.web.front.sharing import Loads
 from cds_service.web.front.worker import Worker
+from cds_service.web.rates import rates
 
 if TYPE_CHECKING:
     from cds_service.program import Program
@@ -62,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self.program = program
         self.awaited = awaited
         self.turns = Turns()
+        self.rates = rates(settings.calls_per_minute)
         self.loads = Loads(settings.workers)
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
@@ -94,9 +96,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            app = create_app(
-                self.settings, start_service(self.settings, self.program, self.turns.waiting), self.awaited
-            )
+            service = start_service(self.settings, self.program, self.turns.waiting)
+            app = create_app(self.settings, service, self.awaited, self.rates)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
