@@ -90,7 +90,7 @@ def serving(setting: Setting, program: str = _SERVE, **environ: str) -> Iterator
             served = Served(int(line.rsplit(":", 1)[1]), process.pid)
             while len(served.workers) < 2:
                 time.sleep(0.05)
-            time.sleep(1.0)  # until the second worker is warm too
+            time.sleep(3.0)  # until the second worker is warm too
             yield served
         finally:
             process.send_signal(signal.SIGTERM)
@@ -201,7 +201,7 @@ async def crash(setting: Setting) -> None:
     """SIGSEGV to the process that runs the C engine, while 16 connections call: how many calls were lost."""
     with serving(setting) as served:
         worker = served.workers[0]
-        engines = children(worker) or [worker]
+        engines = [pid for parent in children(worker) for pid in children(parent)] or [worker]
         work = asyncio.create_task(spread(served.port, request(setting.body), connections=16, calls=15))
         await asyncio.sleep(1.0)
         os.kill(engines[0], signal.SIGSEGV)

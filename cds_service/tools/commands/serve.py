@@ -96,6 +96,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
+            if self.program is not None:
+                self.program.engine.set_apart()
             service = start_service(self.settings, self.program, self.turns.waiting)
             app = create_app(self.settings, service, self.awaited, self.rates)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
