@@ -24,6 +24,7 @@ from cds_service.web.door import read_call
 from cds_service.web.front.arriving import HEAD_LIMIT
 from cds_service.web.front.sockets import BODY_SECONDS, HEAD_SECONDS, IDLE_SECONDS, SEND_SECONDS
 from cds_service.web.front.worker import ANSWER_SECONDS, WAIT_SECONDS
+from cds_service.web.rates import PER_MINUTE
 from cds_service.web.strict_json import MAX_DEPTH, MAX_DIGITS
 
 PAGE: Final = Path("docs/connecting.md")
@@ -174,6 +175,11 @@ def _limits() -> Iterator[str]:
             "503 with `Retry-After`",
         ),
         ("an answer", f"{ANSWER_SECONDS:g} s", "503 with `Retry-After`"),
+        (
+            "calls and feedback of one client",
+            f"{PER_MINUTE} a minute (`CDS_CALLS_PER_MINUTE`)",
+            "429 with `Retry-After`",
+        ),
         ("connecting to the FHIR server; one read", f"{fhir.connect_s:g} s; {fhir.call_s:g} s", "not read: unknown"),
         ("all reads for one call", f"{fhir.total_s:g} s, {fhir.lines} at once", "not read: unknown"),
         ("pages of one search", f"{fhir.pages}, asked for with `_count={prefetch.PAGE}`", "the rest is unknown"),

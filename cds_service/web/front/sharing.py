@@ -32,6 +32,7 @@ class Loads:
         self.tell(slot, _NONE)
 
     def others_have_less(self, slot: int) -> bool:
-        """Whether another worker has fewer than this one."""
+        """Whether another worker has fewer than this one: among many, so many fewer that it is worth a wait."""
         counts: list[int] = [count for (count,) in _COUNT.iter_unpack(self._memory[: self._slots * _COUNT.size])]
-        return counts[slot] > min(counts)
+        least = min(counts)
+        return counts[slot] > least + least // 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 import socket
@@ -29,8 +30,9 @@ HELD_BYTES: Final = 64 * 1024 * 1024
 """Of requests that arrive and answers that leave, at one worker."""
 TICK: Final = 0.02
 _RECEIVE: Final = 256 * 1024
-_HOLD: Final = 0.005
-_FREELY: Final = 0.05
+_HOLD: Final = 0.01
+_FREE: Final = 3
+"""Connections that are taken after a hold, whoever has less: another worker may hang."""
 
 
 class Sockets:
@@ -52,14 +54,14 @@ class Sockets:
         self._admit = admit
         self._listening = False
         self._closed = False
-        self._held_until = self._freely_until = self._ticked = 0.0
+        self._held_until = self._ticked = 0.0
+        self._free = 0
         self._tell()
 
     def turn(self) -> float | None:
         """Wait for something to happen, and do it. The time, where a moment has passed since that was last told."""
         now = time.monotonic()
         if not self._closed and not self._listening and now >= self._held_until:
-            self._freely_until = now + _FREELY
             self._listen(True)
         held = not self._closed and not self._listening
         for key, _ in self.poll.select(_HOLD if held else TICK if self.connections else 0.5):
@@ -94,17 +96,24 @@ class Sockets:
 
     def _accept(self, listener: socket.socket) -> None:
         now = time.monotonic()
-        if now >= self._freely_until and self._loads.others_have_less(self._slot):
-            # Whoever has less is awake too. If it does not come, this one does, in a moment.
-            self._held_until = now + _HOLD
-            self._listen(False)
-            return
+        if self._loads.others_have_less(self._slot):
+            if not self._free:
+                # Whoever has less is awake too. If it does not come, this one does, in a moment.
+                self._hold(now)
+                self._free = _FREE
+                return
+            self._free -= 1
+        else:
+            self._free = 0
         try:
             made, peer = listener.accept()
-        except OSError:  # another worker was first, or the client is gone, or there are too many open files
+        except (BlockingIOError, ConnectionAbortedError):  # another worker was first, or the client is gone
+            return
+        except OSError as error:  # there are too many open files
+            log.error("no connection can be taken: %s", error.strerror)
+            self._hold(now)
             return
         made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arriving = Arriving(self._most_body)
         new = Connection(made, peer, listener.getsockname(), arriving, since=now, due=now + HEAD_SECONDS)
         if len(self.connections) >= CONNECTIONS:
@@ -112,6 +121,10 @@ class Sockets:
         self.connections.add(new)
         self._tell()
         self._watch(new)
+
+    def _hold(self, now: float) -> None:
+        self._held_until = now + _HOLD
+        self._listen(False)
 
     def _make_room(self) -> None:
         """Give up who has been silent, or half silent, for longest."""
@@ -153,7 +166,8 @@ class Sockets:
         if stage is Stage.BODY and before is Stage.HEAD:
             connection.due = now + BODY_SECONDS
             if arriving.continues:
-                connection.sock.send(words.CONTINUE)
+                with contextlib.suppress(OSError):  # a client that is gone is noticed when it is read
+                    connection.send(words.CONTINUE)
         elif stage is Stage.WHOLE:
             self.poll.unregister(connection.sock)
             connection.state = State.ADMITTED
@@ -196,9 +210,11 @@ class Sockets:
 
     def _go_on(self, connection: Connection) -> None:
         now = time.monotonic()
-        connection.state, connection.since, connection.due = State.ARRIVING, now, now + IDLE_SECONDS
+        more = connection.arriving.held > 0  # the client did not wait for the answer
+        due = now + (HEAD_SECONDS if more else IDLE_SECONDS)
+        connection.state, connection.since, connection.due = State.ARRIVING, now, due
         self._watch(connection)
-        if connection.arriving.held:  # the client did not wait for the answer
+        if more:
             self._take(connection, b"")
 
     def _shut(self, connection: Connection) -> None:

@@ -28,10 +28,10 @@ from cds_service.web.front.sockets import Sockets
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 4.0
-WAIT_SECONDS: Final = 0.75
+WAIT_SECONDS: Final = 0.5
 """How long a call waits for its turn before it is told that there is no room."""
 WATCHED: Final = frozenset({b"/health", b"/ready", b"/metrics"})
-"""Paths that are answered by a thread of their own, whatever the load."""
+"""Paths that are answered by threads of their own, whatever the load."""
 _TELL_EVERY: Final = 5.0
 
 
@@ -45,7 +45,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
         settings = self.app.settings
         turns: Turns = self.app.turns
         self._work_lane: Lane[Call] = Lane(settings.threads, settings.queue, WAIT_SECONDS, turns)
-        self._watch_lane: Lane[Call] = Lane(1, 64, ANSWER_SECONDS, Turns())
+        self._watch_lane: Lane[Call] = Lane(2, 64, ANSWER_SECONDS, Turns())
         self._crew = Crew(self._work)
         self._finished: deque[tuple[Call, bytes | None, bool]] = deque()
         self._lost: dict[Call, float] = {}
