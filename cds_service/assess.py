@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from cds_service.advice.cards import outline
 from cds_service.advice.decide import decide
 from cds_service.advice.explanation import named_orders
 from cds_service.advice.model import Assessment, OrderAssessment
+from cds_service.advice.silence import without
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
@@ -87,26 +88,36 @@ def unread(program: Program, call: HookCall, now: datetime, error: Exception) ->
 
 
 def cards(
-    program: Program, assessment: Assessment, public_url: str = "", since: datetime | None = None
+    program: Program,
+    assessment: Assessment,
+    public_url: str = "",
+    since: datetime | None = None,
+    silent: Collection[str] = frozenset(),
 ) -> tuple[Assessment, list[Json]]:
     """The cards of an assessment, and the assessment that they are of: what cannot be worded is not evaluated.
 
-    `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before.
+    `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before. Rules
+    that are `silent` have no card.
     """
+    told = _heard(assessment, assessment.orders, silent) if silent else assessment
     try:
-        return assessment, program.wording.cards(assessment, public_url, since)
+        return told, program.wording.cards(told, public_url, since)
     except Exception as error:
         _log.error("cards failed: %s", place_of(error))
     orders = tuple(_worded(program, assessment, order) for order in assessment.orders)
-    most = most_cards(assessment.hook)
-    told = replace(assessment, orders=orders, answers=ranked(orders, most))
+    told = _heard(assessment, orders, silent)
     try:
         return told, program.wording.cards(told, public_url)
     except Exception as error:
         _log.error("cards failed again: %s", place_of(error))
-        orders = tuple(_unevaluated_of(order) for order in told.orders)
-        told = replace(told, orders=orders, answers=ranked(orders, most))
+        told = _heard(assessment, tuple(_unevaluated_of(order) for order in orders), silent)
         return told, _plain_cards(told)
+
+
+def _heard(assessment: Assessment, orders: tuple[OrderAssessment, ...], silent: Collection[str]) -> Assessment:
+    """The assessment of these orders, without what silent rules say."""
+    answers = ranked(orders, most_cards(assessment.hook), silent)
+    return replace(assessment, orders=tuple(without(order, silent) for order in orders), answers=answers)
 
 
 def place_of(error: BaseException) -> str:

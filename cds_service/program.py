@@ -5,7 +5,7 @@ Beside loading, this is the only place where content can be wrong: what compiles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -48,8 +48,8 @@ class Program:
     `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed. `policies` are values as written,
     `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
     `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
-    queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion; `every_fact` gathers the
-    whole catalogue.
+    queries that this site's EHR holds nothing for; `silent` the rules whose findings are not shown. `plans` are by hook
+    and key of an occasion; `every_fact` gathers the whole catalogue.
     """
 
     id: str
@@ -64,6 +64,7 @@ class Program:
     templates: Mapping[str, str]
     searches: Mapping[str, str]
     not_kept: frozenset[str]
+    silent: frozenset[str]
     plans: Mapping[tuple[str, str], Plan]
     every_fact: Gatherer
     engine: Engine
@@ -141,7 +142,7 @@ def compile_program(knowledge: Knowledge) -> Program:
     recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, site.scripts)
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     unordered = [rule for rule in knowledge.rules if not rule.orders]
-    off = {name for rule in knowledge.rules if rule.id in site.rules_off for name in knowledge.occasions.names(rule)}
+    off = _shown_as(knowledge, site.rules_off)
     engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)), off)
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
@@ -171,6 +172,7 @@ def compile_program(knowledge: Knowledge) -> Program:
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         searches={name: text for name, text in searches(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
+        silent=frozenset(_shown_as(knowledge, site.silent_rules)),
         plans={
             (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug], _beside(hook)))
             for (hook, o), of in rules.items()
@@ -179,6 +181,11 @@ def compile_program(knowledge: Knowledge) -> Program:
         engine=engine,
         wording=Wording(knowledge, cards, occasions),
     )
+
+
+def _shown_as(knowledge: Knowledge, rules: Container[str]) -> set[str]:
+    """Every id under which some rules are evaluated."""
+    return {name for rule in knowledge.rules if rule.id in rules for name in knowledge.occasions.names(rule)}
 
 
 def _beside(hook: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from cds_service import __version__
-from cds_service.advice.model import Answer, Assessment, DosePlan, OrderAssessment
+from cds_service.advice.model import Advice, Answer, Assessment, DosePlan, OrderAssessment
 from cds_service.contract import EXPLANATION
 from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 def entry(
     call: HookCall,
     assessment: Assessment | None,
-    cards: Sequence[Json],
+    advice: Advice,
     at: datetime,
     *,
     tenant: str = "",
@@ -36,7 +36,10 @@ def entry(
     """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for;
     `tenant` is what the token of the call says."""
     kinds = _kinds(assessment)
-    shown = tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
+    shown, held_back = (
+        tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
+        for cards in (advice.cards, advice.held_back)
+    )
     names = {"patient": call.patient_id, "user": call.user_id, "encounter": call.encounter_id or ""}
     found = {"hook": call.hook, "instance": call.hook_instance.lower(), "software": __version__}
     return Entry(
@@ -46,7 +49,7 @@ def entry(
         caller=Caller(tenant=tenant[:_LONGEST], role=call.user_id.partition("/")[0]),
         cards=shown,
         names={name: text for name, text in names.items() if text},
-        found=found | (_found(assessment) if assessment else {}),
+        found=found | (_found(assessment) if assessment else {}) | _silence(advice, held_back),
         digest_only=digest_only,
     )
 
@@ -58,6 +61,12 @@ def unrecorded(cards: Sequence[Json]) -> list[Json]:
     explanation = {**extension.get(EXPLANATION, {}), "recorded": False}
     detail = f"{first.get('detail', '')}\n\n{NOT_RECORDED}".strip()
     return [{**first, "detail": detail, "extension": {**extension, EXPLANATION: explanation}}, *others]
+
+
+def _silence(advice: Advice, cards: Sequence[ShownCard]) -> Json:
+    """What would have been shown, and what is silent that it was not. Nobody can answer such a card: it needs no id."""
+    told = [{name: value for name, value in asdict(card).items() if name != "uuid"} for card in cards]
+    return {"silent": {"by": advice.silent, "cards": told}} if advice.silent else {}
 
 
 def _found(assessment: Assessment) -> Json:

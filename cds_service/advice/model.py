@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -167,3 +168,13 @@ class Assessment:
     def failed(self) -> bool:
         """The rules could not be evaluated for one of the kinds, or the two evaluators differ."""
         return any(order.trouble for order in self.orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a call is answered with. `held_back`: all cards that would be shown were nothing `silent` here (site, its
+    service, its rules; "" where nothing that is silent has a say)."""
+
+    cards: list[dict[str, Any]]
+    silent: Literal["site", "service", "rules", ""] = ""
+    held_back: tuple[dict[str, Any], ...] = ()
