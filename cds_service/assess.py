@@ -16,12 +16,13 @@ from typing import Any
 from cds_service.advice.cards import outline
 from cds_service.advice.decide import decide
 from cds_service.advice.explanation import named_orders
-from cds_service.advice.model import Assessment, OrderAssessment
+from cds_service.advice.model import NOTHING_READ, Assessment, OrderAssessment
 from cds_service.advice.silence import without
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
-from cds_service.chart.read import Medications
+from cds_service.chart.intake import Intake, most_telling, unmapped
+from cds_service.chart.read import Medications, Read
 from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.engine.values import least_key, most_key
@@ -55,6 +56,7 @@ class Question:
         return self.order.kinds if self.hook else ("",)
 
 
+DRAFTS = "draftOrders"  # what the clinician is ordering, beside the queries of a chart
 NO_ORDER = OrderInHand("", (), ())
 
 
@@ -77,7 +79,8 @@ def assess(program: Program, chart: Chart, question: Question, now: datetime) ->
     """Everything that is found, decided and to be said, for each kind of order that is selected."""
     found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
     orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
-    return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
+    told = _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
+    return replace(told, intake=_intake(program, chart, question)) if question.hook else told
 
 
 def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
@@ -143,6 +146,20 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
     except Exception as error:
         return _failed(occasion, plan.rules, facts, findings, failing, error)
+
+
+def _intake(program: Program, chart: Chart, question: Question) -> Intake:
+    """How the chart came in, of the queries that the hook offers; and what of it nothing recognised."""
+    try:
+        asked, any_set = program.templates_of(question.hook), next(iter(program.terms.values()))
+        reads = {**chart.reads, DRAFTS: Read(tuple(draft.resource for draft in question.order.drafts))}
+        found = (each for name, read in reads.items() for each in unmapped(name, read, any_set, program.measured))
+        kept, more = most_telling(found)
+        sent = {name: state for name, state in chart.sent.items() if name in asked}
+        return Intake(sent, tuple(name for name in chart.fetched if name in asked), kept, more)
+    except Exception as error:  # advice is given whatever happens to what is counted beside it
+        _log.error("what nothing recognised could not be counted: %s", place_of(error))
+        return NOTHING_READ
 
 
 def values_of(facts: Facts) -> dict[str, bool | int | float | str]:

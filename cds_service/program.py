@@ -45,8 +45,9 @@ class Plan:
 class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
-    `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed. `policies` are values as written,
-    `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
+    `id` is `<digest> <site>`. `measured` are the units in which the values of a value set are read, `amounts` those in
+    which each drug is dosed. `policies` are values as written, `windows` the same in hours, for those whose unit is a
+    time; `select` is the selection language, compiled for them.
     `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
     queries that this site's EHR holds nothing for; `silent` the rules whose findings are not shown. `plans` are by hook
     and key of an occasion; `every_fact` gathers the whole catalogue.
@@ -56,6 +57,7 @@ class Program:
     knowledge: Knowledge
     terms: Mapping[str, Matcher]
     units: Mapping[str, UnitTable]
+    measured: Mapping[str, tuple[UnitTable, ...]]
     amounts: Mapping[str, Amounts]
     policies: Mapping[str, float]
     windows: Mapping[str, float]
@@ -155,6 +157,7 @@ def compile_program(knowledge: Knowledge) -> Program:
         knowledge=knowledge,
         terms=terms,
         units=units,
+        measured={name: tuple(units[a] for a in analytes) for name, analytes in catalogue.measured().items()},
         amounts=amounts_by_drug(units[AMOUNTS], {n: drug.products for n, drug in knowledge.orders.drugs.items()}),
         policies=policies,
         windows=windows,

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from cds_service import __version__
 from cds_service.advice.model import Advice, Answer, Assessment, DosePlan, OrderAssessment
+from cds_service.chart.intake import Intake
 from cds_service.contract import EXPLANATION
 from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
@@ -76,7 +77,18 @@ def _found(assessment: Assessment) -> Json:
         "askedFor": assessment.now.isoformat(),
         "orders": [_order(order, assessment.now) for order in assessment.orders],
         "answers": [answered(answer) for answer in assessment.answers],
+        **_intake(assessment.intake),
     }
+
+
+def _intake(intake: Intake) -> Json:
+    """The prefetch keys by what became of them; and what nothing recognised, with how often it was met."""
+    keys: dict[str, list[str]] = {}
+    for name, state in intake.sent.items():
+        keys.setdefault(state, []).append(name)
+    unmapped = [{n: v for n, v in asdict(each).items() if v} | {"times": n} for each, n in intake.unmapped]
+    body = {"prefetch": keys, "fetched": list(intake.fetched), "unmapped": unmapped, "unmappedMore": intake.more}
+    return {name: value for name, value in body.items() if value}
 
 
 def _order(order: OrderAssessment, now: datetime) -> Json:
@@ -88,11 +100,25 @@ def _order(order: OrderAssessment, now: datetime) -> Json:
         "trouble": order.trouble,
         "notRead": list(order.not_read),
         "forgone": list(order.forgone),
+        "unknown": {fact.name: _why(fact, order) for fact in order.unknown},
     }
     return {name: value for name, value in body.items() if value} | {
         "facts": {name: _fact(fact, now) for name, fact in order.facts.items()},
         "drafts": [asdict(draft) for draft in order.drafts_read],
     }
+
+
+def _why(fact: Fact, order: OrderAssessment) -> str:
+    """Why a fact is unknown, in one of our own words: what a fact says itself may quote the chart."""
+    told = {
+        "not-read": any(f"{query}: {why}" in fact.why for query, why in order.not_read.items()),
+        "not-understood": bool(fact.not_understood) or " is not understood: " in fact.why,
+        "unusable": bool(fact.unusable),
+        "bounded": fact.is_bounded,
+        "stale": fact.why.endswith("(stale)"),
+        "none-recorded": fact.why.startswith("none recorded"),
+    }
+    return next((word for word, holds in told.items() if holds), "other")
 
 
 def _fact(fact: Fact, now: datetime) -> Json:

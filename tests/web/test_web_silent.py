@@ -1,4 +1,4 @@
-"""A silent site over HTTP: no card, the whole answer in the record, and everybody who looks is told that it is silent."""
+"""A silent site over HTTP: no card, the whole answer in the record, and whoever looks is told that it is silent."""
 
 from __future__ import annotations
 
