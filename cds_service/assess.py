@@ -151,9 +151,9 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
 def _intake(program: Program, chart: Chart, question: Question) -> Intake:
     """How the chart came in, of the queries that the hook offers; and what of it nothing recognised."""
     try:
-        asked, any_set = program.templates_of(question.hook), next(iter(program.terms.values()))
+        asked = program.templates_of(question.hook)
         reads = {**chart.reads, DRAFTS: Read(tuple(draft.resource for draft in question.order.drafts))}
-        found = (each for name, read in reads.items() for each in unmapped(name, read, any_set, program.measured))
+        found = (each for name, read in reads.items() for each in unmapped(name, read, program.mapped))
         kept, more = most_telling(found)
         sent = {name: state for name, state in chart.sent.items() if name in asked}
         return Intake(sent, tuple(name for name in chart.fetched if name in asked), kept, more)

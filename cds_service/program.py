@@ -14,6 +14,7 @@ from cds_service.advice.orders import ORDERED
 from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
+from cds_service.chart.intake import Wanted
 from cds_service.chart.prefetch import searches, templates
 from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
@@ -45,9 +46,9 @@ class Plan:
 class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
-    `id` is `<digest> <site>`. `measured` are the units in which the values of a value set are read, `amounts` those in
-    which each drug is dosed. `policies` are values as written, `windows` the same in hours, for those whose unit is a
-    time; `select` is the selection language, compiled for them.
+    `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed; `mapped` what is looked for in a
+    chart at all. `policies` are values as written, `windows` the same in hours, for those whose unit is a time;
+    `select` is the selection language, compiled for them.
     `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
     queries that this site's EHR holds nothing for; `silent` the rules whose findings are not shown. `plans` are by hook
     and key of an occasion; `every_fact` gathers the whole catalogue.
@@ -57,8 +58,8 @@ class Program:
     knowledge: Knowledge
     terms: Mapping[str, Matcher]
     units: Mapping[str, UnitTable]
-    measured: Mapping[str, tuple[UnitTable, ...]]
     amounts: Mapping[str, Amounts]
+    mapped: Wanted
     policies: Mapping[str, float]
     windows: Mapping[str, float]
     select: Selections
@@ -157,8 +158,12 @@ def compile_program(knowledge: Knowledge) -> Program:
         knowledge=knowledge,
         terms=terms,
         units=units,
-        measured={name: tuple(units[a] for a in analytes) for name, analytes in catalogue.measured().items()},
         amounts=amounts_by_drug(units[AMOUNTS], {n: drug.products for n, drug in knowledge.orders.drugs.items()}),
+        mapped=Wanted(
+            next(iter(terms.values())),
+            {name: frozenset(sets) for name, sets in catalogue.looked_for().items()},
+            {name: tuple(units[a] for a in analytes) for name, analytes in catalogue.measured().items()},
+        ),
         policies=policies,
         windows=windows,
         select=select,

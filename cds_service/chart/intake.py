@@ -74,25 +74,28 @@ def most_telling(found: Iterable[Unmapped]) -> tuple[tuple[tuple[Unmapped, int],
     return tuple(counted[:_MOST]), max(len(counted) - _MOST, 0)
 
 
-def unmapped(
-    source: str, read: Read, matcher: Matcher, measured: Mapping[str, Sequence[UnitTable]]
-) -> tuple[Unmapped, ...]:
-    """What of one read nothing recognised; found once for each. Any matcher will do: all value sets are asked together.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for: value sets by query (all of them in what is no query), and the units in which the values of
+    a value set are read. Any matcher will do: all value sets are asked together."""
 
-    `measured`: value set -> the tables of the units in which its values are read.
-    """
-    key = ("unmapped", source, matcher.recogniser)
-    return read.remember(key, lambda records: tuple(_of(source, records, matcher, measured)))
+    matcher: Matcher
+    sets: Mapping[str, frozenset[str]]
+    units: Mapping[str, Sequence[UnitTable]]
 
 
-def _of(
-    source: str, records: Iterable[Resource], matcher: Matcher, measured: Mapping[str, Sequence[UnitTable]]
-) -> Iterator[Unmapped]:
+def unmapped(source: str, read: Read, wanted: Wanted) -> tuple[Unmapped, ...]:
+    """What of one read nothing recognised; found once for each."""
+    key = ("unmapped", source, wanted.matcher.recogniser)
+    return read.remember(key, lambda records: tuple(_of(source, records, wanted)))
+
+
+def _of(source: str, records: Iterable[Resource], wanted: Wanted) -> Iterator[Unmapped]:
     for record in records:
         if record.type != "Patient":
             for place, found in _concepts(record):
-                yield from _codes(f"{source} {place}".strip(), found, matcher)
-            yield from _unit(source, record, matcher, measured)
+                yield from _codes(source, place, found, wanted)
+            yield from _unit(source, record, wanted)
 
 
 def _concepts(record: Resource) -> Iterator[tuple[str, Concept]]:
@@ -107,14 +110,15 @@ def _concepts(record: Resource) -> Iterator[tuple[str, Concept]]:
                 yield "component value", concept(part.get("valueCodeableConcept"))
 
 
-def _codes(source: str, found: Concept, matcher: Matcher) -> Iterator[Unmapped]:
+def _codes(query: str, place: str, found: Concept, wanted: Wanted) -> Iterator[Unmapped]:
     if found.empty:
         return
-    recognised = matcher.recognised(found)
-    if recognised.meanings:
+    recognised, recogniser = wanted.matcher.recognised(found), wanted.matcher.recogniser
+    if recognised.mentioned & wanted.sets.get(query, recognised.mentioned):
         return
-    if not recognised.puzzle and any(matcher.recogniser.knows(system) for system, _ in found.codes):
+    if not recognised.puzzle and any(recogniser.knows(system) for system, _ in found.codes):
         return  # a code of a public terminology whose words say that it is something else
+    source = f"{query} {place}".strip()
     kept = [(s, c) for s, c in found.codes if _SYSTEM.fullmatch(s) and _CODE.fullmatch(c)]
     for system, code in kept:
         yield Unmapped(source, recognised.puzzle, system, code)
@@ -122,15 +126,13 @@ def _codes(source: str, found: Concept, matcher: Matcher) -> Iterator[Unmapped]:
         yield Unmapped(source, f"{WORDS}: {recognised.puzzle}")
 
 
-def _unit(
-    source: str, record: Resource, matcher: Matcher, measured: Mapping[str, Sequence[UnitTable]]
-) -> Iterator[Unmapped]:
+def _unit(source: str, record: Resource, wanted: Wanted) -> Iterator[Unmapped]:
     """The unit of a value that would be read, were its unit one of the table."""
     quantity = record.raw.get("valueQuantity")
     if record.type != "Observation" or not isinstance(quantity, Mapping) or number_of(quantity.get("value")) is None:
         return
-    for name in sorted(matcher.recognised(record.concept).held & measured.keys()):
-        if not any(table.has_unit(quantity) for table in measured[name]):
+    for name in sorted(wanted.matcher.recognised(record.concept).held & wanted.units.keys()):
+        if not any(table.has_unit(quantity) for table in wanted.units[name]):
             yield Unmapped(source, "a unit that is not read", unit=_written(quantity), of=name)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cds_service.assess import DRAFTS
 from cds_service.chart.intake import NO_UNIT, UNIT_IN_WORDS, Unmapped
+from cds_service.chart.vocabulary import concept
 from cds_service.record import entry
 from tests.facts.house import REFRACTORY, Case, bundle, service
 from tests.facts.notation import NOW, PATIENT
@@ -85,6 +86,15 @@ def coding(system: str, code: str, display: str = "") -> dict[str, Any]:
 def test_codes_that_nothing_recognised(code: dict[str, Any], met: list[Unmapped]) -> None:
     case = Case(given=REFRACTORY, prefetch={"conditions": bundle([condition(**code)])})
     assert [each for each, _ in intake(case).unmapped if each.source == "conditions"] == met
+
+
+def test_a_value_set_counts_only_where_somebody_looks_for_it() -> None:
+    """The words name a route of administration, which says nothing of an allergy."""
+    allergy = {"resourceType": "AllergyIntolerance", "id": "a", "patient": OF["subject"]}
+    allergies = bundle([{**allergy, "code": coding(LOCAL, "A7", "topical stuff")}])
+    found = intake(Case(given=REFRACTORY, prefetch={"allergies": allergies})).unmapped
+    assert [each for each, _ in found] == [Unmapped("allergies", "", LOCAL, "A7")]
+    assert service().program.mapped.matcher.recognised(concept({"text": "topical stuff"})).mentioned
 
 
 @pytest.mark.parametrize(

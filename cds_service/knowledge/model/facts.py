@@ -106,6 +106,14 @@ class Catalogue(FactsFile):
         """The queries that a fact looks at itself, in order."""
         return self.names(name, "query")
 
+    def looked_for(self) -> dict[str, set[str]]:
+        """Query -> the value sets that the facts look for which read it: rather too many than too few."""
+        found: dict[str, set[str]] = {name: set(query.codes) for name, query in self.queries.items()}
+        for fact in self.facts:
+            for query in self.reads(fact):
+                found[query].update(self.names(fact, "value set"))
+        return found
+
     def measured(self) -> dict[str, tuple[str, ...]]:
         """Value set -> the tables of units in which its values are read, by whichever facts."""
         found: dict[str, dict[str, None]] = {}
