@@ -153,7 +153,8 @@ def _intake(program: Program, chart: Chart, question: Question) -> Intake:
     try:
         asked = program.templates_of(question.hook)
         reads = {**chart.reads, DRAFTS: Read(tuple(draft.resource for draft in question.order.drafts))}
-        found = (each for name, read in reads.items() for each in unmapped(name, read, program.mapped))
+        # No two reads share a source.
+        found = {each: n for name, read in reads.items() for each, n in unmapped(name, read, program.mapped).items()}
         kept, more = most_telling(found)
         sent = {name: state for name, state in chart.sent.items() if name in asked}
         return Intake(sent, tuple(name for name in chart.fetched if name in asked), kept, more)

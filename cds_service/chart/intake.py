@@ -68,9 +68,9 @@ def state_of(sent: Read, covered: Read) -> State:
     return "sent" if sent.resources else "empty"
 
 
-def most_telling(found: Iterable[Unmapped]) -> tuple[tuple[tuple[Unmapped, int], ...], int]:
+def most_telling(found: Mapping[Unmapped, int]) -> tuple[tuple[tuple[Unmapped, int], ...], int]:
     """How often each was met, what was not understood first; and how many are left out."""
-    counted = sorted(Counter(found).items(), key=lambda pair: (not pair[0].why, -pair[1]))
+    counted = sorted(found.items(), key=lambda pair: (not pair[0].why, -pair[1]))
     return tuple(counted[:_MOST]), max(len(counted) - _MOST, 0)
 
 
@@ -84,10 +84,10 @@ class Wanted:
     units: Mapping[str, Sequence[UnitTable]]
 
 
-def unmapped(source: str, read: Read, wanted: Wanted) -> tuple[Unmapped, ...]:
-    """What of one read nothing recognised; found once for each."""
+def unmapped(source: str, read: Read, wanted: Wanted) -> Mapping[Unmapped, int]:
+    """What of one read nothing recognised, and how often it was met; found once for each."""
     key = ("unmapped", source, wanted.matcher.recogniser)
-    return read.remember(key, lambda records: tuple(_of(source, records, wanted)))
+    return read.remember(key, lambda records: Counter(_of(source, records, wanted)))
 
 
 def _of(source: str, records: Iterable[Resource], wanted: Wanted) -> Iterator[Unmapped]:
