@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
 from cds_service.chart.intake import Intake, most_telling, unmapped
 from cds_service.chart.read import Medications, Read
+from cds_service.chart.resource import Resource
 from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.engine.values import least_key, most_key
@@ -80,7 +81,10 @@ def assess(program: Program, chart: Chart, question: Question, now: datetime) ->
     found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
     orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
     told = _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
-    return replace(told, intake=_intake(program, chart, question)) if question.hook else told
+    if not question.hook:
+        return told
+    drafts = (draft.resource for draft in question.order.drafts)
+    return replace(told, intake=_intake(program, chart, question.hook, drafts))
 
 
 def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
@@ -148,12 +152,17 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         return _failed(occasion, plan.rules, facts, findings, failing, error)
 
 
-def _intake(program: Program, chart: Chart, question: Question) -> Intake:
+def drafts_intake(program: Program, drafts: Iterable[Json]) -> Intake:
+    """What nothing recognised of orders that are none of ours: maybe it is one, under a code of the hospital's own."""
+    return _intake(program, Chart("", {}), "", [Resource(raw) for raw in drafts])
+
+
+def _intake(program: Program, chart: Chart, hook: str, drafts: Iterable[Resource]) -> Intake:
     """How the chart came in, of the queries that the hook offers; and what of it nothing recognised."""
     try:
-        asked = program.templates_of(question.hook)
-        reads = {**chart.reads, DRAFTS: Read(tuple(draft.resource for draft in question.order.drafts))}
+        asked = program.templates_of(hook)
         # No two reads share a source.
+        reads = {**chart.reads, DRAFTS: Read(tuple(drafts))}
         found = {each: n for name, read in reads.items() for each, n in unmapped(name, read, program.mapped).items()}
         kept, more = most_telling(found)
         sent = {name: state for name, state in chart.sent.items() if name in asked}

@@ -29,13 +29,17 @@ def entry(
     call: HookCall,
     assessment: Assessment | None,
     advice: Advice,
+    intake: Intake,
     at: datetime,
     *,
     tenant: str = "",
     digest_only: bool = False,
 ) -> Entry:
-    """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for;
-    `tenant` is what the token of the call says."""
+    """The answer to a call as it is handed to the store.
+
+    `intake` is what was met on the way to it; `at` is when it was given, whatever time it was asked for; `tenant` is
+    what the token of the call says.
+    """
     kinds = _kinds(assessment)
     shown, held_back = (
         tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
@@ -50,7 +54,7 @@ def entry(
         caller=Caller(tenant=tenant[:_LONGEST], role=call.user_id.partition("/")[0]),
         cards=shown,
         names={name: text for name, text in names.items() if text},
-        found=found | (_found(assessment) if assessment else {}) | _silence(advice, held_back),
+        found=found | (_found(assessment) if assessment else {}) | _silence(advice, held_back) | _intake(intake),
         digest_only=digest_only,
     )
 
@@ -77,7 +81,6 @@ def _found(assessment: Assessment) -> Json:
         "askedFor": assessment.now.isoformat(),
         "orders": [_order(order, assessment.now) for order in assessment.orders],
         "answers": [answered(answer) for answer in assessment.answers],
-        **_intake(assessment.intake),
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from cds_service.advice.model import Advice, Assessment
 from cds_service.advice.silence import touches
-from cds_service.assess import Question, assess, cards, question_of, unread
+from cds_service.assess import Question, assess, cards, drafts_intake, question_of, unread
 from cds_service.chart import validation
 from cds_service.chart.chart import Chart
 from cds_service.chart.client import Client
+from cds_service.chart.intake import Intake
 from cds_service.chart.read import ReadCache
 from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
@@ -155,6 +156,10 @@ class Service:
         if assessment is None or not touches(assessment.answers, silent):
             return Advice(shown)
         return Advice(shown, "rules", tuple(cards(self.program, assessment, public_url)[1]))
+
+    def drafts_intake(self, call: HookCall) -> Intake:
+        """What nothing recognised of the orders of a call that is none of ours."""
+        return drafts_intake(self.program, call.draft_orders)
 
     def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
         """The CDS Hooks response to a call. Raises CallError(412)."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from flask import Blueprint, Response, g
 
 from cds_service.advice.model import Advice, Assessment
+from cds_service.chart.intake import Intake
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
@@ -51,6 +52,9 @@ class Answers(Protocol):
         self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
     ) -> Advice:
         """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`."""
+
+    def drafts_intake(self, call: HookCall) -> Intake:
+        """What nothing recognised of the orders of a call that is none of ours."""
 
 
 class HookPages:
@@ -116,7 +120,9 @@ class HookPages:
         try:
             tenant = g.token.tenant if "token" in g else ""
             digest_only = self._service.knowledge.site.audit_facts == "digest"
-            store.record(entry(call, assessment, advice, datetime.now(UTC), tenant=tenant, digest_only=digest_only))
+            intake = assessment.intake if assessment else self._service.drafts_intake(call)
+            now = datetime.now(UTC)
+            store.record(entry(call, assessment, advice, intake, now, tenant=tenant, digest_only=digest_only))
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
             log_failure(error)

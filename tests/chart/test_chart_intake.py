@@ -130,7 +130,8 @@ def test_a_record_holds_codes_and_states_and_no_word_of_the_chart() -> None:
     codes = [condition(**coding(LOCAL, f"K{n}", f"{CANARY} {n}")) for n in range(70)]
     case = Case(given=REFRACTORY, prefetch={"conditions": bundle(codes)}, missing=["labs"])
     assessment, call = service().assess(case.call(), NOW), case.call()
-    found = entry(call, assessment, service().advice(call.service_id, assessment), NOW).found
+    assert assessment is not None
+    found = entry(call, assessment, service().advice(call.service_id, assessment), assessment.intake, NOW).found
     assert found["prefetch"]["missing"] == ["labs"]
     assert (len(found["unmapped"]), found["unmappedMore"]) == (60, 10)
     assert set(found["unmapped"][0]) <= {"source", "system", "code", "why", "times"}

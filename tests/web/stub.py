@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from cds_service.advice.model import Advice
 from cds_service.app import create_app
+from cds_service.chart.intake import Intake
 from cds_service.contract import EXPLANATION
 from cds_service.hook_call import HookCall
 from cds_service.knowledge.model import Site
@@ -47,6 +48,9 @@ class StubService:
         self.calls.append((call, now))
         if isinstance(self.response, Exception):
             raise self.response
+
+    def drafts_intake(self, call: HookCall) -> Intake:
+        return Intake()
 
     def advice(self, service_id: str, assessment: None, public_url: str = "", since: datetime | None = None) -> Advice:
         assert (assessment, since) == (None, None)
