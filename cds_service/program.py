@@ -82,6 +82,11 @@ class Program:
         """For how long the same answer to the same clinician may be said briefly."""
         return timedelta(hours=self.windows["quiet-repeat-window"])
 
+    @property
+    def asked(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """(hook, key of an occasion) -> the ids of the rules that are asked there."""
+        return {place: frozenset(rule.id for rule in plan.rules) for place, plan in self.plans.items()}
+
     def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
         """The queries that the facts for these kinds of order may look at."""
         return frozenset(name for o in self.occasions(kinds) for name in self.plans[hook, o.key].gatherer.queries)

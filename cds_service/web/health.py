@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from flask import Blueprint, Response
 
 from cds_service import __version__
 from cds_service.contract import EXPLANATION, UNEVALUATED
+from cds_service.firing import Watch, samples
 from cds_service.knowledge.model import Site
 from cds_service.store.store import Store
 from cds_service.web.outcome import answer
@@ -82,7 +84,16 @@ def silent_here(site: Site) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def blueprint(metrics: Metrics, digest: str, site: Site, store: Store | None) -> Blueprint:
+def firing(watch: Watch) -> str:
+    """The gauge of rules whose firing rate changed, in the Prometheus text format."""
+    metric = "anakinra_cds_firing_rate_change"
+    told = samples(watch.found(datetime.now(UTC)))
+    lines = [f'{metric}{{rule="{labels["rule"]}"}} {value:g}' for labels, value in told]
+    about = "Rules that fire more often (1) or less often (-1) in the last week than in the four before; 0: as often."
+    return "\n".join([f"# HELP {metric} {about}", f"# TYPE {metric} gauge", *lines]) + "\n"
+
+
+def blueprint(metrics: Metrics, digest: str, site: Site, store: Store | None, watch: Watch | None) -> Blueprint:
     """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded and whose canaries have passed.
 
     There is no such process otherwise: without them it does not start.
@@ -101,7 +112,8 @@ def blueprint(metrics: Metrics, digest: str, site: Site, store: Store | None) ->
 
     def counters() -> Response:
         unrecorded = store.lost if store else 0
-        return Response(metrics.text(unrecorded), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = metrics.text(unrecorded) + (firing(watch) if watch else "")
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     pages.add_url_rule("/health", view_func=health)
     pages.add_url_rule("/ready", view_func=ready)

@@ -35,7 +35,7 @@ class StubService:
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []
-        self.program: Any = None
+        self.program: Any = SimpleNamespace(asked={})
 
     def discovery(self) -> list[dict[str, Any]]:
         return [

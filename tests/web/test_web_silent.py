@@ -33,3 +33,4 @@ def test_a_silent_site_answers_nothing_and_records_everything(tmp_path: Path, mo
     metrics = client.get("/metrics").text
     assert 'silent_cards_total{decision="suggest"} 1' in metrics
     assert 'cds_cards_total{decision="suggest"}' not in metrics
+    assert "# TYPE anakinra_cds_firing_rate_change gauge" in metrics

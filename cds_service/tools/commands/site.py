@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from cds_service import knowledge
+from cds_service.firing import newest
 from cds_service.program import Program, compile_program
 from cds_service.service import Service
 from cds_service.store.records import records
@@ -27,7 +28,7 @@ from cds_service.tools.replay.calls import HOOKS
 from cds_service.tools.stored import between_options, opened
 
 _SECTIONS: Final = (
-    "services", "callers", "decisions", "prefetch", "codes", "units", "words", "unknown", "open",
+    "services", "callers", "decisions", "prefetch", "codes", "units", "words", "unknown", "open", "firing",
 )  # fmt: skip
 _LINES: Final = 25  # of a section on a terminal
 
@@ -93,8 +94,11 @@ def report(
 
 
 def _recorded(program: Program, since: datetime | None, until: datetime | None) -> Report:
+    """What the store holds; which rules fire at another rate is told as of now, whatever the time of the report."""
     with opened() as database, database.reading() as connection:
-        return counted(program, (json.loads(line.record) for line in records(connection, since, until)))
+        today = datetime.now(UTC).date()
+        firing = newest(lambda start, end: (r.record for r in records(connection, start, end)), program.asked, today)[1]
+        return counted(program, (json.loads(line.record) for line in records(connection, since, until)), firing)
 
 
 def table_lines(told: Report) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cds_service.contract import RANK, SEVERITY
+from cds_service.firing import Comparison
 from cds_service.program import Program
 
 Json = Mapping[str, Any]
@@ -132,13 +133,13 @@ def would_show(record: Json) -> Sequence[Json]:
     return cards
 
 
-def report(program: Program, records: Iterable[Json]) -> Report:
-    """What the records of answers hold, by the knowledge of today (for titles)."""
+def report(program: Program, records: Iterable[Json], firing: Iterable[Comparison] = ()) -> Report:
+    """What the records of answers hold, by the knowledge of today; and which rules fire at another rate."""
     tally = _Tally()
     for record in records:
         if record["kind"] == "answer":
             tally.add(record)
-    return Report(_summary(program, tally), tuple(_sections(program, tally)))
+    return Report(_summary(program, tally), (*_sections(program, tally), _firing(firing)))
 
 
 def _summary(program: Program, tally: _Tally) -> Row:
@@ -203,6 +204,21 @@ def _intake(program: Program, tally: _Tally) -> Iterable[Section]:
     yield Section("words", "Words that were not understood", "Counted only: words of a chart are never kept.", [
         {"from": source, "why": why, "times": c.times, **_counts(c)}
         for (source, why, _, code, unit, _), c in found if not code and not unit
+    ])  # fmt: skip
+
+
+def _firing(compared: Iterable[Comparison]) -> Section:
+    about = (
+        "Of the patients of the last seven days the share for whom a rule held, against the four weeks before; rules "
+        "of which there are enough patients. What changed comes first."
+    )
+    said = {"more": "fires MORE often", "less": "fires LESS often", "": "as before"}
+    found = sorted(compared, key=lambda each: (not each.change, each.chance, each.rule))
+    return Section("firing", "How often rules fire", about, [
+        {"rule": each.rule, "change": said[each.change],
+         "lastWeek": f"{each.now.fired} of {each.now.asked}", "before": f"{each.before.fired} of {each.before.asked}",
+         "odds": round(each.odds, 2), "chance": float(f"{each.chance:.2g}")}
+        for each in found
     ])  # fmt: skip
 
 
