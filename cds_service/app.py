@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from cds_service import settings as settings_module
+from cds_service.firing import Watch
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
@@ -18,6 +20,7 @@ from cds_service.store.store import Store
 from cds_service.web import catalogue, cors, entry, fhir, health, outcome
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
+from cds_service.web.health import silent_here
 from cds_service.web.hooks import Answers, HookPages
 from cds_service.web.rates import RateLimit, Rates, rates
 
@@ -52,6 +55,7 @@ def create_app(
     if settings.pages is not None:
         built.require()
     store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
+    watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
@@ -71,7 +75,7 @@ def create_app(
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
-    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id, store))
+    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site, store, watch))
     return app
 
 
@@ -93,6 +97,8 @@ def compiled(settings: Settings, loaded: Knowledge) -> Program:
             settings.max_body_bytes,
             needed,
         )
+    if silence := silent_here(loaded.site):
+        log.warning("silent: %s; what is silent is evaluated and recorded, and not shown", json.dumps(silence))
     return compile_program(loaded)
 
 
