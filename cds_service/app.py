@@ -60,7 +60,8 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
-    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id, store))
+    readiness = health.Readiness(service.troubles)
+    app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site.id, store))
     return app
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from cds_service.advice.model import Assessment
@@ -16,6 +18,7 @@ from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Source
 from cds_service.contract import CDS_HOOKS_VERSION, HOOK_VERSIONS, SERVICES
+from cds_service.engine.canaries import Canary, canaries
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
@@ -69,6 +72,16 @@ class Service:
     def warm(self) -> None:
         """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
         self.program.warm()
+
+    @cached_property
+    def _canaries(self) -> Mapping[str, tuple[Canary, ...]]:
+        return canaries(self.knowledge)
+
+    def troubles(self) -> list[str]:
+        """Why nobody should be sent here now, one line each: rules whose canaries do not sing, value sets that are not
+        what was recorded. Tries both evaluators of this process; some milliseconds for all rules."""
+        dead = self.program.engine.dead(self._canaries)
+        return [*(f"rule {each.rule}: {each.trouble}" for each in dead), *self.knowledge.unrecorded]
 
     def discovery(self) -> list[dict[str, Any]]:
         """The service entries of CDS Hooks discovery."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _WAITING: Final = 2000
 """Answers of one process that may wait to be written; some kilobytes each."""
+_LOOK_SECONDS: Final = 0.5
 
 
 class Store:
@@ -51,6 +52,10 @@ class Store:
         """Find out in the background whether it can be used."""
         self._writer.start()
 
+    def look(self) -> None:
+        """Find out whether it can be used, and wait a moment for the answer: `down` is then of now."""
+        self._writer.look(_LOOK_SECONDS)
+
     def record(self, entry: Entry) -> None:
         """Keep an answer, soon; returns at once."""
         self._writer.put(entry)
@@ -77,11 +82,13 @@ class Store:
             self._database.close()
 
     def _keep(self, entries: Sequence[Entry]) -> None:
-        from cds_service.store import answers, chain
+        from cds_service.store import answers, chain, database
 
         keys, lost = self._keys or load(self._place, self._secret), self._writer.lost
         self._keys = keys
         with self._connected().writing() as connection:
+            if not entries:
+                database.glance(connection)
             end = answers.keep(connection, keys, entries, lost - self._told_lost, datetime.now(UTC))
         self._told_lost = lost
         if entries:

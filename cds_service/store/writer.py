@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
@@ -17,6 +18,7 @@ _BATCH: Final = 200
 _RETRY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 class Writer(Generic[T]):
@@ -36,7 +38,8 @@ class Writer(Generic[T]):
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
-        self._closing = False
+        self._closing = self._looking = False
+        self._looked = -_LOOK_AGAIN_SECONDS
         self.down = False
         self.lost = 0
         atexit.register(self.close)
@@ -45,6 +48,14 @@ class Writer(Generic[T]):
         """Find out whether the store can be used, before anything is handed in."""
         with self._changed:
             self._wake()
+
+    def look(self, seconds: float) -> None:
+        """Find that out again, and wait for it, for so long at most; not more than once in a while."""
+        with self._changed:
+            if time.monotonic() - self._looked >= _LOOK_AGAIN_SECONDS:
+                self._looked, self._looking = time.monotonic(), True
+                self._wake()
+            self._changed.wait_for(lambda: not self._looking, seconds)
 
     def put(self, entry: T) -> None:
         """Hand one in; returns at once."""
@@ -74,21 +85,28 @@ class Writer(Generic[T]):
         self._changed.notify_all()
 
     def _run(self) -> None:
-        self._try([])
-        while (batch := self._next()) is not None:
+        batch: list[T] | None = []
+        while batch is not None:
             kept = self._try(batch)
             with self._changed:
+                if not batch:
+                    self._looking = False
+                    self._changed.notify_all()
                 if kept:
                     for _ in batch:
                         self._queue.popleft()
                 elif self._changed.wait_for(lambda: self._closing, self._retry):
                     self._thread = None
                     return
+            batch = self._next()
 
     def _next(self) -> list[T] | None:
         """What is to be kept next: nothing while it is only to be seen whether the store is up again. None: the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing, self._retry if self.down else _IDLE_SECONDS)
+            wait = self._retry if self.down else _IDLE_SECONDS
+            self._changed.wait_for(lambda: self._queue or self._closing or self._looking, wait)
+            if self._looking:
+                return []
             if not self._queue and (self._closing or not self.down):
                 self._thread = None
                 return None
@@ -106,9 +124,10 @@ class Writer(Generic[T]):
         except Exception as error:  # one bad entry must not keep the others from being recorded
             if len(batch) > 1:
                 return all(self._try([entry]) for entry in batch)
-            log.error("store: an answer cannot be recorded: %s", type(error).__name__)
+            log.error("store: %s: %s", "an answer cannot be recorded" if batch else "unusable", type(error).__name__)
             self.lost += len(batch)
-            return True
+            self.down = self.down or not batch
+            return bool(batch)
         if self.down:
             log.warning("store is up again")
         self.down = False

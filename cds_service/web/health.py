@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from threading import Lock
+from collections.abc import Callable, Iterable, Mapping
+from threading import Lock, Thread
 from typing import Any, Final
 
 from flask import Blueprint, Response
@@ -14,6 +16,8 @@ from cds_service.contract import EXPLANATION, UNEVALUATED
 from cds_service.store.store import Store
 from cds_service.web.outcome import answer
 
+log = logging.getLogger(__name__)
+_TRY_AGAIN_SECONDS: Final = 10.0
 _HELP: Final = {
     "calls": "Calls by service and HTTP status.",
     "cards": "Cards by decision.",
@@ -64,11 +68,31 @@ def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def blueprint(metrics: Metrics, digest: str, site_id: str, store: Store | None) -> Blueprint:
-    """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded and whose canaries have passed.
+class Readiness:
+    """Whether this process may be asked: its canaries are tried at start, and again where that was a while ago."""
 
-    There is no such process otherwise: without them it does not start.
-    """
+    def __init__(self, troubles: Callable[[], list[str]]) -> None:
+        self._troubles = troubles
+        self._lock = Lock()
+        self._found: list[str] = []
+        self._tried = -_TRY_AGAIN_SECONDS
+        # Behind the start: who asks before they are tried waits for them.
+        Thread(target=self.troubles, name="canaries", daemon=True).start()
+
+    def troubles(self) -> list[str]:
+        """One line each; empty where it may be asked. What is new is logged."""
+        with self._lock:
+            if time.monotonic() - self._tried >= _TRY_AGAIN_SECONDS:
+                before, self._found = self._found, self._troubles()
+                self._tried = time.monotonic()
+                for line in self._found:
+                    if line not in before:
+                        log.error("not ready: %s", line)
+            return self._found
+
+
+def blueprint(metrics: Metrics, readiness: Readiness, digest: str, site_id: str, store: Store | None) -> Blueprint:
+    """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded."""
     pages = Blueprint("health", __name__)
 
     def health() -> Response:
@@ -76,9 +100,13 @@ def blueprint(metrics: Metrics, digest: str, site_id: str, store: Store | None) 
 
     def ready() -> Response:
         # Advice is given without the store too, and says so: what cannot be recorded is no reason to ask elsewhere.
+        if store is not None:
+            store.look()
         kept = "off" if store is None else "down" if store.down else "up"
-        told = {"status": "ready", "version": __version__, "knowledge": digest, "site": site_id}
-        return answer({**told, "store": kept})
+        told = {"version": __version__, "knowledge": digest, "site": site_id, "store": kept}
+        if troubles := readiness.troubles():
+            return answer({"status": "not ready", **told, "troubles": troubles}, 503)
+        return answer({"status": "ready", **told})
 
     def counters() -> Response:
         unrecorded = store.lost if store else 0

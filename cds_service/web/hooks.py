@@ -44,6 +44,9 @@ class Answers(Protocol):
     def discovery(self) -> list[dict[str, Any]]:
         """The CDS Hooks service entries, in order."""
 
+    def troubles(self) -> list[str]:
+        """Why nobody should be sent here now; empty where all is well."""
+
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""
 

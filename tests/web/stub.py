@@ -35,6 +35,7 @@ class StubService:
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []
         self.program: Any = None
+        self.trouble: list[str] = []
 
     def discovery(self) -> list[dict[str, Any]]:
         return [
@@ -42,6 +43,9 @@ class StubService:
             {"id": "anakinra-order-sign", "hook": "order-sign", "title": "t", "description": "d"},
             {"id": "car-t-toxicity-patient-view", "hook": "patient-view", "title": "t", "description": "d"},
         ]
+
+    def troubles(self) -> list[str]:
+        return self.trouble
 
     def assess(self, call: HookCall, now: datetime) -> None:
         self.calls.append((call, now))
