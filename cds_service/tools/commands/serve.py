@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import gc
 import logging
@@ -203,15 +202,11 @@ def _table() -> str:
 def command(host: str, port: int, workers: int | None, threads: int | None, root: Path | None, site: str) -> None:
     """Run the service until it is stopped (SIGTERM or Ctrl-C end calls in progress first)."""
     settings = settings_module.from_environ(os.environ)
-    settings = dataclasses.replace(
-        settings,
-        site=site,
-        knowledge=root,
-        workers=workers or settings.workers,
-        threads=threads or settings.threads,
-    )
+    chosen: dict[str, Any] = {"site": site, "knowledge": root}
+    chosen |= {name: count for name, count in (("workers", workers), ("threads", threads)) if count}
+    settings = settings.model_copy(update=chosen)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    settings = dataclasses.replace(settings, jwt=_trust(settings, host))
+    settings = settings.model_copy(update={"jwt": _trust(settings, host)})
     _require_port(host, port)
     # Before the fork, once for all workers, and so that what is wrong with it is said once.
     with lasting():
