@@ -14,7 +14,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
 from cds_service.store.store import Store
-from cds_service.web import catalogue, cors, entry, fhir, health, outcome
+from cds_service.web import catalogue, cors, entry, fhir, health, outcome, requests
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
+    requests.install(app)
     outcome.install(app)
     cors.install(app, origins)
     if settings.jwt == "required":

@@ -52,9 +52,10 @@ class Store:
         """Find out in the background whether it can be used."""
         self._writer.start()
 
-    def look(self) -> None:
-        """Find out whether it can be used, and wait a moment for the answer: `down` is then of now."""
+    def look(self) -> str:
+        """`up` or `down`, as is found out now, in a moment; what takes longer is as it was, at first `starting`."""
         self._writer.look(_LOOK_SECONDS)
+        return "starting" if not self._writer.known else "down" if self._writer.down else "up"
 
     def record(self, entry: Entry) -> None:
         """Keep an answer, soon; returns at once."""

@@ -24,8 +24,8 @@ _LOOK_AGAIN_SECONDS: Final = 1.0
 class Writer(Generic[T]):
     """A bounded queue, and the thread that empties it; the thread ends when there is nothing to do.
 
-    `down`: the store is known not to take anything now. `lost` counts what there was no room for, and what the store
-    refused for good.
+    `known`: it was tried. `down`: the store is known not to take anything now. `lost` counts what there was no room
+    for, and what the store refused for good.
     """
 
     def __init__(self, keep: Callable[[Sequence[T]], None], most: int, retry: float = _RETRY_SECONDS) -> None:
@@ -40,6 +40,7 @@ class Writer(Generic[T]):
         self._thread: Thread | None = None
         self._closing = self._looking = False
         self._looked = -_LOOK_AGAIN_SECONDS
+        self.known = False
         self.down = False
         self.lost = 0
         atexit.register(self.close)
@@ -89,6 +90,7 @@ class Writer(Generic[T]):
         while batch is not None:
             kept = self._try(batch)
             with self._changed:
+                self.known = True
                 if not batch:
                     self._looking = False
                     self._changed.notify_all()

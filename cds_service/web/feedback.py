@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from cds_service.errors import CallError, StoreError
 from cds_service.settings import Settings
@@ -19,7 +20,9 @@ from cds_service.web.body import body_of
 from cds_service.web.health import Metrics
 from cds_service.web.members import UUID, moment, text, wrong
 from cds_service.web.outcome import answer, log_failure
+from cds_service.web.requests import milliseconds
 
+log = logging.getLogger(__name__)
 _OUTCOME: Final = re.compile("accepted|overridden")
 _NOT_EMPTY: Final = re.compile(r".*\S.*", re.DOTALL)
 _MOST_ITEMS: Final = 500
@@ -57,7 +60,14 @@ class FeedbackPages:
             raise CallError(503, "transient", message) from error
         for item in items:
             self._metrics.count_feedback(service_id, item.outcome, known=item.card not in unknown)
-        g.kept = len(items)
+        told = {
+            "service": service_id,
+            "status": 200,
+            "ms": milliseconds(),
+            "items": len(items),
+            "unknown": len(unknown),
+        }
+        log.info("feedback", extra={"told": told})
         return answer({})
 
 

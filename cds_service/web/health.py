@@ -100,9 +100,7 @@ def blueprint(metrics: Metrics, readiness: Readiness, digest: str, site_id: str,
 
     def ready() -> Response:
         # Advice is given without the store too, and says so: what cannot be recorded is no reason to ask elsewhere.
-        if store is not None:
-            store.look()
-        kept = "off" if store is None else "down" if store.down else "up"
+        kept = "off" if store is None else store.look()
         told = {"version": __version__, "knowledge": digest, "site": site_id, "store": kept}
         if troubles := readiness.troubles():
             return answer({"status": "not ready", **told, "troubles": troubles}, 503)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -26,6 +25,7 @@ from cds_service.web.door import read_call
 from cds_service.web.health import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Repeats
+from cds_service.web.requests import milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,6 @@ class HookPages:
         pages = Blueprint("hooks", __name__)
         pages.add_url_rule("/cds-services", view_func=self.discover, methods=["GET"])
         pages.add_url_rule("/cds-services/<service_id>", view_func=self.call, methods=["POST"])
-        pages.before_request(_start_clock)
         pages.after_request(self._finish)
         return pages
 
@@ -132,22 +131,23 @@ class HookPages:
         cards = g.get("cards", [])
         self._metrics.count(service_id, response.status_code, cards)
         call: HookCall | None = g.get("call")
-        log.info(
-            "call service=%s hook=%s status=%d ms=%.1f cards=%d decision=%s instance=%s patient=%s",
-            service_id,
-            self._hooks[service_id],
-            response.status_code,
-            (time.perf_counter() - g.started) * 1000,
-            len(cards),
-            explanation(cards[0]).get("decision", "none") if cards else "none",
-            self._hashed(call.hook_instance) if call else "-",
-            self._hashed(call.patient_id) if call else "-",
-        )
+        told = {
+            "service": service_id,
+            "hook": self._hooks[service_id],
+            "status": response.status_code,
+            "ms": milliseconds(),
+            "decisions": [_decided(card) for card in cards],
+            "instance": self._hashed(call.hook_instance) if call else None,
+            "patient": self._hashed(call.patient_id) if call else None,
+        }
+        log.info("call", extra={"told": told})
         return response
 
 
-def _start_clock() -> None:
-    g.started = time.perf_counter()
+def _decided(card: Mapping[str, Any]) -> str:
+    """What a card decides, by which rule."""
+    told = explanation(card)
+    return f"{told.get('decision', 'none')} {told.get('rule', '')}".strip()
 
 
 def _keyed_hash() -> Callable[[str], str]:

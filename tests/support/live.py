@@ -46,6 +46,17 @@ def serving(**environ: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
+def process_of(**environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Such a process and its base URL, for who ends it and reads what it said; ended in any case."""
+    with serving(**environ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().removeprefix("listening on ").strip()
+        finally:
+            process.kill()
+
+
+@contextmanager
 def served_process(**environ: str) -> Iterator[str]:
     """The base URL of such a process, which must end in order."""
     with serving(**environ) as process:

@@ -6,6 +6,7 @@ import errno
 import gc
 import logging
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.http import errors as http_errors
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -30,7 +32,7 @@ from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
-from cds_service.web import outcome
+from cds_service.web import logs, outcome
 from cds_service.web.built import BuiltFolder
 
 if TYPE_CHECKING:
@@ -73,6 +75,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             log.debug("the client of an unreadable request is gone")
 
 
+class ServerLog(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's log, in the one log of the process."""
+
+    def setup(self, cfg: Any) -> None:
+        """Take away the handlers of its own."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn, set up from `Settings`. Workers share one program; each builds its own engine."""
 
@@ -107,6 +119,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "limit_request_line": LINE_LIMIT,
             "limit_request_field_size": HEADER_LIMIT,
             "limit_request_fields": HEADER_FIELDS,
+            "logger_class": ServerLog,
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
             "post_worker_init": self.announce,
@@ -205,7 +218,9 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
     chosen: dict[str, Any] = {"site": site, "knowledge": root}
     chosen |= {name: count for name, count in (("workers", workers), ("threads", threads)) if count}
     settings = settings.model_copy(update=chosen)
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logs.configure(settings.log_level)
+    # What a crash leaves behind would be the memory of a process that has just read charts.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = settings.model_copy(update={"jwt": _trust(settings, host)})
     _require_port(host, port)
     # Before the fork, once for all workers, and so that what is wrong with it is said once.
