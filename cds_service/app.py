@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from cds_service import settings as settings_module
+from cds_service.firing import Watch
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     if settings.pages is not None:
         built.require()
     store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
+    watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
@@ -62,7 +64,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
     readiness = health.Readiness(service.troubles)
-    app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site.id, store))
+    app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site, store, watch))
     return app
 
 

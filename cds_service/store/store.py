@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -68,6 +68,13 @@ class Store:
         with self._connected().writing() as connection:
             feedback.keep(connection, service, items, now)
             return feedback.unknown(connection, items)
+
+    def records(self, since: datetime, until: datetime) -> Iterator[str]:
+        """The records of a time, as JSON, in their order. Raises StoreError."""
+        from cds_service.store import records
+
+        with self._connected().reading() as connection:
+            yield from (line.record for line in records.records(connection, since, until))
 
     def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
         """Whether a token is used for the first time, on disk when this returns. Raises StoreError."""

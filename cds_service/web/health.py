@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from threading import Lock, Thread
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from flask import Blueprint, Response
 
 from cds_service import __version__
 from cds_service.contract import EXPLANATION, UNEVALUATED
+from cds_service.firing import Watch, samples
+from cds_service.knowledge.model import Site
 from cds_service.store.store import Store
 from cds_service.web.outcome import answer
 
@@ -23,6 +26,7 @@ _HELP: Final = {
     "cards": "Cards by decision.",
     "disagreements": "Answers in which the two evaluators disagreed or an evaluation failed.",
     "feedback": "Items of feedback by outcome, and whether their card is known.",
+    "silent_cards": "Cards that were held back because the site, the service or their rule is silent, by decision.",
     "unrecorded": "Answers that were never recorded.",
 }
 
@@ -34,14 +38,24 @@ class Metrics:
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter({("disagreements", ""): 0})
 
-    def count(self, service_id: str, status: int, cards: Iterable[Mapping[str, Any]]) -> None:
-        """One finished call; `service_id` must be one of our own, never text from a request."""
-        told = [explanation(card) for card in cards]
+    def count(
+        self,
+        service_id: str,
+        status: int,
+        cards: Iterable[Mapping[str, Any]],
+        held_back: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """One finished call; `service_id` must be one of our own, never text from a request. `held_back`: the whole
+        answer, where not all of it was shown."""
+        told, silent = ([explanation(card) for card in part] for part in (cards, held_back))
         with self._lock:
             self._counts["calls", f'{{service="{service_id}",status="{status}"}}'] += 1
             for each in told:
                 self._counts["cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
-            if any(each.get("rule") == UNEVALUATED for each in told):
+            for each in silent:
+                if all(each.get("rule") != shown.get("rule") for shown in told):
+                    self._counts["silent_cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
+            if any(each.get("rule") == UNEVALUATED for each in (*told, *silent)):
                 self._counts["disagreements", ""] += 1
 
     def count_feedback(self, service_id: str, outcome: str, *, known: bool) -> None:
@@ -68,6 +82,21 @@ def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
+def silent_here(site: Site) -> dict[str, Any]:
+    """What is silent at a site, so that nobody takes an empty answer for a working one; empty where nothing is."""
+    told = {"site": site.silent, "services": list(site.silent_services), "rules": list(site.silent_rules)}
+    return {name: value for name, value in told.items() if value}
+
+
+def firing(watch: Watch) -> str:
+    """The gauge of rules whose firing rate changed, in the Prometheus text format."""
+    metric = "anakinra_cds_firing_rate_change"
+    told = samples(watch.found(datetime.now(UTC)))
+    lines = [f'{metric}{{rule="{labels["rule"]}"}} {value:g}' for labels, value in told]
+    about = "Rules that fire more often (1) or less often (-1) in the last week than in the four before; 0: as often."
+    return "\n".join([f"# HELP {metric} {about}", f"# TYPE {metric} gauge", *lines]) + "\n"
+
+
 class Readiness:
     """Whether this process may be asked: its canaries are tried at start, and again where that was a while ago."""
 
@@ -91,9 +120,12 @@ class Readiness:
             return self._found
 
 
-def blueprint(metrics: Metrics, readiness: Readiness, digest: str, site_id: str, store: Store | None) -> Blueprint:
+def blueprint(
+    metrics: Metrics, readiness: Readiness, digest: str, site: Site, store: Store | None, watch: Watch | None
+) -> Blueprint:
     """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded."""
     pages = Blueprint("health", __name__)
+    silence = silent_here(site)
 
     def health() -> Response:
         return answer({"status": "alive", "version": __version__})
@@ -101,14 +133,17 @@ def blueprint(metrics: Metrics, readiness: Readiness, digest: str, site_id: str,
     def ready() -> Response:
         # Advice is given without the store too, and says so: what cannot be recorded is no reason to ask elsewhere.
         kept = "off" if store is None else store.look()
-        told = {"version": __version__, "knowledge": digest, "site": site_id, "store": kept}
+        told: dict[str, Any] = {"version": __version__, "knowledge": digest, "site": site.id, "store": kept}
+        if silence:
+            told["silent"] = silence
         if troubles := readiness.troubles():
             return answer({"status": "not ready", **told, "troubles": troubles}, 503)
         return answer({"status": "ready", **told})
 
     def counters() -> Response:
         unrecorded = store.lost if store else 0
-        return Response(metrics.text(unrecorded), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = metrics.text(unrecorded) + (firing(watch) if watch else "")
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     pages.add_url_rule("/health", view_func=health)
     pages.add_url_rule("/ready", view_func=ready)
