@@ -19,6 +19,7 @@ from cds_service.web import catalogue, cors, entry, fhir, health, outcome, reque
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
+from cds_service.web.metrics import Metrics
 
 if TYPE_CHECKING:
     from cds_service.program import Program
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings | None = None, service: Answers | None = None, awaited: Path | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    service: Answers | None = None,
+    awaited: Path | None = None,
+    metrics: Metrics | None = None,
+) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
-    `awaited` is a folder in which the pages are being built, where no setting names a built one. Raises SettingsError
-    or KnowledgeError where it could not answer safely.
+    `awaited` is a folder in which the pages are being built, where no setting names a built one; `metrics` are those
+    that several processes share. Raises SettingsError or KnowledgeError where it could not answer safely.
     """
     settings = settings or settings_module.from_environ(os.environ)
     for problem in settings.unknown:
@@ -39,11 +45,14 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     site = service.knowledge.site
     origins = cors.allowlist(settings.cors_origins, "CDS_CORS_ORIGINS")
     origins |= cors.allowlist(site.cors_origins, f"site {site.id}: corsOrigins")
-    metrics = health.Metrics()
+    metrics = metrics or Metrics()
+    service.timed = metrics.step
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
-    store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
+    store = (
+        Store(place(settings.data, settings.database_url), settings.audit_key, metrics.lost) if settings.store else None
+    )
     watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 

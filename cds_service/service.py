@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 from cds_service.advice.model import Advice, Assessment
@@ -45,8 +46,16 @@ _TITLES = {
 }
 
 
+Timed = Callable[[str, float], None]
+
+
+def _untimed(_step: str, _seconds: float) -> None:
+    """Nobody asks."""
+
+
 class Service:
-    """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way."""
+    """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way;
+    `timed` is told how many seconds each step of a call took."""
 
     def __init__(self, program: Program, cache: ReadCache | None = None) -> None:
         site = program.knowledge.site
@@ -55,6 +64,7 @@ class Service:
         source = Source(TrustedServers(site.id, site.fhir_servers), Client(), cache)
         self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
+        self.timed: Timed = _untimed
 
     @classmethod
     def start(cls, knowledge: Knowledge, cache: ReadCache | None = None) -> Service:
@@ -132,13 +142,21 @@ class Service:
 
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found for a call; None where none of its orders is ours. Raises CallError(412)."""
+        started = perf_counter()
         try:
             question, chart = self.read(call, now)
         except CallError:
             raise
         except Exception as error:
             return unread(self.program, call, now, error)
-        return None if chart is None else assess(self.program, chart, question, now)
+        finally:
+            self.timed("read", perf_counter() - started)
+        if chart is None:
+            return None
+        started = perf_counter()
+        found = assess(self.program, chart, question, now)
+        self.timed("assess", perf_counter() - started)
+        return found
 
     def cards(
         self,

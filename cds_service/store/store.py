@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -25,14 +25,14 @@ _LOOK_SECONDS: Final = 0.5
 class Store:
     """One process's store; connects when first used. Safe to use from several threads."""
 
-    def __init__(self, place: Place, secret: str = "") -> None:
-        """`secret`: the key of its records; empty: that of the folder."""
+    def __init__(self, place: Place, secret: str = "", lost: Callable[[int], None] | None = None) -> None:
+        """`secret`: the key of its records; empty: that of the folder. `lost` is told how many were never recorded."""
         self._place, self._secret = place, secret
         self._keys: Keys | None = None
         self._told_lost = 0
         self._database: Database | None = None
         self._lock = Lock()
-        self._writer = Writer(self._keep, _WAITING)
+        self._writer = Writer(self._keep, _WAITING, lost=lost)
 
     @property
     def down(self) -> bool:
@@ -46,7 +46,7 @@ class Store:
 
     def lose(self) -> None:
         """Count an answer of which no record could be made."""
-        self._writer.lost += 1
+        self._writer.lose(1)
 
     def start(self) -> None:
         """Find out in the background whether it can be used."""
@@ -61,13 +61,13 @@ class Store:
         """Keep an answer, soon; returns at once."""
         self._writer.put(entry)
 
-    def feedback(self, service: str, items: Sequence[Feedback], now: datetime) -> set[str]:
-        """Keep all items, on disk when this returns: the cards among them that are not known. Raises StoreError."""
+    def feedback(self, service: str, items: Sequence[Feedback], now: datetime) -> dict[str, str]:
+        """Keep all items, on disk when this returns: the rules of those cards that are known. Raises StoreError."""
         from cds_service.store import feedback
 
         with self._connected().writing() as connection:
             feedback.keep(connection, service, items, now)
-            return feedback.unknown(connection, items)
+            return feedback.rules(connection, items)
 
     def records(self, since: datetime, until: datetime) -> Iterator[str]:
         """The records of a time, as JSON, in their order. Raises StoreError."""

@@ -28,13 +28,19 @@ class Writer(Generic[T]):
     for, and what the store refused for good.
     """
 
-    def __init__(self, keep: Callable[[Sequence[T]], None], most: int, retry: float = _RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        keep: Callable[[Sequence[T]], None],
+        most: int,
+        retry: float = _RETRY_SECONDS,
+        lost: Callable[[int], None] | None = None,
+    ) -> None:
         """`keep` keeps all of a batch or none of it, and raises StoreError where it is to be tried again.
 
         It is handed an empty batch too, to tell whether it could. A batch may come twice, where it was kept and
-        nobody was told so.
+        nobody was told so. `lost` is told of each that is.
         """
-        self._keep, self._most, self._retry = keep, most, retry
+        self._keep, self._most, self._retry, self._told_lost = keep, most, retry, lost
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
@@ -62,10 +68,16 @@ class Writer(Generic[T]):
         """Hand one in; returns at once."""
         with self._changed:
             if len(self._queue) >= self._most:
-                self.lost += 1
+                self.lose(1)
             else:
                 self._queue.append(entry)
                 self._wake()
+
+    def lose(self, number: int) -> None:
+        """Count what will never be kept."""
+        self.lost += number
+        if self._told_lost is not None:
+            self._told_lost(number)
 
     def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """Keep what is left, for so long at most; what is left then is lost, and that is logged."""
@@ -127,7 +139,7 @@ class Writer(Generic[T]):
             if len(batch) > 1:
                 return all(self._try([entry]) for entry in batch)
             log.error("store: %s: %s", "an answer cannot be recorded" if batch else "unusable", type(error).__name__)
-            self.lost += len(batch)
+            self.lose(len(batch))
             self.down = self.down or not batch
             return bool(batch)
         if self.down:

@@ -17,10 +17,10 @@ from cds_service.store.entry import Feedback
 from cds_service.store.store import Store
 from cds_service.web import strict_json
 from cds_service.web.body import body_of
-from cds_service.web.health import Metrics
 from cds_service.web.members import UUID, moment, text, wrong
+from cds_service.web.metrics import Metrics
 from cds_service.web.outcome import answer, log_failure
-from cds_service.web.requests import milliseconds
+from cds_service.web.requests import seconds
 
 log = logging.getLogger(__name__)
 _OUTCOME: Final = re.compile("accepted|overridden")
@@ -53,19 +53,19 @@ class FeedbackPages:
             raise CallError(404, "not-found", "url: no such service; GET /cds-services lists the services")
         items = read_feedback(body_of(self._limit), comments=self._comments)
         try:
-            unknown = self._store.feedback(service_id, items, datetime.now(UTC))
+            rules = self._store.feedback(service_id, items, datetime.now(UTC))
         except StoreError as error:
             log_failure(error)
             message = "The feedback could not be kept now, and nothing of it was: send it again in a moment."
             raise CallError(503, "transient", message) from error
         for item in items:
-            self._metrics.count_feedback(service_id, item.outcome, known=item.card not in unknown)
+            self._metrics.feedback(service_id, item.outcome, rules.get(item.card))
         told = {
             "service": service_id,
             "status": 200,
-            "ms": milliseconds(),
+            "ms": round(seconds() * 1000, 1),
             "items": len(items),
-            "unknown": len(unknown),
+            "unknown": len({item.card for item in items} - rules.keys()),
         }
         log.info("feedback", extra={"told": told})
         return answer({})

@@ -1,100 +1,32 @@
-"""Whether the process lives, whether it may be asked, and how often it answered; nothing here tells of a patient."""
+"""Whether the process lives, whether it may be asked, and what it counted; nothing here tells of a patient."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Lock, Thread
 from typing import Any, Final
 
 from flask import Blueprint, Response
+from prometheus_client.core import GaugeMetricFamily
 
 from cds_service import __version__
-from cds_service.contract import EXPLANATION, UNEVALUATED
 from cds_service.firing import Watch, samples
 from cds_service.knowledge.model import Site
 from cds_service.store.store import Store
+from cds_service.web.metrics import CONTENT_TYPE, Metrics
 from cds_service.web.outcome import answer
 
 log = logging.getLogger(__name__)
 _TRY_AGAIN_SECONDS: Final = 10.0
-_HELP: Final = {
-    "calls": "Calls by service and HTTP status.",
-    "cards": "Cards by decision.",
-    "disagreements": "Answers in which the two evaluators disagreed or an evaluation failed.",
-    "feedback": "Items of feedback by outcome, and whether their card is known.",
-    "silent_cards": "Cards that were held back because the site, the service or their rule is silent, by decision.",
-    "unrecorded": "Answers that were never recorded.",
-}
-
-
-class Metrics:
-    """Counters of this process (one of several workers), safe under threads."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._counts: Counter[tuple[str, str]] = Counter({("disagreements", ""): 0})
-
-    def count(
-        self,
-        service_id: str,
-        status: int,
-        cards: Iterable[Mapping[str, Any]],
-        held_back: Iterable[Mapping[str, Any]] = (),
-    ) -> None:
-        """One finished call; `service_id` must be one of our own, never text from a request. `held_back`: the whole
-        answer, where not all of it was shown."""
-        told, silent = ([explanation(card) for card in part] for part in (cards, held_back))
-        with self._lock:
-            self._counts["calls", f'{{service="{service_id}",status="{status}"}}'] += 1
-            for each in told:
-                self._counts["cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
-            for each in silent:
-                if all(each.get("rule") != shown.get("rule") for shown in told):
-                    self._counts["silent_cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
-            if any(each.get("rule") == UNEVALUATED for each in (*told, *silent)):
-                self._counts["disagreements", ""] += 1
-
-    def count_feedback(self, service_id: str, outcome: str, *, known: bool) -> None:
-        """One item of feedback that is kept; `known`: whether it is about a card that was recorded."""
-        labels = f'{{service="{service_id}",outcome="{outcome}",card="{"known" if known else "unknown"}"}}'
-        with self._lock:
-            self._counts["feedback", labels] += 1
-
-    def text(self, unrecorded: int = 0) -> str:
-        """All counters in the Prometheus text format."""
-        with self._lock:
-            counts = sorted({**self._counts, ("unrecorded", ""): unrecorded}.items())
-        lines: list[str] = []
-        for name, told in _HELP.items():
-            metric = f"anakinra_cds_{name}_total"
-            lines += [f"# HELP {metric} {told}", f"# TYPE {metric} counter"]
-            lines += [f"{metric}{labels} {value}" for (kind, labels), value in counts if kind == name]
-        return "\n".join(lines) + "\n"
-
-
-def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a card says of itself to machines; empty where it says nothing."""
-    found: Mapping[str, Any] = card.get("extension", {}).get(EXPLANATION, {})
-    return found
 
 
 def silent_here(site: Site) -> dict[str, Any]:
     """What is silent at a site, so that nobody takes an empty answer for a working one; empty where nothing is."""
     told = {"site": site.silent, "services": list(site.silent_services), "rules": list(site.silent_rules)}
     return {name: value for name, value in told.items() if value}
-
-
-def firing(watch: Watch) -> str:
-    """The gauge of rules whose firing rate changed, in the Prometheus text format."""
-    metric = "anakinra_cds_firing_rate_change"
-    told = samples(watch.found(datetime.now(UTC)))
-    lines = [f'{metric}{{rule="{labels["rule"]}"}} {value:g}' for labels, value in told]
-    about = "Rules that fire more often (1) or less often (-1) in the last week than in the four before; 0: as often."
-    return "\n".join([f"# HELP {metric} {about}", f"# TYPE {metric} gauge", *lines]) + "\n"
 
 
 class Readiness:
@@ -120,12 +52,34 @@ class Readiness:
             return self._found
 
 
+def gauges(
+    digest: str, site: Site, readiness: Readiness, store: Store | None, watch: Watch | None
+) -> Callable[[], Iterator[GaugeMetricFamily]]:
+    """What holds now, as whoever is asked sees it: what is served, whether it may be asked, and firing rates."""
+
+    def found() -> Iterator[GaugeMetricFamily]:
+        info = GaugeMetricFamily("anakinra_cds_info", "What is served: 1.", labels=["version", "knowledge", "site"])
+        info.add_metric([__version__, digest, site.id], 1)
+        yield info
+        yield GaugeMetricFamily("anakinra_cds_troubles", "Why it is not ready: how many.", len(readiness.troubles()))
+        if store is not None:
+            yield GaugeMetricFamily("anakinra_cds_store_up", "Whether answers are recorded.", store.look() == "up")
+        if watch is not None:
+            about = "Rules that fire more (1) or less often (-1) in the last week than in the four before; 0: as often."
+            rates = GaugeMetricFamily("anakinra_cds_firing_rate_change", about, labels=["rule"])
+            for labels, value in samples(watch.found(datetime.now(UTC))):
+                rates.add_metric([labels["rule"]], value)
+            yield rates
+
+    return found
+
+
 def blueprint(
     metrics: Metrics, readiness: Readiness, digest: str, site: Site, store: Store | None, watch: Watch | None
 ) -> Blueprint:
     """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded."""
     pages = Blueprint("health", __name__)
-    silence = silent_here(site)
+    silence, now = silent_here(site), gauges(digest, site, readiness, store, watch)
 
     def health() -> Response:
         return answer({"status": "alive", "version": __version__})
@@ -141,9 +95,7 @@ def blueprint(
         return answer({"status": "ready", **told})
 
     def counters() -> Response:
-        unrecorded = store.lost if store else 0
-        text = metrics.text(unrecorded) + (firing(watch) if watch else "")
-        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.text(now), content_type=CONTENT_TYPE)
 
     pages.add_url_rule("/health", view_func=health)
     pages.add_url_rule("/ready", view_func=ready)

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, g
@@ -23,10 +24,10 @@ from cds_service.store.store import Store
 from cds_service.web.address import called_url
 from cds_service.web.body import body_of
 from cds_service.web.door import read_call
-from cds_service.web.health import Metrics, explanation
+from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Repeats
-from cds_service.web.requests import milliseconds
+from cds_service.web.requests import seconds
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ class Answers(Protocol):
         self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
     ) -> Advice:
         """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`."""
+
+    timed: Callable[[str, float], None]
+    """Is told how many seconds each step took."""
 
     def drafts_intake(self, call: HookCall) -> Intake:
         """What nothing recognised of the orders of a call that is none of ours."""
@@ -103,15 +107,21 @@ class HookPages:
         body = body_of(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         g.call = call
+        self._metrics.step("envelope", seconds())
         now = call.evaluation_time or datetime.now(UTC)
         assessment = self._service.assess(call, now)
+        started = perf_counter()
         since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
-        advice = g.advice = self._service.advice(
-            service_id, assessment, self._settings.public_url or called_url(), since
-        )
+        advice = self._service.advice(service_id, assessment, self._settings.public_url or called_url(), since)
         g.cards = advice.cards
+        self._metrics.step("word", perf_counter() - started)
         if self._store is not None:
+            started = perf_counter()
             g.cards = self._record(self._store, call, assessment, advice)
+            self._metrics.step("record", perf_counter() - started)
+        self._metrics.answered(g.cards, advice.held_back)
+        if assessment is not None:
+            self._metrics.assessed(assessment)
         return answer({"cards": g.cards})
 
     def _record(
@@ -137,14 +147,13 @@ class HookPages:
             return response
         response.headers["Cache-Control"] = "no-store"
         cards = g.get("cards", [])
-        advice: Advice | None = g.get("advice")
-        self._metrics.count(service_id, response.status_code, cards, advice.held_back if advice else ())
+        self._metrics.count(service_id, response.status_code, seconds())
         call: HookCall | None = g.get("call")
         told = {
             "service": service_id,
             "hook": self._hooks[service_id],
             "status": response.status_code,
-            "ms": milliseconds(),
+            "ms": round(seconds() * 1000, 1),
             "decisions": [_decided(card) for card in cards],
             "instance": self._hashed(call.hook_instance) if call else None,
             "patient": self._hashed(call.patient_id) if call else None,

@@ -33,7 +33,7 @@ def _name(response: Response) -> Response:
     return response
 
 
-def milliseconds() -> float:
+def seconds() -> float:
     """Since this request began."""
     started: float = g.started
-    return round((time.perf_counter() - started) * 1000, 1)
+    return time.perf_counter() - started

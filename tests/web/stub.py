@@ -37,6 +37,7 @@ class StubService:
         self.addresses: list[str] = []
         self.program: Any = SimpleNamespace(asked={})
         self.trouble: list[str] = []
+        self.timed: Any = None
 
     def discovery(self) -> list[dict[str, Any]]:
         return [

@@ -162,10 +162,10 @@ def test_metrics() -> None:
     response = client.get("/metrics")
     assert response.mimetype == "text/plain"
     assert set(response.text.splitlines()) >= {
-        'anakinra_cds_calls_total{service="anakinra-order-select",status="200"} 2',
-        'anakinra_cds_calls_total{service="anakinra-order-select",status="400"} 1',
-        'anakinra_cds_cards_total{decision="suggest"} 2',
-        'anakinra_cds_cards_total{decision="none"} 4',
-        "anakinra_cds_disagreements_total 2",
+        'anakinra_cds_calls_total{service="anakinra-order-select",status="200"} 2.0',
+        'anakinra_cds_calls_total{service="anakinra-order-select",status="400"} 1.0',
+        'anakinra_cds_cards_total{decision="suggest"} 2.0',
+        'anakinra_cds_cards_total{decision="none"} 4.0',
+        "anakinra_cds_disagreements_total 2.0",
         "# TYPE anakinra_cds_cards_total counter",
     }

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
 from cds_service.web import logs, outcome
 from cds_service.web.built import BuiltFolder
+from cds_service.web.metrics import Metrics
 
 if TYPE_CHECKING:
     from cds_service.program import Program
@@ -95,7 +97,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         port: int,
         program: Program | None = None,
         awaited: Path | None = None,
+        counted: Path | None = None,
     ) -> None:
+        """`counted`: the folder in which the workers count together."""
+        self.counted, self.place = counted, 0
         self.settings = settings
         self.program = program
         self.awaited = awaited
@@ -122,6 +127,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "logger_class": ServerLog,
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
+            "pre_fork": self.assign,
             "post_worker_init": self.announce,
         }
         for name, value in chosen.items():
@@ -130,7 +136,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            app = create_app(self.settings, start_service(self.settings, self.program), self.awaited)
+            metrics = Metrics(self.counted, self.place) if self.counted else None
+            app = create_app(self.settings, start_service(self.settings, self.program), self.awaited, metrics)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -139,6 +146,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         except CdsError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    def assign(self, arbiter: Any, worker: Any) -> None:
+        """The place in which a new worker counts: where one was that is gone, so that nothing is counted anew."""
+        taken = {other.place for other in arbiter.WORKERS.values()}
+        self.place = worker.place = next(place for place in count() if place not in taken)
 
     def announce(self, worker: Any) -> None:
         """Say once, by the first worker that is ready, where the service listens."""
@@ -155,18 +167,27 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 @contextmanager
 def building(settings: Settings) -> Iterator[Path]:
     """A folder in which a child process builds the pages, while the service starts and answers; removed at the end."""
-    owner = os.getpid()
-    folder = Path(tempfile.mkdtemp(prefix="anakinra-cds-pages-"))
     root = ["--root", str(settings.knowledge)] if settings.knowledge else []
-    words = [sys.executable, "-c", _BUILD, "build", "--out", str(folder), "--site", settings.site, *root]
-    child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    with own_folder("pages") as folder:
+        words = [sys.executable, "-c", _BUILD, "build", "--out", str(folder), "--site", settings.site, *root]
+        child, owner = subprocess.Popen(words, stdout=subprocess.DEVNULL), os.getpid()
+        try:
+            yield folder
+        finally:
+            if os.getpid() == owner:
+                child.terminate()
+                child.wait()
+
+
+@contextmanager
+def own_folder(what: str) -> Iterator[Path]:
+    """A folder of this process and its workers, removed at the end of this process."""
+    owner, folder = os.getpid(), Path(tempfile.mkdtemp(prefix=f"anakinra-cds-{what}-"))
     try:
         yield folder
     finally:
         # A worker that ends comes by here too: it was forked inside.
         if os.getpid() == owner:
-            child.terminate()
-            child.wait()
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -230,5 +251,6 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
         program = compiled(settings, loaded)
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
-    with building(settings) if settings.pages is None else nullcontext() as awaited:
-        Server(settings, host, port, program, awaited).run()
+    pages = building(settings) if settings.pages is None else nullcontext()
+    with pages as awaited, own_folder("metrics") as counted:
+        Server(settings, host, port, program, awaited, counted).run()
