@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench hostile soak metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile load soak metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ bench: $(VENV)/.dev ## measure the service against a bare Flask view
 
 hostile: $(VENV)/.dev ## measure charts that were made to be slow or large, each alone
 	@$(BIN)/python -m benchmarks.hostile
+
+load: $(VENV)/.dev ## slow FHIR servers, slow clients, too many calls, workers that hang or crash
+	@$(BIN)/python -m benchmarks.load
 
 soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.hooks import Answers, HookPages
 from cds_service.web.metrics import Metrics
+from cds_service.web.rates import RateLimit, Rates, rates
 
 if TYPE_CHECKING:
+    from cds_service.chart.client import Away
     from cds_service.program import Program
 
 log = logging.getLogger(__name__)
@@ -32,11 +35,13 @@ def create_app(
     service: Answers | None = None,
     awaited: Path | None = None,
     metrics: Metrics | None = None,
+    limit: Rates | None = None,
 ) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
-    `awaited` is a folder in which the pages are being built, where no setting names a built one; `metrics` are those
-    that several processes share. Raises SettingsError or KnowledgeError where it could not answer safely.
+    `awaited` is a folder in which the pages are being built, where no setting names a built one. `metrics` are those
+    that several processes share, `limit` is what all of them count in; without it, this application counts alone.
+    Raises SettingsError or KnowledgeError where it could not answer safely.
     """
     settings = settings or settings_module.from_environ(os.environ)
     for problem in settings.unknown:
@@ -65,6 +70,8 @@ def create_app(
         from cds_service.web.trust.gate import Gate
 
         app.before_request(Gate(site, store, settings.public_url).guard)
+    if limit := limit or rates(settings.calls_per_minute):
+        app.before_request(RateLimit(limit, everybody=settings.calls_per_minute is not None).guard)
     app.register_blueprint(pages.blueprint())
     if store is not None:
         store.start()
@@ -98,14 +105,15 @@ def compiled(settings: Settings, loaded: Knowledge) -> Program:
     return compile_program(loaded)
 
 
-def start_service(settings: Settings, program: Program | None = None) -> Answers:
-    """One worker's service of a program; without one, of the settings' site."""
+def start_service(settings: Settings, program: Program | None = None, away: Away = nullcontext) -> Answers:
+    """One worker's service of a program; without one, of the settings' site. `away`: see `Client`."""
     from cds_service import knowledge
+    from cds_service.chart.client import Client
     from cds_service.service import Service
 
     if program is None:
         prepare()
         program = compiled(settings, knowledge.load(settings.knowledge, settings.site))
-    service = Service(program)
+    service = Service(program, client=Client(away=away))
     service.warm()
     return service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ class HookCall:
       The bytes are proven to be JSON of bounded depth and bounded numbers. Duplicate keys are possible inside.
     - `fhir_authorization`: as sent (it holds a token: never log it, never put it into an answer).
     - `evaluation_time`: with zone, only where the settings allow a call to choose it.
+    - `answer_by`: until when, by this process's monotonic clock, the answer must be given.
     - `draft_urls`: the `fullUrl` of each of `draft_orders`, "" where it has none: drafts may name a Medication by it.
     """
 
@@ -36,3 +38,4 @@ class HookCall:
     fhir_authorization: Mapping[str, Any] | None
     evaluation_time: datetime | None
     draft_urls: tuple[str, ...] = ()
+    answer_by: float = math.inf

@@ -57,11 +57,11 @@ class Service:
     """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way;
     `timed` is told how many seconds each step of a call took."""
 
-    def __init__(self, program: Program, cache: ReadCache | None = None) -> None:
+    def __init__(self, program: Program, cache: ReadCache | None = None, client: Client | None = None) -> None:
         site = program.knowledge.site
         self.program = program
         cache = cache or ReadCache(CACHE_BYTES)
-        source = Source(TrustedServers(site.id, site.fhir_servers), Client(), cache)
+        source = Source(TrustedServers(site.id, site.fhir_servers), client or Client(), cache)
         self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
         self.timed: Timed = _untimed

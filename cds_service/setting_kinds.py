@@ -129,6 +129,7 @@ def _secrets(text: str) -> Path | None:
 
 Switch = Annotated[bool, _read(_switch)]
 Level = Annotated[str, _read(_level)]
+Limit = Annotated[int | None, _read(lambda text: _whole(0, 1_000_000)(text) if text else None)]
 Trust = Annotated[str, _read(_trust)]
 Text = Annotated[str, _read(_text)]
 Texts = Annotated[tuple[str, ...], NoDecode, _read(_list)]

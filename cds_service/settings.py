@@ -30,6 +30,7 @@ from cds_service.setting_kinds import (
     Key,
     Knowledge,
     Level,
+    Limit,
     Pages,
     Secrets,
     Switch,
@@ -49,62 +50,74 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, hide_input_in_errors=True)
 
-    site: Text = Field("us", description="Id of a shipped site, or path of a site's folder or YAML file.")
-    knowledge: Knowledge = Field(None, description="Folder with reviewed rules/ and cards/; empty: those shipped.")
-    allow_evaluation_time: Switch = Field(
-        False, description="Whether a call may choose the time it is evaluated at (replay and tests only)."
+    site: Text = Field(default="us", description="Id of a shipped site, or path of a site's folder or YAML file.")
+    knowledge: Knowledge = Field(
+        default=None, description="Folder with reviewed rules/ and cards/; empty: those shipped."
     )
-    max_body_bytes: Annotated[int, whole(1024, 2**30)] = Field(BODY_BYTES, description="Largest body of a call.")
-    cors_origins: Texts = Field((), description="Browser origins allowed besides the site's, by commas.")
-    log_level: Level = Field("INFO", description="Least severe level that is logged.")
-    workers: Annotated[int, whole(1, 64)] = Field(2, description="Worker processes, each with its own engine.")
-    threads: Annotated[int, whole(1, 128)] = Field(4, description="Threads of each worker.")
+    allow_evaluation_time: Switch = Field(
+        default=False, description="Whether a call may choose the time it is evaluated at (replay and tests only)."
+    )
+    max_body_bytes: Annotated[int, whole(1024, 2**30)] = Field(
+        default=BODY_BYTES, description="Largest body of a call."
+    )
+    cors_origins: Texts = Field(default=(), description="Browser origins allowed besides the site's, by commas.")
+    log_level: Level = Field(default="INFO", description="Least severe level that is logged.")
+    workers: Annotated[int, whole(1, 64)] = Field(default=2, description="Worker processes, each with its own engine.")
+    threads: Annotated[int, whole(1, 128)] = Field(default=4, description="Calls that each worker computes at once.")
+    queue: Annotated[int, whole(1, 1000)] = Field(
+        default=32, description="Calls that may wait in each worker; more are told 503."
+    )
+    calls_per_minute: Limit = Field(
+        default=None,
+        description="Calls and feedback a minute of one client (the issuer of its token, else its address); 0: any "
+        "number; empty: 6000, and any number from this machine without a token.",
+    )
     timeout: Annotated[int, whole(1, 600)] = Field(
-        30, description="Seconds after which a worker that does not answer is replaced."
+        default=30, description="Seconds after which a worker that does not answer is replaced."
     )
     public_url: Address = Field(
-        "",
+        default="",
         description="Address at which EHRs and browsers reach this service, for tokens and the links on cards; empty: "
         "the address that was called.",
     )
     jwt: Trust = Field(
-        "auto",
+        default="auto",
         description="Whether calls and feedback need the signed token of a CDS client that the site trusts (issuers): "
         "off, required; auto: required where the service listens beyond this machine.",
     )
     pages: Pages = Field(
-        None,
+        default=None,
         description="Folder that `anakinra-cds build` made, served at /knowledge and /fhir; empty: built at each "
         "start.",
     )
     quiet_repeats: Switch = Field(
-        False,
+        default=False,
         description="Whether the same answer on the same unchanged draft is said briefly (each worker remembers its "
         "own answers).",
     )
-    store: Switch = Field(True, description="Whether answers are recorded and feedback is taken.")
+    store: Switch = Field(default=True, description="Whether answers are recorded and feedback is taken.")
     data: Data = Field(
-        None,
+        default=None,
         description="Folder of the store, made when first needed; empty: anakinra-cds in XDG_STATE_HOME or "
         "~/.local/state.",
     )
     database_url: Database = Field(
-        "",
+        default="",
         repr=False,
         description="PostgreSQL database of the store (postgresql://user:password@host/name); empty: SQLite in "
         "CDS_DATA.",
     )
     audit_key: Key = Field(
-        "",
+        default="",
         repr=False,
         description="Key of the records, 32 characters or more, the same for all machines of one store; empty: made in "
         "CDS_DATA.",
     )
     feedback_comments: Switch = Field(
-        True, description="Whether what clinicians write with their feedback is kept (it may name patients)."
+        default=True, description="Whether what clinicians write with their feedback is kept (it may name patients)."
     )
     secrets: Secrets = Field(
-        None,
+        default=None,
         description="Folder with a file for each setting that is a secret, named like it (CDS_AUDIT_KEY); a variable "
         "wins over its file.",
     )

@@ -8,55 +8,70 @@ system's store.
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cds_service.chart.breaker import Breaker
 from cds_service.chart.server import Base, Server, base_of
 from cds_service.chart.visit import Job, Limits, Look, NotAnswered, Visit
 
+if TYPE_CHECKING:
+    from cds_service.chart.line import Line
+
 _WATCH_S: Final = 0.02
+_REST_OF_ANSWER_S: Final = 0.75
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
+Away = Callable[[], AbstractContextManager[None]]
 Resolve = Callable[[str, int], Sequence[str]]
 
 
 @dataclass(slots=True)
 class Trip:
-    """What the visits of one call to its server share: when the last must end, the one address, any answer at all."""
+    """What the visits of one call to its server share: when the last must end, the one address."""
 
     server: Server
     until: float
     look: Look
-    answered: bool = False
 
 
 class Client:
     """Runs the reads of many calls at once, on a bounded number of threads of its own."""
 
     def __init__(
-        self, limits: Limits | None = None, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None
+        self,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+        away: Away = nullcontext,
     ) -> None:
-        """`tls` and `resolve` replace the operating system's certificates and names: for tests."""
+        """`away` holds while a call waits for its reads, and others may compute.
+
+        `tls` and `resolve` replace the operating system's certificates and names: for tests.
+        """
+        self._away = away
         self.limits = limits or Limits()
         self._given_tls = tls
         self._resolve = resolve or _resolve
-        self._breaker = Breaker(self.limits.rest_s)
+        self._breaker = Breaker(self.limits.rest_s, self.limits.calls)
         self._threads = ThreadPoolExecutor(self.limits.threads, thread_name_prefix="fhir")
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return self._given_tls or ssl.create_default_context()
 
-    def trip(self, server: Server) -> Trip:
-        """Begin to read for one call: all its visits together take `total_s` at most."""
-        until = time.monotonic() + self.limits.total_s
+    def trip(self, server: Server, answer_by: float = math.inf) -> Trip:
+        """Begin to read for one call: all its visits together take `total_s` at most, and leave time for the rest of
+        an answer that must be given by `answer_by`."""
+        until = min(time.monotonic() + self.limits.total_s, answer_by - _REST_OF_ANSWER_S)
         return Trip(server, until, cache(partial(_chosen, server.base, self._resolve)))
 
     def fetch(self, url: str) -> bytes:
@@ -80,8 +95,7 @@ class Client:
         whatever the server does. What a job that is still running does afterwards is nobody's concern: its reads fail.
         """
         base = trip.server.base
-        if self._breaker.resting(base):
-            why = f"FHIR server: did not answer just now, not asked again for {self.limits.rest_s:g} s"
+        if why := self._breaker.enter(base.origin):
             return dict.fromkeys(jobs, why)
         from cds_service.chart.line import Line
 
@@ -89,18 +103,23 @@ class Client:
         visit.deadline = min(visit.deadline, trip.until)
         tls = self._tls if base.scheme == "https" else None
         lines = [Line(visit, tls) for _ in range(min(len(jobs), self.limits.lines))]
+        try:
+            with self._away():
+                self._run(visit, lines)
+        finally:
+            self._breaker.leave(base.origin, visit.heard, visit.silent)
+        return visit.outcomes()
+
+    def _run(self, visit: Visit, lines: Sequence[Line]) -> None:
+        """Until all is read, or the time is over."""
         for line in lines:
             self._threads.submit(line.work)
         while not visit.settled.wait(_WATCH_S) and (now := time.monotonic()) < visit.deadline:
             for line in lines:
                 line.stop_overdue(now)
-        visit.over.set()
+        visit.end()
         for line in lines:
             line.stop()
-        trip.answered = trip.answered or visit.answered.is_set()
-        if visit.begun:  # else it was for want of threads here
-            self._breaker.record(base, trip.answered)
-        return visit.outcomes()
 
 
 def _resolve(host: str, port: int) -> Sequence[str]:

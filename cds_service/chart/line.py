@@ -107,14 +107,15 @@ class Line:
             )
             try:
                 body = self._body(response)
-                visit.answered.set()
+                visit.tell(heard=True)
                 return body
             except NotAnswered:
-                visit.answered.set()
+                visit.tell(heard=True)
                 raise
             finally:
                 response.close()  # a body read to its end has given its connection back to the pool before
         except (HTTPError, HTTPException, OSError, ValueError) as error:
+            visit.tell(heard=False)
             raise self._why(error) from None
         finally:
             self._due = float("inf")

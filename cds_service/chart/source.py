@@ -8,6 +8,7 @@ Medications that records refer to: what is open when the queries are complete is
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
@@ -46,14 +47,17 @@ class Source:
         server = self._trusted.server(call.fhir_server, call.fhir_authorization)
         if isinstance(server, Server) and set(call.patient_id) <= {"."}:  # allowed as an id; in a path it would climb
             server = "FHIR server: not asked for a patient of this id"
-        return Asked(server, self._client, self._cache)
+        return Asked(server, self._client, self._cache, call.answer_by)
 
 
 class Asked:
     """The server of one call. All that is read of it for this call takes at most the client's `total_s`."""
 
-    def __init__(self, server: Server | str | None, client: Client, cache: ReadCache) -> None:
-        """`server` as `TrustedServers.server` gives it."""
+    def __init__(
+        self, server: Server | str | None, client: Client, cache: ReadCache, answer_by: float = math.inf
+    ) -> None:
+        """`server` as `TrustedServers.server` gives it; `answer_by` as `HookCall` has it."""
+        self._answer_by = answer_by
         self._server = server
         self._client = client
         self._cache = cache
@@ -61,7 +65,7 @@ class Asked:
     @cached_property
     def _trip(self) -> Trip:
         assert isinstance(self._server, Server)
-        return self._client.trip(self._server)
+        return self._client.trip(self._server, self._answer_by)
 
     def complete(self, searches: Mapping[str, str], lacking: Mapping[str, Read], enough: Enough) -> dict[str, Read]:
         """The lacking reads that have a search, read on or read anew, and their drugs; or with the reason why not.

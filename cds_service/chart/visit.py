@@ -25,9 +25,11 @@ class Limits:
     response_bytes: int = 8 * 1024 * 1024
     total_bytes: int = 24 * 1024 * 1024
     lines: int = 6
-    threads: int = 32
+    threads: int = 96
     pages: int = 5
     rest_s: float = 5.0
+    calls: int = 12
+    """That read from one origin at once, in one worker: threads are enough for more than one such server."""
 
 
 class NotAnswered(Exception):
@@ -51,7 +53,9 @@ class Visit:
         self.deadline = time.monotonic() + limits.total_s
         self.settled = threading.Event()
         self.over = threading.Event()
-        self.answered = threading.Event()  # by anything that is no silence: a body read to its end, or a refusal
+        self.heard = 0
+        self.silent = 0
+        self._going_on = 0
         self._look = look
         self._lock = threading.Lock()
         self._looking = threading.Lock()
@@ -66,14 +70,32 @@ class Visit:
         """The next job, or None where there is none left or no time."""
         with self._lock:
             self.begun = True
-            return self._waiting.popleft() if self._waiting and not self.over.is_set() else None
+            if not self._waiting or self.over.is_set():
+                return None
+            self._going_on += 1
+            return self._waiting.popleft()
+
+    def end(self) -> None:
+        """The time is over: a read that is still going on was met with silence."""
+        with self._lock:
+            self.over.set()
+            self.silent += self._going_on
 
     def finish(self, name: str, why: str) -> None:
         """Keep what came of a job."""
         with self._lock:
+            self._going_on -= 1
             self._outcomes.setdefault(name, why)
             if len(self._outcomes) == len(self._names):
                 self.settled.set()
+
+    def tell(self, *, heard: bool) -> None:
+        """Count a read: a body read to its end or a refusal, or else silence."""
+        with self._lock:
+            if heard:
+                self.heard += 1
+            else:
+                self.silent += 1
 
     def outcomes(self) -> dict[str, str]:
         """What every job came to: "" or why it did not finish, also for those cut off or never begun."""

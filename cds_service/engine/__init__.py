@@ -77,9 +77,7 @@ class Engine:
     def warm(self) -> None:
         """Prepare a host with all rulesets, so that the first request does not wait. Call it after a fork."""
         host = self._hosts.take()
-        for ruleset in {
-            step.ruleset.name: step.ruleset for plan in self._plans.values() for step in plan.steps
-        }.values():
+        for ruleset in self._rulesets().values():
             host.run(ruleset, {})
         self._hosts.give(host)
 
@@ -112,6 +110,15 @@ class Engine:
             self._hosts.give(host)
             if fired is not canary.fires:
                 yield Dead(rule_id, f"must {must} in durable-rules on its case {canary.name!r}, and does not")
+
+    def set_apart(self) -> None:
+        """From now on run durable-rules in processes of their own. Call it after a fork, before there are threads."""
+        from cds_service.engine.apart import Nursery
+
+        self._hosts = Hosts(Nursery(self._rulesets()).host)
+
+    def _rulesets(self) -> dict[str, Ruleset]:
+        return {step.ruleset.name: step.ruleset for plan in self._plans.values() for step in plan.steps}
 
     def run(self, hook: str, kind: str, values: Mapping[str, Scalar]) -> Findings:
         """Evaluate one patient's known facts (kebab-case name -> value; unknown ones left out).

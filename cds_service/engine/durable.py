@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import durable_rules_engine as native
 import msgspec
@@ -121,6 +121,16 @@ def _definition(
     }
 
 
+class AnyHost(Protocol):
+    """A `GuardedHost`, here or in a process of its own."""
+
+    pid: int
+    """The process that may use it."""
+
+    def run(self, ruleset: Ruleset, values: Mapping[str, Scalar]) -> set[str]:
+        """Ids of the rules that fire on these values."""
+
+
 class Hosts:
     """Idle hosts of this process: as many are made as evaluations ever ran at the same time.
 
@@ -128,12 +138,14 @@ class Hosts:
     hosts leak.
     """
 
-    def __init__(self) -> None:
-        self._idle: list[GuardedHost] = []
+    def __init__(self, make: Callable[[], AnyHost] | None = None) -> None:
+        """`make`: of a process of its own; without it, hosts are made here."""
+        self._make = make
+        self._idle: list[AnyHost] = []
         self._failures = 0
         self._refused = 0
 
-    def take(self) -> GuardedHost:
+    def take(self) -> AnyHost:
         """An idle host of this process, or a new one. Give it back after success, drop it after a failure."""
         while True:
             try:
@@ -143,9 +155,9 @@ class Hosts:
             if host.pid == os.getpid():
                 return host
         self._restrain()
-        return GuardedHost()
+        return self._make() if self._make else GuardedHost()
 
-    def give(self, host: GuardedHost) -> None:
+    def give(self, host: AnyHost) -> None:
         """Take a host back that worked."""
         self._failures = 0
         self._idle.append(host)

@@ -12,13 +12,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from cds_service.chart import prefetch
+from cds_service.chart.breaker import LEAST, SHARE, WINDOW_S
 from cds_service.chart.visit import Limits
 from cds_service.contract import BODY_BYTES, CALL_BYTES, EXPLANATION, SERVICES
 from cds_service.errors import CallError, CdsError
 from cds_service.knowledge import Knowledge
 from cds_service.service import Service
-from cds_service.tools.commands.serve import HEADER_FIELDS, HEADER_LIMIT, LINE_LIMIT, STALL_SECONDS
+from cds_service.settings import Settings
+from cds_service.tools.commands.serve import HEADER_FIELDS, HEADER_LIMIT, LINE_LIMIT
 from cds_service.web.door import read_call
+from cds_service.web.front.arriving import HEAD_LIMIT
+from cds_service.web.front.sockets import BODY_SECONDS, HEAD_SECONDS, IDLE_SECONDS, SEND_SECONDS
+from cds_service.web.front.worker import ANSWER_SECONDS, WAIT_SECONDS
+from cds_service.web.rates import PER_MINUTE
 from cds_service.web.strict_json import MAX_DEPTH, MAX_DIGITS
 
 PAGE: Final = Path("docs/connecting.md")
@@ -159,7 +165,21 @@ def _limits() -> Iterator[str]:
         ("nesting; digits of one number", f"{MAX_DEPTH} levels; {MAX_DIGITS} digits", "400"),
         ("request line", f"{LINE_LIMIT} bytes", "414"),
         ("headers", f"{HEADER_FIELDS}, of {HEADER_LIMIT // 1024} KiB each", "431"),
-        ("silence of a client", f"{STALL_SECONDS:g} s", "the connection is closed, or 400"),
+        ("all headers together", f"{HEAD_LIMIT // 1024} KiB", "431"),
+        ("headers to arrive; a body", f"{HEAD_SECONDS:g} s; {BODY_SECONDS:g} s", "408, and the connection is closed"),
+        ("taking an answer", f"{SEND_SECONDS:g} s", "the connection is closed"),
+        ("a connection without a request", f"{IDLE_SECONDS:g} s", "it is closed"),
+        (
+            "calls in work; in wait, at each worker",
+            f"{Settings().threads} (`CDS_THREADS`); {Settings().queue} (`CDS_QUEUE`), {WAIT_SECONDS:g} s each",
+            "503 with `Retry-After`",
+        ),
+        ("an answer", f"{ANSWER_SECONDS:g} s", "503 with `Retry-After`"),
+        (
+            "calls and feedback of one client",
+            f"{PER_MINUTE} a minute (`CDS_CALLS_PER_MINUTE`)",
+            "429 with `Retry-After`",
+        ),
         ("connecting to the FHIR server; one read", f"{fhir.connect_s:g} s; {fhir.call_s:g} s", "not read: unknown"),
         ("all reads for one call", f"{fhir.total_s:g} s, {fhir.lines} at once", "not read: unknown"),
         ("pages of one search", f"{fhir.pages}, asked for with `_count={prefetch.PAGE}`", "the rest is unknown"),
@@ -168,7 +188,12 @@ def _limits() -> Iterator[str]:
             f"{fhir.response_bytes // mib} MiB; {fhir.total_bytes // mib} MiB",
             "not read: unknown",
         ),
-        ("a FHIR server that did not answer", f"not asked again for {fhir.rest_s:g} s", "not read: unknown"),
+        ("calls that read from one FHIR server at once, at each worker", f"{fhir.calls}", "not read: unknown"),
+        (
+            f"a FHIR server that met {SHARE:.0%} of its reads with silence (of {LEAST} or more in {WINDOW_S:g} s)",
+            f"not asked again for {fhir.rest_s:g} s",
+            "not read: unknown",
+        ),
     )
     yield "| what | limit | beyond it |"
     yield "|---|---|---|"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import secrets
 from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Protocol
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 
 from cds_service.advice.model import Advice, Assessment
 from cds_service.chart.intake import Intake
@@ -24,6 +26,7 @@ from cds_service.store.store import Store
 from cds_service.web.address import called_url
 from cds_service.web.body import body_of
 from cds_service.web.door import read_call
+from cds_service.web.front import ANSWER_BY
 from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Repeats
@@ -106,6 +109,7 @@ class HookPages:
         g.service_id = service_id
         body = body_of(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
+        call = replace(call, answer_by=request.environ.get(ANSWER_BY, math.inf))
         g.call = call
         self._metrics.step("envelope", seconds())
         now = call.evaluation_time or datetime.now(UTC)

@@ -73,6 +73,7 @@ class Metrics:
         self._unrecorded = self._counter("unrecorded", "Answers that were never recorded.")
         self._seconds = self._histogram("call_seconds", "Time from a call's headers to its answer.", _CALL, "service")
         self._steps = self._histogram("step_seconds", "Time of each step of a call.", _STEP, "step")
+        self._refused = self._counter("refused", "Calls for which a worker had no room or no answer in time.", "why")
         self._of_rule: dict[tuple[str, bool | None], Counter] = {}
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
@@ -85,6 +86,10 @@ class Metrics:
         """One finished call; `service_id` must be one of our own, never text from a request."""
         self._calls.labels(service_id, str(status)).inc()
         self._seconds.labels(service_id).observe(seconds)
+
+    def refused(self, why: str) -> None:
+        """A call that was told 503 without being asked of the application; `why` is a word of the worker's."""
+        self._refused.labels(why).inc()
 
     def step(self, name: str, seconds: float) -> None:
         """One step of a call."""

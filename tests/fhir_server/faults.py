@@ -106,11 +106,11 @@ def _endless(handler: Handler) -> None:
     number = handler.path.count("x")
     entry = {"resourceType": handler.kind, "id": f"e{number}", "subject": {"reference": f"Patient/{handler.patient}"}}
     path = handler.path + ("x" if "&more=" in handler.path else "&more=x")
-    handler.body(bundle(entry, following=f"{handler.server.origin}{path}"))
+    handler.body(bundle(entry, following=f"{handler.origin}{path}"))
 
 
 def _same_page(handler: Handler) -> None:
-    handler.body(bundle(following=f"{handler.server.origin}{handler.path}"))
+    handler.body(bundle(following=f"{handler.origin}{handler.path}"))
 
 
 def _next_is(make: Callable[[Handler], str]) -> Callable[[Handler], None]:
@@ -207,7 +207,7 @@ FAULTS: Mapping[str, Callable[[Handler], None]] = {
     "endless": _endless,
     "same-page": _same_page,
     "next-elsewhere": _next_is(lambda handler: f"{handler.server.trap_origin}/next-elsewhere/fhir/Condition?p=2"),
-    "next-user": _next_is(lambda handler: handler.server.origin.replace("//", "//x@") + handler.path + "&p=2"),
+    "next-user": _next_is(lambda handler: handler.origin.replace("//", "//x@") + handler.path + "&p=2"),
     "next-climbs": _next_is(lambda handler: handler.server.base("next-climbs") + "/../../endless/fhir/Condition?p=2"),
     "next-encoded": _next_is(lambda handler: handler.server.base("next-encoded") + "/%2e%2e/x?p=2"),
     "next-no-text": lambda handler: handler.body(bundle() | {"link": [{"relation": "next", "url": 7}]}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fhir_server.good import QuietServer
+
+_PORTS = 300  # more than tests ask for
 
 
 class Trap:
@@ -48,21 +51,48 @@ def trap() -> Iterator[Trap]:
 
 
 class FaultServer(QuietServer):
-    """`http://.../<fault>/<anything>` is the base URL under which the fault of that name is shown."""
+    """`http://.../<fault>/<anything>` is the base URL under which the fault of that name is shown.
+
+    It listens at many ports: the client judges a server by its origin, and one fault must not stand for another.
+    """
 
     def __init__(self, faults: Mapping[str, Callable[[Handler], None]], trap_origin: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.faults = faults
         self.trap_origin = trap_origin
+        self._listeners = [self.socket, *(socket.create_server(("127.0.0.1", 0), backlog=128) for _ in range(_PORTS))]
+        self._over = threading.Event()
+        self._given: dict[tuple[str, str], str] = {}
 
     @property
-    def origin(self) -> str:
+    def origins(self) -> list[str]:
         """What a site trusts."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return [f"http://127.0.0.1:{listener.getsockname()[1]}" for listener in self._listeners]
 
     def base(self, fault: str, name: str = "fhir") -> str:
-        """A FHIR base URL of a fault: the client takes each name for a server of its own."""
-        return f"{self.origin}/{fault}/{name}"
+        """A FHIR base URL of a fault, at a server of its own for each name."""
+        number = len(self._given)
+        origin = self._given.setdefault((fault, name), self.origins[number % len(self._listeners)])
+        return f"{origin}/{fault}/{name}"
+
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Take connections at every port until shut down."""
+        with selectors.DefaultSelector() as selector:
+            for listener in self._listeners:
+                selector.register(listener, selectors.EVENT_READ)
+            while not self._over.is_set():
+                for key, _ in selector.select(poll_interval):
+                    assert isinstance(key.fileobj, socket.socket)
+                    self.process_request(*key.fileobj.accept())
+
+    def shutdown(self) -> None:
+        """End `serve_forever`."""
+        self._over.set()
+
+    def server_close(self) -> None:
+        """Close every port."""
+        for listener in self._listeners:
+            listener.close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -71,6 +101,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: FaultServer
+
+    @property
+    def origin(self) -> str:
+        """Where it was asked."""
+        return f"http://{self.headers['Host']}"
 
     def do_GET(self) -> None:
         """Any read or search."""

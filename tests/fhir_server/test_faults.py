@@ -199,7 +199,7 @@ def test_the_command_answers_twenty_in_time(
 ) -> None:
     """`anakinra-cds serve` has eight threads: who waits for one while others wait for the server is still in time."""
     site = tmp_path / "process.yaml"
-    site.write_text(yaml.safe_dump({"extend": "us", "fhirServers": [faulty.origin]}), encoding="utf-8")
+    site.write_text(yaml.safe_dump({"extend": "us", "fhirServers": faulty.origins}), encoding="utf-8")
     environment = {**os.environ, "CDS_SITE": str(site), "CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "DEBUG"}
     program = [sys.executable, "-c", "from cds_service.cli import main; main(['serve', '--port', '0'])"]
     call = offering(call_of(refractory, asker, "patient"), faulty.base("hang", "process"))

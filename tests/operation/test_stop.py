@@ -34,7 +34,7 @@ class Slow(StubService):
 
 knowledge.load = lambda root, site: None
 serve.compiled = lambda settings, loaded: None
-serve.start_service = lambda settings, program: Slow()
+serve.start_service = lambda *_: Slow()
 serve.building = lambda settings: nullcontext()
 main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
 """

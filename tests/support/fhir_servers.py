@@ -50,7 +50,7 @@ def at_site(
 
         class Sites(dict[str, Asker]):
             def __missing__(self, extend: str) -> Asker:
-                made = stack.enter_context(service(folder, good.base, faulty.origin, extend=extend))
+                made = stack.enter_context(service(folder, good.base, *faulty.origins, extend=extend))
                 self[extend] = made
                 return made
 

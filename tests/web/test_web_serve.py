@@ -36,7 +36,7 @@ def load(root, site):
 
 knowledge.load = load
 serve.compiled = lambda settings, loaded: None
-serve.start_service = lambda settings, program: StubService()
+serve.start_service = lambda settings, program, away: StubService()
 serve.building = lambda settings: nullcontext()
 main(["serve", "--port", "0", "--workers", "2", "--threads", "2"])
 """

@@ -12,9 +12,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +21,6 @@ import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.http import errors as http_errors
-from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
@@ -33,9 +30,13 @@ from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
-from cds_service.web import logs, outcome
+from cds_service.web import logs
 from cds_service.web.built import BuiltFolder
+from cds_service.web.front.lanes import Turns
+from cds_service.web.front.sharing import Loads
+from cds_service.web.front.worker import Worker
 from cds_service.web.metrics import Metrics
+from cds_service.web.rates import rates
 
 if TYPE_CHECKING:
     from cds_service.program import Program
@@ -45,36 +46,9 @@ log = logging.getLogger(__name__)
 LINE_LIMIT: Final = 8190  # gunicorn knows no larger one for the request line
 HEADER_LIMIT: Final = 16 * 1024
 HEADER_FIELDS: Final = 64
-STALL_SECONDS: Final = 10.0  # a client that sends or takes nothing for so long is given up
-_TOO_LONG: Final = {http_errors.LimitRequestLine: "414 URI Too Long"} | {
-    http_errors.LimitRequestHeaders: "431 Request Header Fields Too Large"
-}
 
 # Builds as politely as it can: the service starts and answers at the same time.
 _BUILD: Final = "import os; os.nice(10); from cds_service.cli import main; main(prog_name='anakinra-cds')"
-
-
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's worker with threads, but what it cannot read is neither logged nor sent back."""
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """One request whose headers are read; a body that stops arriving must not hold the thread for ever."""
-        conn.sock.settimeout(STALL_SECONDS)
-        return super().handle_request(req, conn)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Refuse a request that is no HTTP, or that failed outside the application, with an OperationOutcome."""
-        log.warning("unreadable request: %s", outcome.anatomy(exc))
-        ours = "400 Bad Request" if isinstance(exc, http_errors.ParseException) else "500 Internal Server Error"
-        status = _TOO_LONG.get(type(exc), ours)
-        body = outcome.http_refusal(int(status[:3])).get_data()
-        head = (
-            f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-        )
-        try:
-            client.sendall(head.encode() + b"\r\n\r\n" + body)
-        except OSError:
-            log.debug("the client of an unreadable request is gone")
 
 
 class ServerLog(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -100,10 +74,14 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         counted: Path | None = None,
     ) -> None:
         """`counted`: the folder in which the workers count together."""
-        self.counted, self.place = counted, 0
+        self.counted, self.slot = counted, 0
+        self.refused: Callable[[str], None] = lambda _why: None
         self.settings = settings
         self.program = program
         self.awaited = awaited
+        self.turns = Turns()
+        self.rates = rates(settings.calls_per_minute)
+        self.loads = Loads(settings.workers)
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
         os.set_blocking(self.unannounced, False)
@@ -117,7 +95,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "bind": self.bind,
             "worker_class": Worker,
             "workers": self.settings.workers,
-            "threads": self.settings.threads,
             "timeout": self.settings.timeout,
             "graceful_timeout": min(10, self.settings.timeout),
             "preload_app": False,
@@ -128,6 +105,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
             "pre_fork": self.assign,
+            "child_exit": self.gone,
             "post_worker_init": self.announce,
         }
         for name, value in chosen.items():
@@ -136,8 +114,12 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def load(self) -> Any:
         """The application of one worker. What keeps it from answering is said in one message, and ends the server."""
         try:
-            metrics = Metrics(self.counted, self.place) if self.counted else None
-            app = create_app(self.settings, start_service(self.settings, self.program), self.awaited, metrics)
+            if self.program is not None:
+                self.program.engine.set_apart()
+            metrics = Metrics(self.counted, self.slot) if self.counted else Metrics()
+            self.refused = metrics.refused
+            service = start_service(self.settings, self.program, self.turns.waiting)
+            app = create_app(self.settings, service, self.awaited, metrics, self.rates)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -148,9 +130,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             sys.exit(Arbiter.APP_LOAD_ERROR)
 
     def assign(self, arbiter: Any, worker: Any) -> None:
-        """The place in which a new worker counts: where one was that is gone, so that nothing is counted anew."""
-        taken = {other.place for other in arbiter.WORKERS.values()}
-        self.place = worker.place = next(place for place in count() if place not in taken)
+        """Give a new worker a place among those that live: it counts on where one was that is gone."""
+        taken = {other.slot for other in arbiter.WORKERS.values()}
+        self.slot = worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+    def gone(self, _: Any, worker: Any) -> None:
+        """A worker has ended: nobody waits for it to take a connection."""
+        self.loads.leave(worker.slot)
 
     def announce(self, worker: Any) -> None:
         """Say once, by the first worker that is ready, where the service listens."""

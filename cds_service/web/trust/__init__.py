@@ -1,1 +1,6 @@
 """Who may call: the signed tokens of CDS clients, their public keys, and tokens that were used before."""
+
+from typing import Final
+
+GUARDED: Final = frozenset({"hooks", "feedback"})
+"""The blueprints whose POSTs are a client's calls: they need a token, and are counted."""

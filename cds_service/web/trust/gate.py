@@ -14,12 +14,11 @@ from cds_service.chart.visit import Limits, NotAnswered
 from cds_service.errors import CallError, SettingsError, StoreError
 from cds_service.knowledge.model import Issuer, Site
 from cds_service.web.address import called_url
+from cds_service.web.trust import GUARDED
 from cds_service.web.trust.keys import ClientKeys, Read, from_file
 from cds_service.web.trust.tokens import ALGORITHMS, MAX_LIFE, Client, NotTrusted, bearer, judged, refuse
 
 log = logging.getLogger(__name__)
-GUARDED = frozenset({"hooks", "feedback"})
-"""The blueprints whose POSTs need a token."""
 _LIMITS = Limits(total_s=1.5, response_bytes=256 * 1024, total_bytes=256 * 1024, lines=1, threads=2)
 
 

@@ -1,0 +1,6 @@
+"""What stands between the sockets and Flask: requests are gathered, admitted or refused, and answered in time."""
+
+from typing import Final
+
+ANSWER_BY: Final = "anakinra-cds.answer_by"
+"""In the WSGI environment: until when, by the monotonic clock, the answer must be given."""

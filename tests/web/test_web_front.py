@@ -1,0 +1,153 @@
+"""The front without a socket or a clock: when a request is whole, who is admitted, who takes a connection."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from cds_service.web.front.arriving import HEAD_LIMIT, Arriving, Stage
+from cds_service.web.front.connection import Call, Connection
+from cds_service.web.front.lanes import Lane, Turns
+from cds_service.web.front.sharing import Loads
+
+MOST = 1000
+HEAD = b"POST /cds-services/x HTTP/1.1\r\nHost: x\r\n"
+PLAIN = HEAD + b"Content-Length: 5\r\n\r\nhello"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+TRAILED = HEAD + b"transfer-encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"
+BARE = b"GET /health?x=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+WHOLE = [PLAIN, CHUNKED, TRAILED, BARE, HEAD + b"Content-Length: 0\r\n\r\n"]
+# What cannot be framed is handed on as it is, for the parser to refuse: nothing waits for more of it.
+UNFRAMED = [
+    HEAD + b"Content-Length: -5\r\n\r\n",
+    HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\nhello\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"5" * 300,
+    b"nonsense\r\n\r\n",
+]
+
+
+def fed(request: bytes, cuts: list[int]) -> tuple[Arriving, list[Stage]]:
+    arriving = Arriving(MOST)
+    edges = [0, *sorted(cuts), len(request)]
+    return arriving, [arriving.feed(request[a:b]) for a, b in pairwise(edges)]
+
+
+@pytest.mark.parametrize("request_", [*WHOLE, *UNFRAMED])
+def test_a_request_is_whole_with_its_last_byte_however_it_comes(request_: bytes) -> None:
+    chance = random.Random(1)
+    for cut in range(1, len(request_)):
+        arriving, stages = fed(request_, [cut])
+        assert stages[-1] is Stage.WHOLE
+        if request_ in WHOLE:
+            assert stages[0] in (Stage.HEAD, Stage.BODY)
+            assert arriving.take() == request_
+            assert arriving.held == 0
+    for _ in range(50):
+        _, stages = fed(request_, chance.sample(range(len(request_)), 5))
+        assert stages[-1] is Stage.WHOLE
+
+
+@pytest.mark.parametrize("first", WHOLE)
+@pytest.mark.parametrize("second", WHOLE)
+def test_what_comes_behind_a_request_is_the_next(first: bytes, second: bytes) -> None:
+    arriving = Arriving(MOST)
+    assert arriving.feed(first + second) is Stage.WHOLE
+    assert arriving.take() == first
+    assert arriving.feed(b"") is Stage.WHOLE
+    assert arriving.take() == second
+
+
+@pytest.mark.parametrize(
+    ("request_", "stage"),
+    [
+        (HEAD + b"Content-Length: 1000\r\n\r\n", Stage.BODY),
+        (HEAD + b"Content-Length: 1001\r\n\r\n", Stage.TOO_LARGE),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n", Stage.BODY),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n3e9\r\n", Stage.TOO_LARGE),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 1001, Stage.TOO_LARGE),
+        (HEAD + b"X: " + b"x" * HEAD_LIMIT, Stage.LONG_HEAD),
+    ],
+)
+def test_what_is_kept_is_bounded(request_: bytes, stage: Stage) -> None:
+    arriving = Arriving(MOST)
+    assert arriving.feed(request_) is stage
+    if stage is Stage.TOO_LARGE:
+        arriving.feed(b"x" * MOST)
+        assert arriving.held == 0
+
+
+def test_the_path_and_the_word_to_go_on() -> None:
+    arriving = Arriving(MOST)
+    arriving.feed(BARE)
+    assert (arriving.path, arriving.continues) == (b"/health", False)
+    asking = Arriving(MOST)
+    assert asking.feed(HEAD + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n") is Stage.BODY
+    assert asking.continues
+
+
+def test_no_more_in_work_and_in_wait_than_there_is_room_for() -> None:
+    lane: Lane[int] = Lane(slots=2, room=3, patience=0.75, turns=Turns())
+    begun = []
+    admitted = []
+    for call in range(7):
+        if lane.offer(call, now=0.0):
+            admitted.append(call)
+        while (next_ := lane.begin()) is not None:
+            lane.working[next_] = 4.0
+            begun.append(next_)
+    assert (admitted, begun) == ([0, 1, 2, 3, 4], [0, 1])
+    del lane.working[0]
+    assert lane.begin() == 2
+
+
+def test_who_waits_too_long_and_what_takes_too_long_is_told() -> None:
+    lane: Lane[str] = Lane(slots=1, room=3, patience=0.75, turns=Turns())
+    for call, now in (("works", 0.0), ("waits", 0.1), ("waits less", 0.5)):
+        assert lane.offer(call, now)
+    assert lane.begin() == "works"
+    lane.working["works"] = 4.0
+    assert lane.impatient(0.8) == []
+    assert lane.impatient(0.9) == ["waits"]
+    assert lane.overdue(3.9) == []
+    assert lane.begin() is None
+    assert lane.overdue(4.0) == ["works"]
+    assert lane.begin() == "waits less"  # what never ends keeps nobody from a turn
+
+
+def test_a_call_that_waits_for_a_server_leaves_its_turn_to_another() -> None:
+    turns = Turns()
+    woken = []
+    turns.wake = lambda: woken.append(turns.away)
+    lane: Lane[str] = Lane(slots=1, room=3, patience=0.75, turns=turns)
+    for call in ("reads", "computes"):
+        lane.offer(call, 0.0)
+    lane.working[lane.begin() or ""] = 4.0
+    assert lane.begin() is None
+    with turns.waiting():
+        assert lane.begin() == "computes"
+    assert (turns.away, woken) == (0, [1])
+
+
+def test_an_answer_is_given_once() -> None:
+    connection: Connection = None  # type: ignore[assignment] # nothing is sent
+    call = Call(connection, b"", 0.0)
+    call.sendall(b"a")
+    call.sendall(memoryview(b"b"))
+    assert call.answer() == b"ab"
+    assert [call.claim(), call.claim()] == [True, False]
+
+
+def test_who_has_less_takes_the_next_connection_and_who_is_gone_does_not_count() -> None:
+    loads = Loads(3)
+    loads.tell(0, 1)
+    assert not loads.others_have_less(0)
+    loads.tell(1, 0)
+    assert loads.others_have_less(0)
+    assert not loads.others_have_less(1)
+    loads.leave(1)
+    assert not loads.others_have_less(0)
