@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from contextlib import nullcontext
@@ -19,6 +20,7 @@ from cds_service.store.store import Store
 from cds_service.web import catalogue, cors, entry, fhir, health, outcome, requests
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
+from cds_service.web.health import silent_here
 from cds_service.web.hooks import Answers, HookPages
 from cds_service.web.metrics import Metrics
 from cds_service.web.rates import RateLimit, Rates, rates
@@ -102,6 +104,8 @@ def compiled(settings: Settings, loaded: Knowledge) -> Program:
             settings.max_body_bytes,
             needed,
         )
+    if silence := silent_here(loaded.site):
+        log.warning("silent: %s; what is silent is evaluated and recorded, and not shown", json.dumps(silence))
     return compile_program(loaded)
 
 

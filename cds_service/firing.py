@@ -90,6 +90,7 @@ class _Order(msgspec.Struct):
 
 class _Record(msgspec.Struct):
     kind: str
+    at: str
     hook: str = ""
     patient: str = ""
     orders: tuple[_Order, ...] = ()
@@ -98,14 +99,15 @@ class _Record(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Record)
 
 
-def day_of(records: Iterable[str]) -> Day:
-    """The patients of some records. Where the rules could not be evaluated, nothing was asked."""
-    found: dict[str, _Seen] = {}
+def days_of(records: Iterable[str]) -> dict[date, dict[str, _Seen]]:
+    """The patients of some records, by day (UTC). Where the rules could not be evaluated, nothing was asked."""
+    found: dict[date, dict[str, _Seen]] = {}
     for text in records:
         record = _DECODER.decode(text)
         for order in record.orders if record.kind == "answer" else ():
             if not order.trouble:
-                seen = found.setdefault(record.patient, _Seen())
+                day = found.setdefault(date.fromisoformat(record.at[:10]), {})
+                seen = day.setdefault(record.patient, _Seen())
                 seen.asked.add((record.hook, order.occasion))
                 seen.fired.update(order.flags)
     return found
@@ -192,12 +194,12 @@ def newest(
 ) -> tuple[Mapping[date, Day], list[Comparison]]:
     """The days that count for `today`, and the comparison; days that are `known` are not read again. Raises StoreError
     where `records` does."""
-    known = known or {}
-    days = {}
-    for back in range(1, WEEK * (WEEKS_BEFORE + 1) + 1):
-        day = today - timedelta(days=back)
-        start = datetime.combine(day, time(), UTC)
-        days[day] = known[day] if day in known else day_of(records(start, start + timedelta(days=1)))
+    wanted = [today - timedelta(days=back) for back in range(WEEK * (WEEKS_BEFORE + 1), 0, -1)]
+    days = {day: known[day] for day in wanted if known and day in known}
+    if left := [day for day in wanted if day not in days]:
+        since, until = (datetime.combine(day, time(), UTC) for day in (left[0], left[-1] + timedelta(days=1)))
+        found = days_of(records(since, until))  # in one pass: records have no index by time
+        days |= {day: found.get(day, {}) for day in left}
     return days, compared(days, asked, today)
 
 

@@ -119,7 +119,7 @@ def _why(fact: Fact, order: OrderAssessment) -> str:
         "unusable": bool(fact.unusable),
         "bounded": fact.is_bounded,
         "stale": fact.why.endswith("(stale)"),
-        "none-recorded": fact.why.startswith("none recorded"),
+        "none-recorded": fact.why.startswith(("none recorded", "no ")),
     }
     return next((word for word, holds in told.items() if holds), "other")
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from cds_service.firing import (
     Comparison,
     Watch,
     compared,
-    day_of,
+    days_of,
     samples,
 )
 
@@ -29,20 +30,23 @@ NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
 ASKED = {("order-select", "anakinra"): frozenset({"asthma", "gout"}), ("order-sign", "anakinra"): frozenset({"late"})}
 
 
-def record(patient: str, *flags: str, hook: str = "order-select", trouble: str = "") -> str:
+def record(
+    patient: str, *flags: str, day: date = TODAY - timedelta(days=1), hook: str = "order-select", trouble: str = ""
+) -> str:
     order = {"occasion": "anakinra", "flags": flags, "trouble": trouble, "facts": {"x": {"value": 1}}}
-    return json.dumps({"kind": "answer", "hook": hook, "patient": patient, "orders": [order], "cards": []})
+    body = {"kind": "answer", "at": f"{day}T10:00:00.000000Z", "hook": hook, "patient": patient}
+    return json.dumps(body | {"orders": [order], "cards": []})
 
 
-def days(now: tuple[int, int], before: tuple[int, int], rule: str = "asthma") -> dict[date, object]:
+def days(now: tuple[int, int], before: tuple[int, int], rule: str = "asthma") -> dict[date, Any]:
     """Records with so many of so many patients in the last week, and in the four before."""
-    lines: dict[date, list[str]] = {}
+    lines = []
     for start, (fired, asked) in ((1, now), (8, before)):
         span = 7 if start == 1 else 28
         for n in range(asked):
             day = TODAY - timedelta(days=start + n % span)
-            lines.setdefault(day, []).append(record(f"{start}-{n}", *((rule,) if n < fired else ())))
-    return {day: day_of(of) for day, of in lines.items()}
+            lines.append(record(f"{start}-{n}", *((rule,) if n < fired else ()), day=day))
+    return days_of(lines)
 
 
 def of(now: tuple[int, int], before: tuple[int, int]) -> Comparison | None:
@@ -101,14 +105,16 @@ def test_where_nothing_changed_hardly_anything_is_named() -> None:
     rules = {("order-select", "anakinra"): frozenset(f"r{n}" for n in range(len(rates)))}
     alarms = 0
     for _ in range(300):
-        seen: dict[date, object] = {}
-        for back in range(1, 36):
-            lines = (
-                record(f"{back}-{n}", *(f"r{i}" for i, rate in enumerate(rates) if chosen.random() < rate))
-                for n in range(3)
+        lines = (
+            record(
+                f"{back}-{n}",
+                *(f"r{i}" for i, rate in enumerate(rates) if chosen.random() < rate),
+                day=TODAY - timedelta(days=back),
             )
-            seen[TODAY - timedelta(days=back)] = day_of(lines)
-        alarms += any(each.change for each in compared(seen, rules, TODAY))
+            for back in range(1, 36)
+            for n in range(3)
+        )
+        alarms += any(each.change for each in compared(days_of(lines), rules, TODAY))
     assert alarms <= 300 * MOST_CHANCE * 3
 
 
@@ -118,9 +124,10 @@ def test_a_patient_counts_once_a_week_and_only_where_the_rule_was_asked() -> Non
         record("p"),
         record("q", "late", hook="order-sign"),
         record("r", "asthma", trouble="the rules engine failed"),
-        '{"kind": "retention"}',
+        '{"kind": "retention", "at": "2026-11-27T00:00:00.000000Z"}',
     ]
-    seen = day_of(lines)
+    ((day, seen),) = days_of(lines).items()
+    assert day == TODAY - timedelta(days=1)
     assert set(seen) == {"p", "q"}
     assert (seen["p"].asked, seen["p"].fired) == ({("order-select", "anakinra")}, {"asthma"})
     assert seen["q"].asked == {("order-sign", "anakinra")}
@@ -133,14 +140,16 @@ class Store:
     def records(self, since: datetime, until: datetime) -> Iterator[str]:
         if self.down:
             raise StoreError("down")
-        assert until - since == timedelta(days=1)
-        self.read.append(since.date())
-        yield from self.lines.get(since.date(), ())
+        for day in (since.date() + timedelta(days=n) for n in range((until - since).days)):
+            self.read.append(day)
+            yield from self.lines.get(day, ())
 
 
 def test_a_watch_reads_each_day_once_and_never_the_day_that_runs() -> None:
-    lines = {TODAY - timedelta(days=n): [record(f"{n}-{p}", "asthma") for p in range(8)] for n in range(8, 36)}
-    lines |= {TODAY - timedelta(days=n): [record(f"{n}-{p}") for p in range(8)] for n in range(8)}
+    lines: dict[date, list[str]] = {}
+    for n in range(36):
+        day = TODAY - timedelta(days=n)
+        lines[day] = [record(f"{n}-{p}", *(("asthma",) if n > 7 else ()), day=day) for p in range(8)]
     store = Store(lines)
     watch = Watch(store.records, ASKED)
     store.down = True

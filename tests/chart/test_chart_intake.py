@@ -137,3 +137,18 @@ def test_a_record_holds_codes_and_states_and_no_word_of_the_chart() -> None:
     assert set(found["unmapped"][0]) <= {"source", "system", "code", "why", "times"}
     assert found["orders"][0]["unknown"]["creatinine-increase"] == "not-read"
     assert CANARY not in json.dumps(found)
+
+
+def test_advice_is_given_whatever_happens_to_what_is_counted_beside_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = Case(given=REFRACTORY).answers()
+
+    def broken(*given: object) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr("cds_service.assess.unmapped", broken)
+    assert Case(given=REFRACTORY).answers() == before
+    assert intake(Case(given=REFRACTORY)).sent == {}
+    assert "could not be counted: RuntimeError" in caplog.text
+    assert CANARY not in caplog.text

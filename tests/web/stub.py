@@ -16,7 +16,6 @@ from cds_service.app import create_app
 from cds_service.chart.intake import Intake
 from cds_service.contract import EXPLANATION
 from cds_service.hook_call import HookCall
-from cds_service.knowledge.model import Site
 from cds_service.settings import Settings
 
 EHR = "https://ehr.example.org"
@@ -31,7 +30,9 @@ class StubService:
     """Answers with `response`, or raises it; remembers the calls, and the addresses that cards would link to."""
 
     def __init__(self, response: Any = None) -> None:
-        self.knowledge: Any = SimpleNamespace(digest="0123456789ab", site=Site(id="us", region="us", cors_origins=()))
+        site = SimpleNamespace(id="us", cors_origins=(), audit_facts="values")
+        site.silent, site.silent_services, site.silent_rules = False, (), ()
+        self.knowledge: Any = SimpleNamespace(digest="0123456789ab", site=site)
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cds_service.store import feedback as rows
 from cds_service.tools.options import json_option
+from cds_service.tools.outcomes import page
 from cds_service.tools.printing import as_csv as csv_of
 from cds_service.tools.printing import echo_json, table
 from cds_service.tools.stored import between_options, opened
@@ -27,8 +29,9 @@ def command() -> None:
 @command.command("report")
 @between_options
 @click.option("--csv", "as_csv", is_flag=True, help="Print the counts by rule as CSV.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures.")
 @json_option
-def report(*, since: datetime | None, until: datetime | None, as_csv: bool, as_json: bool) -> None:
+def report(*, since: datetime | None, until: datetime | None, as_csv: bool, html: Path | None, as_json: bool) -> None:
     """Count, for each rule and version, the cards shown and what became of each in the end.
 
     A card whose feedback changed counts once, by its last outcome. JSON holds `rules` (as the table), `reasons` (of
@@ -38,12 +41,15 @@ def report(*, since: datetime | None, until: datetime | None, as_csv: bool, as_j
         counts = [dict(row) for row in rows.report(connection, since, until)]
         reasons = [dict(row) for row in rows.reasons(connection, since, until)]
         strangers = rows.strangers(connection, since, until)
-        days = [dict(row) for row in rows.days(connection, since, until)] if as_json else []
+        days = [dict(row) for row in rows.days(connection, since, until)] if as_json or html else []
+    if html is not None:
+        html.write_text(page(counts, reasons, days, strangers), encoding="utf-8")
+        click.echo(f"wrote {html}", err=True)
     if as_json:
         echo_json({"rules": counts, "reasons": reasons, "days": days, "unknownCards": strangers})
     elif as_csv:
         click.echo(csv_of(counts, _COLUMNS), nl=False)
-    else:
+    elif html is None:
         _print(counts, reasons, strangers)
 
 
