@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.charts import SERVICE_ID, Calls
-from benchmarks.process import children, cpu_seconds, require_proc
+from benchmarks.process import children, cpu_seconds, open_files, require_proc
 from benchmarks.slow_clients import Answer, Held, ask, held, keep_asking, request, spread
 from benchmarks.slow_fhir import half_hanging
+from benchmarks.torn import torn
 from cds_service import knowledge
 from cds_service.app import compiled
 from cds_service.settings import Settings
@@ -174,6 +175,22 @@ async def keep_alive(setting: Setting) -> None:
     setting.row("d", "8 keep-alive connections, 2 workers", found, ">= 35 %", share >= 0.35)
 
 
+async def torn_requests(setting: Setting) -> None:
+    """3,000 connections with requests that are cut or changed, and clients that go away: all is as before them."""
+    with serving(setting, CDS_CALLS_PER_MINUTE="0") as served:
+        await spread(served.port, request(setting.body), connections=8, calls=5)
+        workers = served.workers
+        before = [open_files(pid) for pid in workers]
+        health = request(b"", "/health")
+        await asyncio.to_thread(torn, served.port, (health, request(setting.body)), connections=3000)
+        await asyncio.sleep(12.0)  # until whoever said half has been given up
+        answer = await ask(served.port, request(setting.body))
+        same = served.workers == workers
+        more = max(open_files(pid) - count for pid, count in zip(workers, before, strict=True))
+    found = f"{more} more open files, workers the same: {same}; then {told([answer])}"
+    setting.row("c", "3,000 torn connections", found, "as before", same and more <= 8 and answer.status == 200)
+
+
 async def hanging_worker(setting: Setting) -> None:
     """A call that never ends: its client is answered, others too, and its worker is replaced. A stopped one as well."""
     with serving(setting, _SPINNING, CDS_TIMEOUT="6") as served:
@@ -224,6 +241,7 @@ CASES: Final[Mapping[str, Callable[[Setting], Awaitable[None]]]] = {
     "fhir": half_hanging_server,
     "connections": many_connections,
     "halves": half_headers,
+    "torn": torn_requests,
     "alive": keep_alive,
     "hang": hanging_worker,
     "crash": crash,

@@ -206,6 +206,32 @@ def test_a_silent_server_is_given_a_rest() -> None:
         assert read(client, url) == ({"0": ""}, [OK])
 
 
+def test_reads_leave_time_for_the_rest_of_an_answer() -> None:
+    client = Client()
+    server = server_at("http://127.0.0.1:1/fhir")
+    now = time.monotonic()
+    assert client.trip(server, answer_by=now + 2.0).until == now + 1.25
+    assert client.trip(server, answer_by=now + 60.0).until < now + 4.0
+
+
+def test_a_call_is_away_while_it_reads_and_only_then() -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def away() -> Iterator[None]:
+        told.append("goes")
+        yield
+        told.append("is back")
+
+    server = Scripted(None, None, None)
+    with running(server) as origin:
+        client = Client(Limits(calls=0), away=away)
+        read(client, f"{origin}/fhir")  # not let in: nothing to wait for
+        assert told == []
+        read(Client(away=away), f"{origin}/fhir")
+    assert told == ["goes", "is back"]
+
+
 def test_bytes_of_all_reads_together_are_bounded() -> None:
     server = Scripted()
     with running(server) as origin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.stub import SELECT, call_body
+from cds_service.web.front import ANSWER_BY
+from tests.web.stub import SELECT, StubService, call_body, client_of
 
 HANGS = 20.0  # seconds: no limit that is tested here
 # The patient's id says how long the call takes: `sleeps-<milliseconds>`, or for ever.
@@ -92,6 +94,14 @@ def ask(port: int, sent: bytes) -> tuple[int, bytes, dict[str, object]]:
     with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection:
         connection.sendall(sent)
         return answered(connection)
+
+
+def test_what_answers_a_call_knows_until_when() -> None:
+    service = StubService()
+    client = client_of(service)
+    assert client.post(SELECT, json=call_body(), environ_base={ANSWER_BY: 7.5}).status_code == 200
+    assert client.post(SELECT, json=call_body()).status_code == 200
+    assert [made.answer_by for made, _ in service.calls] == [7.5, math.inf]
 
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
