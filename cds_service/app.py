@@ -17,11 +17,12 @@ from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
 from cds_service.store.store import Store
-from cds_service.web import catalogue, cors, entry, fhir, health, outcome
+from cds_service.web import catalogue, cors, entry, fhir, health, outcome, requests
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.health import silent_here
 from cds_service.web.hooks import Answers, HookPages
+from cds_service.web.metrics import Metrics
 from cds_service.web.rates import RateLimit, Rates, rates
 
 if TYPE_CHECKING:
@@ -35,13 +36,14 @@ def create_app(
     settings: Settings | None = None,
     service: Answers | None = None,
     awaited: Path | None = None,
+    metrics: Metrics | None = None,
     limit: Rates | None = None,
 ) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
-    `limit` is what all workers count in; without it, this application counts alone.
-    `awaited` is a folder in which the pages are being built, where no setting names a built one. Raises SettingsError
-    or KnowledgeError where it could not answer safely.
+    `awaited` is a folder in which the pages are being built, where no setting names a built one. `metrics` are those
+    that several processes share, `limit` is what all of them count in; without it, this application counts alone.
+    Raises SettingsError or KnowledgeError where it could not answer safely.
     """
     settings = settings or settings_module.from_environ(os.environ)
     for problem in settings.unknown:
@@ -50,15 +52,19 @@ def create_app(
     site = service.knowledge.site
     origins = cors.allowlist(settings.cors_origins, "CDS_CORS_ORIGINS")
     origins |= cors.allowlist(site.cors_origins, f"site {site.id}: corsOrigins")
-    metrics = health.Metrics()
+    metrics = metrics or Metrics()
+    service.timed = metrics.step
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
-    store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
+    store = (
+        Store(place(settings.data, settings.database_url), settings.audit_key, metrics.lost) if settings.store else None
+    )
     watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
+    requests.install(app)
     outcome.install(app)
     cors.install(app, origins)
     if settings.jwt == "required":
@@ -75,7 +81,8 @@ def create_app(
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
-    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site, store, watch))
+    readiness = health.Readiness(service.troubles)
+    app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site, store, watch))
     return app
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 from cds_service.advice.model import Advice, Assessment
@@ -19,6 +21,7 @@ from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Source
 from cds_service.contract import CDS_HOOKS_VERSION, HOOK_VERSIONS, SERVICES
+from cds_service.engine.canaries import Canary, canaries
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
@@ -43,8 +46,16 @@ _TITLES = {
 }
 
 
+Timed = Callable[[str, float], None]
+
+
+def _untimed(_step: str, _seconds: float) -> None:
+    """Nobody asks."""
+
+
 class Service:
-    """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way."""
+    """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way;
+    `timed` is told how many seconds each step of a call took."""
 
     def __init__(self, program: Program, cache: ReadCache | None = None, client: Client | None = None) -> None:
         site = program.knowledge.site
@@ -53,6 +64,7 @@ class Service:
         source = Source(TrustedServers(site.id, site.fhir_servers), client or Client(), cache)
         self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
+        self.timed: Timed = _untimed
 
     @classmethod
     def start(cls, knowledge: Knowledge, cache: ReadCache | None = None) -> Service:
@@ -73,6 +85,16 @@ class Service:
     def warm(self) -> None:
         """Prepare this process's rules engine; call it again after a fork. Raises where the engine cannot run."""
         self.program.warm()
+
+    @cached_property
+    def _canaries(self) -> Mapping[str, tuple[Canary, ...]]:
+        return canaries(self.knowledge)
+
+    def troubles(self) -> list[str]:
+        """Why nobody should be sent here now, one line each: rules whose canaries do not sing, value sets that are not
+        what was recorded. Tries both evaluators of this process; some milliseconds for all rules."""
+        dead = self.program.engine.dead(self._canaries)
+        return [*(f"rule {each.rule}: {each.trouble}" for each in dead), *self.knowledge.unrecorded]
 
     def discovery(self) -> list[dict[str, Any]]:
         """The service entries of CDS Hooks discovery."""
@@ -120,13 +142,21 @@ class Service:
 
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found for a call; None where none of its orders is ours. Raises CallError(412)."""
+        started = perf_counter()
         try:
             question, chart = self.read(call, now)
         except CallError:
             raise
         except Exception as error:
             return unread(self.program, call, now, error)
-        return None if chart is None else assess(self.program, chart, question, now)
+        finally:
+            self.timed("read", perf_counter() - started)
+        if chart is None:
+            return None
+        started = perf_counter()
+        found = assess(self.program, chart, question, now)
+        self.timed("assess", perf_counter() - started)
+        return found
 
     def cards(
         self,

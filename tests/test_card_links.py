@@ -15,7 +15,8 @@ from cds_service.app import create_app
 from cds_service.errors import SettingsError
 from cds_service.knowledge import load
 from cds_service.service import Service
-from cds_service.settings import Settings, from_environ, public_url
+from cds_service.setting_kinds import public_url
+from cds_service.settings import Settings, from_environ
 from tests.facts.house import REFRACTORY, Case
 from tests.support.cards import explanation
 from tests.support.shipped import ROOT

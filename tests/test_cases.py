@@ -22,7 +22,7 @@ def knowledge() -> Knowledge:
     """The files of this checkout with the policy values that the cases are written for."""
     found = inspection()
     assert found.knowledge is not None, "\n".join(found.problems)
-    return replace(found.knowledge, policies=found.shipped_policies)
+    return replace(found.knowledge, policies=found.knowledge.shipped_policies)
 
 
 def cases() -> Iterator[object]:

@@ -46,7 +46,7 @@ def cards(monkeypatch: pytest.MonkeyPatch, request: dict[str, Any], **fault: Any
 
 def put(service: Service, request: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """The answer over HTTP, and how many faults the service counted."""
-    settings = replace(from_environ({}), allow_evaluation_time=True)
+    settings = from_environ({}).model_copy(update={"allow_evaluation_time": True})
     service_id = next(name for name, hook in SERVICES.items() if hook == request["hook"])
     reply = create_app(settings, service).test_client().post(f"/cds-services/{service_id}", json=request)
     assert reply.status_code == 200
@@ -176,7 +176,7 @@ def test_other_kinds_of_order_are_still_answered(monkeypatch: pytest.MonkeyPatch
         return broken() if kind == "anakinra" else honest(hook, kind, values)
 
     monkeypatch.setattr(service.program.engine, "run", run)
-    settings = replace(from_environ({}), allow_evaluation_time=True)
+    settings = from_environ({}).model_copy(update={"allow_evaluation_time": True})
     client = create_app(settings, service).test_client()
     reply = client.post("/cds-services/anakinra-order-sign", json=request)
     assert reply.status_code == 200

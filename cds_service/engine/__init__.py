@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
+from cds_service.engine.canaries import Canary, Dead, lacking
 from cds_service.engine.compile import Ruleset, compile_ruleset
 from cds_service.engine.durable import Hosts
 from cds_service.engine.logic import Outcome, Stratum
@@ -79,6 +80,36 @@ class Engine:
         for ruleset in self._rulesets().values():
             host.run(ruleset, {})
         self._hosts.give(host)
+
+    def dead(self, canaries: Mapping[str, tuple[Canary, ...]]) -> tuple[Dead, ...]:
+        """The canaries, by rule id, that this process's evaluators do not answer as they must. Raises nothing.
+
+        Each rule is tried in every ruleset that it is compiled into.
+        """
+        steps = {id(step): step for plan in self._plans.values() for step in plan.steps}.values()
+        ids = dict.fromkeys(rule_id for step in steps for rule_id in step.logic.rule_ids)
+        found = [dead for rule_id in ids for dead in lacking(rule_id, canaries.get(rule_id, ()))]
+        for step in steps:
+            for rule_id in step.logic.rule_ids:
+                found += self._dead_of(step, rule_id, canaries.get(rule_id, ()))
+        return tuple(dict.fromkeys(found))
+
+    def _dead_of(self, step: _Step, rule_id: str, canaries: tuple[Canary, ...]) -> Iterator[Dead]:
+        for canary in canaries:
+            must = "fire" if canary.fires else "stay silent"
+            truth = step.logic.evaluate(canary.values)[rule_id].truth
+            if truth is not canary.fires:
+                yield Dead(rule_id, f"must {must} on its case {canary.name!r}, and does not")
+            try:
+                host = self._hosts.take()
+                fired = rule_id in host.run(step.ruleset, canary.values)
+            except Exception as error:
+                self._hosts.drop()
+                yield Dead(rule_id, f"could not be tried: {_describe(error)}")
+                continue
+            self._hosts.give(host)
+            if fired is not canary.fires:
+                yield Dead(rule_id, f"must {must} in durable-rules on its case {canary.name!r}, and does not")
 
     def set_apart(self) -> None:
         """From now on run durable-rules in processes of their own. Call it after a fork, before there are threads."""

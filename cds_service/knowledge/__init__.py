@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cds_service.errors import KnowledgeError
-from cds_service.knowledge import checks, review, site_terms, sites
+from cds_service.knowledge import checks, lock, review, site_terms, sites
 from cds_service.knowledge.files import Document, YamlPath, find_root
 from cds_service.knowledge.loader import (
     COVERAGE,
@@ -56,10 +56,12 @@ __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
 class Knowledge:
     """Everything that a reviewer wrote, validated, as it holds at one site. Mappings are by id or name.
 
-    `policies` have the values of this site, `value_sets` its codes and words, `cards` its wording; `overridden`,
+    `policies` have the values of this site (`shipped_policies` those that no site has changed, for which the cases are
+    written), `value_sets` its codes and words, `cards` its wording; `overridden`,
     `local_codes` (by value set) and `site_cards` say what is the site's own. `rules` are sorted by stratum, then
     id; those that the site switched off (`site.rules_off`) are among them. `rule_folders` says where each lies, such
-    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `site_file` is the site's own;
+    as `rules/shared/allergy`. `digest` identifies the files: 12 hexadecimal digits. `unrecorded` are problems of
+    value sets that are not what the lock recorded under their version. `site_file` is the site's own;
     `documents` are the files by kind and id, for the lines of later problems.
     """
 
@@ -80,6 +82,8 @@ class Knowledge:
     cards: Mapping[str, Card]
     site: Site
     digest: str
+    shipped_policies: Mapping[str, Policy] = field(default_factory=dict)
+    unrecorded: tuple[str, ...] = ()
     override_reasons: Mapping[str, OverrideReason] = field(default_factory=dict)
     regions: Mapping[str, Region] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
@@ -145,14 +149,13 @@ class Inspection:
     """What a reviewer is told about a set of files: `knowledge` is None where they cannot be used at all.
 
     `problems` and `warnings` are one line each; `places` tells where each case stands: (rule id, number of the case
-    from 0) -> `file:line`. `shipped_policies` are those that no site has changed: the cases are written for them.
+    from 0) -> `file:line`.
     """
 
     knowledge: Knowledge | None
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     places: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    shipped_policies: Mapping[str, Policy] = field(default_factory=dict)
 
 
 def inspect(root: Path | None = None, site: str = "us") -> Inspection:
@@ -171,7 +174,6 @@ def inspect(root: Path | None = None, site: str = "us") -> Inspection:
         problems=tuple(review.check(loaded)),
         warnings=tuple(review.warnings(loaded)),
         places=review.places(loaded),
-        shipped_policies=loaded.policies,
     )
 
 
@@ -197,6 +199,8 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         cards={**loaded.table("cards"), **loaded.table(SITE_CARDS)},
         site=loaded.site,
         digest=loaded.digest,
+        shipped_policies=loaded.policies,
+        unrecorded=tuple(lock.changed_value_sets(loaded)),
         override_reasons=loaded.override_reasons,
         regions=loaded.regions,
         sites=loaded.table("rules/sites"),

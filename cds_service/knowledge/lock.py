@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -59,9 +59,10 @@ class Artefact:
         return KINDS[self.kind][2] != "version"
 
 
-def artefacts(loaded: Loaded) -> Iterator[Artefact]:
+def artefacts(loaded: Loaded, kinds: Iterable[str] = KINDS) -> Iterator[Artefact]:
     """Everything that has versions, by kind and id. Expects files that were read without problems."""
-    for kind, (table, _, key) in KINDS.items():
+    for kind in kinds:
+        table, _, key = KINDS[kind]
         for name in sorted(loaded.table(table)):
             document = loaded.document(table, name)
             if table == POLICIES:
@@ -83,6 +84,16 @@ def problems(loaded: Loaded) -> list[str]:
     if (VERSIONS, "") not in loaded.documents:
         return []
     return [*_faults_of_the_lock(loaded), *(text for _, text in _faults(loaded)), *gone(loaded, ended=True)]
+
+
+def changed_value_sets(loaded: Loaded) -> list[str]:
+    """Value sets that are not what their version was recorded as; nothing where there is no lock.
+
+    A code that is gone makes no rule wrong and some patients invisible: no case beside a rule can tell.
+    """
+    if (VERSIONS, "") not in loaded.documents:
+        return []
+    return [text for _, text in _faults(loaded, ["value_sets"])]
 
 
 def gone(loaded: Loaded, *, ended: bool = False) -> list[str]:
@@ -171,10 +182,10 @@ def written(versions: Versions) -> str:
 # ---------------------------------------------------------------- what contradicts
 
 
-def _faults(loaded: Loaded) -> Iterator[tuple[Artefact, str]]:
+def _faults(loaded: Loaded, kinds: Iterable[str] = KINDS) -> Iterator[tuple[Artefact, str]]:
     """Artefacts that are not what their version was recorded as."""
     latest = _latest(loaded)
-    for artefact in artefacts(loaded):
+    for artefact in artefacts(loaded, kinds):
         last = latest.get((artefact.kind, artefact.id))
         if last is None:
             continue

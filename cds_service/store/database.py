@@ -11,14 +11,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, pool, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, pool, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from cds_service.errors import StoreError
 from cds_service.store.place import Place
-from cds_service.store.tables import HEAD
+from cds_service.store.tables import HEAD, metadata
 
 _WAIT_SECONDS: Final = 2
 """How long a write waits for another one, and a connection for the server. Then the store counts as down."""
@@ -98,13 +98,13 @@ def _told(place: Place) -> Iterator[None]:
         yield
     except (IntegrityError, StoreError):
         raise
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, sqlite3.Error, OSError) as error:
         raise StoreError(f"{place.shown}: {_reason(error)}") from error
     except SQLAlchemyError as error:  # such as no free connection
         raise StoreError(f"{place.shown}: {type(error).__name__}") from error
 
 
-def _reason(error: DBAPIError | OSError) -> str:
+def _reason(error: DBAPIError | sqlite3.Error | OSError) -> str:
     """Without the message: a server's may quote a row."""
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or getattr(cause, "errno", None)
@@ -159,6 +159,14 @@ def _postgresql(place: Place) -> Engine:
     return create_engine(
         url, pool_pre_ping=True, pool_timeout=_WAIT_SECONDS, pool_size=2, max_overflow=8, connect_args=limits
     )
+
+
+def glance(connection: Connection) -> None:
+    """Read the first and the last row of each table, so that a file that is damaged is noticed before it is needed."""
+    for table in metadata.sorted_tables:
+        key = next(iter(table.primary_key))
+        for order in (key, key.desc()):
+            connection.execute(select(table).order_by(order).limit(1)).all()
 
 
 def inserting(connection: Connection) -> Callable[[Table], sqlite.Insert]:

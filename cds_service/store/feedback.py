@@ -13,6 +13,7 @@ from cds_service.store.entry import Feedback, written
 from cds_service.store.tables import accepted, card, feedback
 
 _ONCE: Final = ("card", "outcome", "reason_system", "reason_code")
+_rule_of: Final = select(card.c.uuid, card.c.rule)
 _AT_ONCE: Final = 500  # a statement takes so many values from every database
 
 
@@ -44,14 +45,14 @@ def keep(connection: Connection, service: str, items: Sequence[Feedback], now: d
             connection.execute(one.on_conflict_do_nothing())
 
 
-def unknown(connection: Connection, items: Sequence[Feedback]) -> set[str]:
-    """The cards that they are about and that are not known, or not yet."""
+def rules(connection: Connection, items: Sequence[Feedback]) -> dict[str, str]:
+    """The cards that they are about, as far as they are known by now, with the rule of each."""
     wanted = sorted({item.card for item in items})
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         part = wanted[start : start + _AT_ONCE]
-        found.update(connection.scalars(select(card.c.uuid).where(card.c.uuid.in_(part))))
-    return set(wanted) - found
+        found.update((row.uuid, row.rule) for row in connection.execute(_rule_of.where(card.c.uuid.in_(part))))
+    return found
 
 
 def listed(connection: Connection, since: datetime | None, until: datetime | None) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _WAITING: Final = 2000
 """Answers of one process that may wait to be written; some kilobytes each."""
+_LOOK_SECONDS: Final = 0.5
 
 
 class Store:
     """One process's store; connects when first used. Safe to use from several threads."""
 
-    def __init__(self, place: Place, secret: str = "") -> None:
-        """`secret`: the key of its records; empty: that of the folder."""
+    def __init__(self, place: Place, secret: str = "", lost: Callable[[int], None] | None = None) -> None:
+        """`secret`: the key of its records; empty: that of the folder. `lost` is told how many were never recorded."""
         self._place, self._secret = place, secret
         self._keys: Keys | None = None
         self._told_lost = 0
         self._database: Database | None = None
         self._lock = Lock()
-        self._writer = Writer(self._keep, _WAITING)
+        self._writer = Writer(self._keep, _WAITING, lost=lost)
 
     @property
     def down(self) -> bool:
@@ -45,23 +46,28 @@ class Store:
 
     def lose(self) -> None:
         """Count an answer of which no record could be made."""
-        self._writer.lost += 1
+        self._writer.lose(1)
 
     def start(self) -> None:
         """Find out in the background whether it can be used."""
         self._writer.start()
 
+    def look(self) -> str:
+        """`up` or `down`, as is found out now, in a moment; what takes longer is as it was, at first `starting`."""
+        self._writer.look(_LOOK_SECONDS)
+        return "starting" if not self._writer.known else "down" if self._writer.down else "up"
+
     def record(self, entry: Entry) -> None:
         """Keep an answer, soon; returns at once."""
         self._writer.put(entry)
 
-    def feedback(self, service: str, items: Sequence[Feedback], now: datetime) -> set[str]:
-        """Keep all items, on disk when this returns: the cards among them that are not known. Raises StoreError."""
+    def feedback(self, service: str, items: Sequence[Feedback], now: datetime) -> dict[str, str]:
+        """Keep all items, on disk when this returns: the rules of those cards that are known. Raises StoreError."""
         from cds_service.store import feedback
 
         with self._connected().writing() as connection:
             feedback.keep(connection, service, items, now)
-            return feedback.unknown(connection, items)
+            return feedback.rules(connection, items)
 
     def records(self, since: datetime, until: datetime) -> Iterator[str]:
         """The records of a time, as JSON, in their order. Raises StoreError."""
@@ -84,11 +90,13 @@ class Store:
             self._database.close()
 
     def _keep(self, entries: Sequence[Entry]) -> None:
-        from cds_service.store import answers, chain
+        from cds_service.store import answers, chain, database
 
         keys, lost = self._keys or load(self._place, self._secret), self._writer.lost
         self._keys = keys
         with self._connected().writing() as connection:
+            if not entries:
+                database.glance(connection)
             end = answers.keep(connection, keys, entries, lost - self._told_lost, datetime.now(UTC))
         self._told_lost = lost
         if entries:

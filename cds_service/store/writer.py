@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Condition, Thread
@@ -17,26 +18,35 @@ _BATCH: Final = 200
 _RETRY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 class Writer(Generic[T]):
     """A bounded queue, and the thread that empties it; the thread ends when there is nothing to do.
 
-    `down`: the store is known not to take anything now. `lost` counts what there was no room for, and what the store
-    refused for good.
+    `known`: it was tried. `down`: the store is known not to take anything now. `lost` counts what there was no room
+    for, and what the store refused for good.
     """
 
-    def __init__(self, keep: Callable[[Sequence[T]], None], most: int, retry: float = _RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        keep: Callable[[Sequence[T]], None],
+        most: int,
+        retry: float = _RETRY_SECONDS,
+        lost: Callable[[int], None] | None = None,
+    ) -> None:
         """`keep` keeps all of a batch or none of it, and raises StoreError where it is to be tried again.
 
         It is handed an empty batch too, to tell whether it could. A batch may come twice, where it was kept and
-        nobody was told so.
+        nobody was told so. `lost` is told of each that is.
         """
-        self._keep, self._most, self._retry = keep, most, retry
+        self._keep, self._most, self._retry, self._told_lost = keep, most, retry, lost
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
-        self._closing = False
+        self._closing = self._looking = False
+        self._looked = -_LOOK_AGAIN_SECONDS
+        self.known = False
         self.down = False
         self.lost = 0
         atexit.register(self.close)
@@ -46,14 +56,28 @@ class Writer(Generic[T]):
         with self._changed:
             self._wake()
 
+    def look(self, seconds: float) -> None:
+        """Find that out again, and wait for it, for so long at most; not more than once in a while."""
+        with self._changed:
+            if time.monotonic() - self._looked >= _LOOK_AGAIN_SECONDS:
+                self._looked, self._looking = time.monotonic(), True
+                self._wake()
+            self._changed.wait_for(lambda: not self._looking, seconds)
+
     def put(self, entry: T) -> None:
         """Hand one in; returns at once."""
         with self._changed:
             if len(self._queue) >= self._most:
-                self.lost += 1
+                self.lose(1)
             else:
                 self._queue.append(entry)
                 self._wake()
+
+    def lose(self, number: int) -> None:
+        """Count what will never be kept."""
+        self.lost += number
+        if self._told_lost is not None:
+            self._told_lost(number)
 
     def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """Keep what is left, for so long at most; what is left then is lost, and that is logged."""
@@ -74,21 +98,29 @@ class Writer(Generic[T]):
         self._changed.notify_all()
 
     def _run(self) -> None:
-        self._try([])
-        while (batch := self._next()) is not None:
+        batch: list[T] | None = []
+        while batch is not None:
             kept = self._try(batch)
             with self._changed:
+                self.known = True
+                if not batch:
+                    self._looking = False
+                    self._changed.notify_all()
                 if kept:
                     for _ in batch:
                         self._queue.popleft()
                 elif self._changed.wait_for(lambda: self._closing, self._retry):
                     self._thread = None
                     return
+            batch = self._next()
 
     def _next(self) -> list[T] | None:
         """What is to be kept next: nothing while it is only to be seen whether the store is up again. None: the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing, self._retry if self.down else _IDLE_SECONDS)
+            wait = self._retry if self.down else _IDLE_SECONDS
+            self._changed.wait_for(lambda: self._queue or self._closing or self._looking, wait)
+            if self._looking:
+                return []
             if not self._queue and (self._closing or not self.down):
                 self._thread = None
                 return None
@@ -106,9 +138,10 @@ class Writer(Generic[T]):
         except Exception as error:  # one bad entry must not keep the others from being recorded
             if len(batch) > 1:
                 return all(self._try([entry]) for entry in batch)
-            log.error("store: an answer cannot be recorded: %s", type(error).__name__)
-            self.lost += len(batch)
-            return True
+            log.error("store: %s: %s", "an answer cannot be recorded" if batch else "unusable", type(error).__name__)
+            self.lose(len(batch))
+            self.down = self.down or not batch
+            return bool(batch)
         if self.down:
             log.warning("store is up again")
         self.down = False

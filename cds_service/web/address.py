@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from flask import request
 
-from cds_service.settings import public_url
+from cds_service.setting_kinds import public_url
 
 
 def called_url() -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Container
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from cds_service.errors import CallError, StoreError
 from cds_service.settings import Settings
@@ -16,10 +17,12 @@ from cds_service.store.entry import Feedback
 from cds_service.store.store import Store
 from cds_service.web import strict_json
 from cds_service.web.body import body_of
-from cds_service.web.health import Metrics
 from cds_service.web.members import UUID, moment, text, wrong
+from cds_service.web.metrics import Metrics
 from cds_service.web.outcome import answer, log_failure
+from cds_service.web.requests import seconds
 
+log = logging.getLogger(__name__)
 _OUTCOME: Final = re.compile("accepted|overridden")
 _NOT_EMPTY: Final = re.compile(r".*\S.*", re.DOTALL)
 _MOST_ITEMS: Final = 500
@@ -50,14 +53,21 @@ class FeedbackPages:
             raise CallError(404, "not-found", "url: no such service; GET /cds-services lists the services")
         items = read_feedback(body_of(self._limit), comments=self._comments)
         try:
-            unknown = self._store.feedback(service_id, items, datetime.now(UTC))
+            rules = self._store.feedback(service_id, items, datetime.now(UTC))
         except StoreError as error:
             log_failure(error)
             message = "The feedback could not be kept now, and nothing of it was: send it again in a moment."
             raise CallError(503, "transient", message) from error
         for item in items:
-            self._metrics.count_feedback(service_id, item.outcome, known=item.card not in unknown)
-        g.kept = len(items)
+            self._metrics.feedback(service_id, item.outcome, rules.get(item.card))
+        told = {
+            "service": service_id,
+            "status": 200,
+            "ms": round(seconds() * 1000, 1),
+            "items": len(items),
+            "unknown": len({item.card for item in items} - rules.keys()),
+        }
+        log.info("feedback", extra={"told": told})
         return answer({})
 
 

@@ -1,81 +1,26 @@
-"""Whether the process lives, whether it may be asked, and how often it answered; nothing here tells of a patient."""
+"""Whether the process lives, whether it may be asked, and what it counted; nothing here tells of a patient."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, Final
 
 from flask import Blueprint, Response
+from prometheus_client.core import GaugeMetricFamily
 
 from cds_service import __version__
-from cds_service.contract import EXPLANATION, UNEVALUATED
 from cds_service.firing import Watch, samples
 from cds_service.knowledge.model import Site
 from cds_service.store.store import Store
+from cds_service.web.metrics import CONTENT_TYPE, Metrics
 from cds_service.web.outcome import answer
 
-_HELP: Final = {
-    "calls": "Calls by service and HTTP status.",
-    "cards": "Cards by decision.",
-    "disagreements": "Answers in which the two evaluators disagreed or an evaluation failed.",
-    "feedback": "Items of feedback by outcome, and whether their card is known.",
-    "silent_cards": "Cards that were held back because the site, the service or their rule is silent, by decision.",
-    "unrecorded": "Answers that were never recorded.",
-}
-
-
-class Metrics:
-    """Counters of this process (one of several workers), safe under threads."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._counts: Counter[tuple[str, str]] = Counter({("disagreements", ""): 0})
-
-    def count(
-        self,
-        service_id: str,
-        status: int,
-        cards: Iterable[Mapping[str, Any]],
-        held_back: Iterable[Mapping[str, Any]] = (),
-    ) -> None:
-        """One finished call; `service_id` must be one of our own, never text from a request. `held_back`: the whole
-        answer, where not all of it was shown."""
-        told, silent = ([explanation(card) for card in part] for part in (cards, held_back))
-        with self._lock:
-            self._counts["calls", f'{{service="{service_id}",status="{status}"}}'] += 1
-            for each in told:
-                self._counts["cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
-            for each in silent:
-                if all(each.get("rule") != shown.get("rule") for shown in told):
-                    self._counts["silent_cards", f'{{decision="{each.get("decision", "none")}"}}'] += 1
-            if any(each.get("rule") == UNEVALUATED for each in (*told, *silent)):
-                self._counts["disagreements", ""] += 1
-
-    def count_feedback(self, service_id: str, outcome: str, *, known: bool) -> None:
-        """One item of feedback that is kept; `known`: whether it is about a card that was recorded."""
-        labels = f'{{service="{service_id}",outcome="{outcome}",card="{"known" if known else "unknown"}"}}'
-        with self._lock:
-            self._counts["feedback", labels] += 1
-
-    def text(self, unrecorded: int = 0) -> str:
-        """All counters in the Prometheus text format."""
-        with self._lock:
-            counts = sorted({**self._counts, ("unrecorded", ""): unrecorded}.items())
-        lines: list[str] = []
-        for name, told in _HELP.items():
-            metric = f"anakinra_cds_{name}_total"
-            lines += [f"# HELP {metric} {told}", f"# TYPE {metric} counter"]
-            lines += [f"{metric}{labels} {value}" for (kind, labels), value in counts if kind == name]
-        return "\n".join(lines) + "\n"
-
-
-def explanation(card: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a card says of itself to machines; empty where it says nothing."""
-    found: Mapping[str, Any] = card.get("extension", {}).get(EXPLANATION, {})
-    return found
+log = logging.getLogger(__name__)
+_TRY_AGAIN_SECONDS: Final = 10.0
 
 
 def silent_here(site: Site) -> dict[str, Any]:
@@ -84,36 +29,73 @@ def silent_here(site: Site) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def firing(watch: Watch) -> str:
-    """The gauge of rules whose firing rate changed, in the Prometheus text format."""
-    metric = "anakinra_cds_firing_rate_change"
-    told = samples(watch.found(datetime.now(UTC)))
-    lines = [f'{metric}{{rule="{labels["rule"]}"}} {value:g}' for labels, value in told]
-    about = "Rules that fire more often (1) or less often (-1) in the last week than in the four before; 0: as often."
-    return "\n".join([f"# HELP {metric} {about}", f"# TYPE {metric} gauge", *lines]) + "\n"
+class Readiness:
+    """Whether this process may be asked: its canaries are tried at start, and again where that was a while ago."""
+
+    def __init__(self, troubles: Callable[[], list[str]]) -> None:
+        self._troubles = troubles
+        self._lock = Lock()
+        self._found: list[str] = []
+        self._tried = -_TRY_AGAIN_SECONDS
+        # Behind the start: who asks before they are tried waits for them.
+        Thread(target=self.troubles, name="canaries", daemon=True).start()
+
+    def troubles(self) -> list[str]:
+        """One line each; empty where it may be asked. What is new is logged."""
+        with self._lock:
+            if time.monotonic() - self._tried >= _TRY_AGAIN_SECONDS:
+                before, self._found = self._found, self._troubles()
+                self._tried = time.monotonic()
+                for line in self._found:
+                    if line not in before:
+                        log.error("not ready: %s", line)
+            return self._found
 
 
-def blueprint(metrics: Metrics, digest: str, site: Site, store: Store | None, watch: Watch | None) -> Blueprint:
-    """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded and whose canaries have passed.
+def gauges(
+    digest: str, site: Site, readiness: Readiness, store: Store | None, watch: Watch | None
+) -> Callable[[], Iterator[GaugeMetricFamily]]:
+    """What holds now, as whoever is asked sees it: what is served, whether it may be asked, and firing rates."""
 
-    There is no such process otherwise: without them it does not start.
-    """
+    def found() -> Iterator[GaugeMetricFamily]:
+        info = GaugeMetricFamily("anakinra_cds_info", "What is served: 1.", labels=["version", "knowledge", "site"])
+        info.add_metric([__version__, digest, site.id], 1)
+        yield info
+        yield GaugeMetricFamily("anakinra_cds_troubles", "Why it is not ready: how many.", len(readiness.troubles()))
+        if store is not None:
+            yield GaugeMetricFamily("anakinra_cds_store_up", "Whether answers are recorded.", store.look() == "up")
+        if watch is not None:
+            about = "Rules that fire more (1) or less often (-1) in the last week than in the four before; 0: as often."
+            rates = GaugeMetricFamily("anakinra_cds_firing_rate_change", about, labels=["rule"])
+            for labels, value in samples(watch.found(datetime.now(UTC))):
+                rates.add_metric([labels["rule"]], value)
+            yield rates
+
+    return found
+
+
+def blueprint(
+    metrics: Metrics, readiness: Readiness, digest: str, site: Site, store: Store | None, watch: Watch | None
+) -> Blueprint:
+    """`/health`, `/ready` and `/metrics` of a process whose knowledge is loaded."""
     pages = Blueprint("health", __name__)
-    silence = silent_here(site)
+    silence, now = silent_here(site), gauges(digest, site, readiness, store, watch)
 
     def health() -> Response:
         return answer({"status": "alive", "version": __version__})
 
     def ready() -> Response:
         # Advice is given without the store too, and says so: what cannot be recorded is no reason to ask elsewhere.
-        kept = "off" if store is None else "down" if store.down else "up"
-        told = {"status": "ready", "version": __version__, "knowledge": digest, "site": site.id, "store": kept}
-        return answer({**told, "silent": silence} if silence else told)
+        kept = "off" if store is None else store.look()
+        told: dict[str, Any] = {"version": __version__, "knowledge": digest, "site": site.id, "store": kept}
+        if silence:
+            told["silent"] = silence
+        if troubles := readiness.troubles():
+            return answer({"status": "not ready", **told, "troubles": troubles}, 503)
+        return answer({"status": "ready", **told})
 
     def counters() -> Response:
-        unrecorded = store.lost if store else 0
-        text = metrics.text(unrecorded) + (firing(watch) if watch else "")
-        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.text(now), content_type=CONTENT_TYPE)
 
     pages.add_url_rule("/health", view_func=health)
     pages.add_url_rule("/ready", view_func=ready)

@@ -6,10 +6,10 @@ import hashlib
 import logging
 import math
 import secrets
-import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, g, request
@@ -27,9 +27,10 @@ from cds_service.web.address import called_url
 from cds_service.web.body import body_of
 from cds_service.web.door import read_call
 from cds_service.web.front import ANSWER_BY
-from cds_service.web.health import Metrics, explanation
+from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Repeats
+from cds_service.web.requests import seconds
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ class Answers(Protocol):
     def discovery(self) -> list[dict[str, Any]]:
         """The CDS Hooks service entries, in order."""
 
+    def troubles(self) -> list[str]:
+        """Why nobody should be sent here now; empty where all is well."""
+
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""
 
@@ -55,6 +59,9 @@ class Answers(Protocol):
         self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
     ) -> Advice:
         """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`."""
+
+    timed: Callable[[str, float], None]
+    """Is told how many seconds each step took."""
 
     def drafts_intake(self, call: HookCall) -> Intake:
         """What nothing recognised of the orders of a call that is none of ours."""
@@ -85,7 +92,6 @@ class HookPages:
         pages = Blueprint("hooks", __name__)
         pages.add_url_rule("/cds-services", view_func=self.discover, methods=["GET"])
         pages.add_url_rule("/cds-services/<service_id>", view_func=self.call, methods=["POST"])
-        pages.before_request(_start_clock)
         pages.after_request(self._finish)
         return pages
 
@@ -105,15 +111,21 @@ class HookPages:
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         call = replace(call, answer_by=request.environ.get(ANSWER_BY, math.inf))
         g.call = call
+        self._metrics.step("envelope", seconds())
         now = call.evaluation_time or datetime.now(UTC)
         assessment = self._service.assess(call, now)
+        started = perf_counter()
         since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
-        advice = g.advice = self._service.advice(
-            service_id, assessment, self._settings.public_url or called_url(), since
-        )
+        advice = self._service.advice(service_id, assessment, self._settings.public_url or called_url(), since)
         g.cards = advice.cards
+        self._metrics.step("word", perf_counter() - started)
         if self._store is not None:
+            started = perf_counter()
             g.cards = self._record(self._store, call, assessment, advice)
+            self._metrics.step("record", perf_counter() - started)
+        self._metrics.answered(g.cards, advice.held_back)
+        if assessment is not None:
+            self._metrics.assessed(assessment)
         return answer({"cards": g.cards})
 
     def _record(
@@ -139,25 +151,25 @@ class HookPages:
             return response
         response.headers["Cache-Control"] = "no-store"
         cards = g.get("cards", [])
-        advice: Advice | None = g.get("advice")
-        self._metrics.count(service_id, response.status_code, cards, advice.held_back if advice else ())
+        self._metrics.count(service_id, response.status_code, seconds())
         call: HookCall | None = g.get("call")
-        log.info(
-            "call service=%s hook=%s status=%d ms=%.1f cards=%d decision=%s instance=%s patient=%s",
-            service_id,
-            self._hooks[service_id],
-            response.status_code,
-            (time.perf_counter() - g.started) * 1000,
-            len(cards),
-            explanation(cards[0]).get("decision", "none") if cards else "none",
-            self._hashed(call.hook_instance) if call else "-",
-            self._hashed(call.patient_id) if call else "-",
-        )
+        told = {
+            "service": service_id,
+            "hook": self._hooks[service_id],
+            "status": response.status_code,
+            "ms": round(seconds() * 1000, 1),
+            "decisions": [_decided(card) for card in cards],
+            "instance": self._hashed(call.hook_instance) if call else None,
+            "patient": self._hashed(call.patient_id) if call else None,
+        }
+        log.info("call", extra={"told": told})
         return response
 
 
-def _start_clock() -> None:
-    g.started = time.perf_counter()
+def _decided(card: Mapping[str, Any]) -> str:
+    """What a card decides, by which rule."""
+    told = explanation(card)
+    return f"{told.get('decision', 'none')} {told.get('rule', '')}".strip()
 
 
 def _keyed_hash() -> Callable[[str], str]:

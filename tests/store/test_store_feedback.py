@@ -45,7 +45,7 @@ def answered(opened: Database, *cards: ShownCard, at: datetime = NOON) -> None:
 def told(opened: Database, *items: Feedback) -> set[str]:
     with opened.writing() as connection:
         feedback.keep(connection, SELECT, items, NOON)
-        return feedback.unknown(connection, items)
+        return {item.card for item in items} - feedback.rules(connection, items).keys()
 
 
 def rows(opened: Database, *between: datetime) -> list[dict[str, Any]]:

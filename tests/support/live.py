@@ -32,10 +32,10 @@ def live_service(site: str = "us") -> Iterator[str]:
         server.server_close()
 
 
-def serving(**environ: str) -> subprocess.Popen[str]:
-    """`anakinra-cds serve` on a free port, as a process of one worker with these settings and no others."""
+def serving(workers: int = 1, **environ: str) -> subprocess.Popen[str]:
+    """`anakinra-cds serve` on a free port, with so many workers, these settings and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    words = [sys.executable, "-m", "cds_service.cli", "serve", "--port", "0", "--workers", "1"]
+    words = [sys.executable, "-m", "cds_service.cli", "serve", "--port", "0", "--workers", str(workers)]
     return subprocess.Popen(
         words,
         stdout=subprocess.PIPE,
@@ -43,6 +43,17 @@ def serving(**environ: str) -> subprocess.Popen[str]:
         text=True,
         env={**kept, "CDS_LOG_LEVEL": "ERROR", **environ},
     )
+
+
+@contextmanager
+def process_of(workers: int = 1, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Such a process and its base URL, for who ends it and reads what it said; ended in any case."""
+    with serving(workers, **environ) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().removeprefix("listening on ").strip()
+        finally:
+            process.kill()
 
 
 @contextmanager

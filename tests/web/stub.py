@@ -37,6 +37,8 @@ class StubService:
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []
         self.program: Any = SimpleNamespace(asked={})
+        self.trouble: list[str] = []
+        self.timed: Any = None
 
     def discovery(self) -> list[dict[str, Any]]:
         return [
@@ -44,6 +46,9 @@ class StubService:
             {"id": "anakinra-order-sign", "hook": "order-sign", "title": "t", "description": "d"},
             {"id": "car-t-toxicity-patient-view", "hook": "patient-view", "title": "t", "description": "d"},
         ]
+
+    def troubles(self) -> list[str]:
+        return self.trouble
 
     def assess(self, call: HookCall, now: datetime) -> None:
         self.calls.append((call, now))

@@ -74,7 +74,7 @@ def test_items_are_kept_with_what_is_known_of_their_card(client: FlaskClient, tm
     assert (accepted["accepted"], overridden["reason_code"]) == (["s1"], "infection-treated")
     assert unknown["rule"] is None
     text = client.get("/metrics").text
-    assert 'feedback_total{service="anakinra-order-select",outcome="overridden",card="unknown"} 1' in text
+    assert 'feedback_total{card="unknown",outcome="overridden",service="anakinra-order-select"} 1.0' in text
 
 
 @pytest.mark.parametrize(
@@ -186,4 +186,4 @@ def test_while_the_store_is_down_advice_says_so_and_feedback_comes_again(tmp_pat
 def test_an_answer_of_which_no_record_can_be_made_is_given_and_counted(tmp_path: Path) -> None:
     client = client_of(StubService({"cards": [{"summary": "x"}]}), store=True, data=tmp_path)
     assert post(client, call_body()).get_json()["cards"] == [{"summary": "x"}]
-    assert "anakinra_cds_unrecorded_total 1\n" in client.get("/metrics").text
+    assert "anakinra_cds_unrecorded_total 1.0\n" in client.get("/metrics").text

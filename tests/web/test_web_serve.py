@@ -61,7 +61,7 @@ def port() -> Iterator[int]:
         rest, log = process.stdout.read(), process.stderr.read()
         assert process.wait(timeout=20) == 0
     assert rest == ""  # said once, not by each worker
-    assert "status=200" in log
+    assert '"status":200' in log
     assert CANARY not in log
 
 

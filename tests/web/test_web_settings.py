@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from pathlib import Path
 
@@ -18,7 +17,42 @@ from tests.web.stub import StubService
 
 def test_defaults_of_the_table_are_the_defaults_of_the_class() -> None:
     assert from_environ({"HOME": "/"}) == Settings()
-    assert [row.field for row in TABLE] == [each.name for each in dataclasses.fields(Settings)][:-1]
+    assert from_environ({row.name: row.default for row in TABLE if row.default}) == Settings()
+    assert [row.name for row in TABLE] == [f"CDS_{name.upper()}" for name in Settings.model_fields][:-1]
+
+
+def test_a_setting_that_nobody_documented_is_none() -> None:
+    assert all(row.help.endswith(".") for row in TABLE)
+    assert {name for name, each in Settings.model_fields.items() if not each.description} == {"unknown"}
+    (told,) = from_environ({"CDS_UNKNOWN": "[]"}).unknown
+    assert told.startswith("CDS_UNKNOWN: no such setting, ignored")
+
+
+def test_a_secret_may_be_a_file_and_its_variable_wins(tmp_path: Path) -> None:
+    """As Kubernetes mounts them: links into a folder that is exchanged as a whole."""
+    kept = tmp_path / "..2026_11_28"
+    kept.mkdir()
+    kept.joinpath("CDS_AUDIT_KEY").write_text("k" * 40 + "\n", encoding="utf-8")
+    tmp_path.joinpath("..data").symlink_to(kept.name)
+    tmp_path.joinpath("CDS_AUDIT_KEY").symlink_to("..data/CDS_AUDIT_KEY")
+    where = {"CDS_SECRETS": str(tmp_path)}
+    assert from_environ(where).audit_key == "k" * 40
+    assert from_environ(where | {"CDS_AUDIT_KEY": "v" * 40}).audit_key == "v" * 40
+    kept.joinpath("CDS_AUDIT_KEY").write_text("short", encoding="utf-8")
+    with pytest.raises(SettingsError, match="CDS_AUDIT_KEY: expected at least 32") as found:
+        from_environ(where)
+    assert "short" not in str(found.value)
+    with pytest.raises(SettingsError, match="CDS_SECRETS: expected a folder"):
+        from_environ({"CDS_SECRETS": str(kept / "CDS_AUDIT_KEY")})
+
+
+@pytest.mark.parametrize("secret", ["CDS_AUDIT_KEY", "CDS_DATABASE_URL"])
+def test_a_secret_is_never_shown(secret: str) -> None:
+    written = "postgresql://u:Zq7-canary@h/d" if "URL" in secret else "Zq7-canary" * 4
+    assert "Zq7" not in repr(from_environ({secret: written}))
+    with pytest.raises(SettingsError) as found:
+        from_environ({secret: "Zq7"})
+    assert "Zq7" not in str(found.value)
 
 
 def test_values(tmp_path: Path) -> None:
@@ -35,7 +69,15 @@ def test_values(tmp_path: Path) -> None:
             "CDS_WORKERS": "1",
         }
     )
-    assert found == Settings("eu", tmp_path, True, 4096, ("https://a.example", "https://b.example"), "DEBUG", 1)
+    assert found == Settings(
+        site="eu",
+        knowledge=tmp_path,
+        allow_evaluation_time=True,
+        max_body_bytes=4096,
+        cors_origins=("https://a.example", "https://b.example"),
+        log_level="DEBUG",
+        workers=1,
+    )
 
 
 @pytest.mark.parametrize(

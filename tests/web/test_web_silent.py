@@ -47,6 +47,6 @@ def test_a_silent_site_answers_nothing_and_records_everything(tmp_path: Path, mo
     assert client.get("/ready").get_json()["silent"] == {"site": True}
     assert "Silent at this site" in client.get("/cds-services").get_json()["services"][0]["description"]
     metrics = client.get("/metrics").text
-    assert 'silent_cards_total{decision="suggest"} 2' in metrics
+    assert 'silent_cards_total{decision="suggest"} 2.0' in metrics
     assert 'cds_cards_total{decision="suggest"}' not in metrics
     assert "# TYPE anakinra_cds_firing_rate_change gauge" in metrics

@@ -96,7 +96,7 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
         yield from error.problems
         return
     # A case tells what the rule says with the values that the rule's own reviewers saw.
-    as_shipped = replace(knowledge, policies=found.shipped_policies)
+    as_shipped = replace(knowledge, policies=knowledge.shipped_policies)
     for rule in knowledge.rules:
         for index, case in enumerate(knowledge.cases.get(rule.id, ())):
             try:

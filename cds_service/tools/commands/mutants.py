@@ -38,7 +38,7 @@ def command(rules: tuple[str, ...], root: Path | None, site: str, equivalent: Pa
     if found.knowledge is None:
         raise KnowledgeError(found.problems)
     # The cases are written for the values that the rule's own reviewers saw.
-    knowledge = replace(found.knowledge, policies=found.shipped_policies)
+    knowledge = replace(found.knowledge, policies=found.knowledge.shipped_policies)
     chosen = _chosen(knowledge, rules)
     survivors, total = _survivors(knowledge, chosen)
     excused, problems = _excused(equivalent, survivors, complete=not rules)

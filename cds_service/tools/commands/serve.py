@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import gc
 import logging
 import os
+import resource
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
@@ -29,10 +30,12 @@ from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
 from cds_service.tools.lasting import lasting
 from cds_service.tools.options import knowledge_options
+from cds_service.web import logs
 from cds_service.web.built import BuiltFolder
 from cds_service.web.front.lanes import Turns
 from cds_service.web.front.sharing import Loads
 from cds_service.web.front.worker import Worker
+from cds_service.web.metrics import Metrics
 from cds_service.web.rates import rates
 
 if TYPE_CHECKING:
@@ -48,6 +51,16 @@ HEADER_FIELDS: Final = 64
 _BUILD: Final = "import os; os.nice(10); from cds_service.cli import main; main(prog_name='anakinra-cds')"
 
 
+class ServerLog(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's log, in the one log of the process."""
+
+    def setup(self, cfg: Any) -> None:
+        """Take away the handlers of its own."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn, set up from `Settings`. Workers share one program; each builds its own engine."""
 
@@ -58,7 +71,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         port: int,
         program: Program | None = None,
         awaited: Path | None = None,
+        counted: Path | None = None,
     ) -> None:
+        """`counted`: the folder in which the workers count together."""
+        self.counted, self.slot = counted, 0
+        self.refused: Callable[[str], None] = lambda _why: None
         self.settings = settings
         self.program = program
         self.awaited = awaited
@@ -84,9 +101,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "limit_request_line": LINE_LIMIT,
             "limit_request_field_size": HEADER_LIMIT,
             "limit_request_fields": HEADER_FIELDS,
+            "logger_class": ServerLog,
             "loglevel": max(self.settings.log_level, "WARNING", key=logging.getLevelName).lower(),
             "control_socket_disable": True,
-            "pre_fork": _choose_slot,
+            "pre_fork": self.assign,
             "child_exit": self.gone,
             "post_worker_init": self.announce,
         }
@@ -98,8 +116,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         try:
             if self.program is not None:
                 self.program.engine.set_apart()
+            metrics = Metrics(self.counted, self.slot) if self.counted else Metrics()
+            self.refused = metrics.refused
             service = start_service(self.settings, self.program, self.turns.waiting)
-            app = create_app(self.settings, service, self.awaited, self.rates)
+            app = create_app(self.settings, service, self.awaited, metrics, self.rates)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()
@@ -108,6 +128,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         except CdsError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+
+    def assign(self, arbiter: Any, worker: Any) -> None:
+        """Give a new worker a place among those that live: it counts on where one was that is gone."""
+        taken = {other.slot for other in arbiter.WORKERS.values()}
+        self.slot = worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     def gone(self, _: Any, worker: Any) -> None:
         """A worker has ended: nobody waits for it to take a connection."""
@@ -125,27 +150,30 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             sys.stdout.flush()
 
 
-def _choose_slot(arbiter: Any, worker: Any) -> None:
-    """Give a new worker a place among those that live."""
-    taken = {other.slot for other in arbiter.WORKERS.values()}
-    worker.slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
-
-
 @contextmanager
 def building(settings: Settings) -> Iterator[Path]:
     """A folder in which a child process builds the pages, while the service starts and answers; removed at the end."""
-    owner = os.getpid()
-    folder = Path(tempfile.mkdtemp(prefix="anakinra-cds-pages-"))
     root = ["--root", str(settings.knowledge)] if settings.knowledge else []
-    words = [sys.executable, "-c", _BUILD, "build", "--out", str(folder), "--site", settings.site, *root]
-    child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    with own_folder("pages") as folder:
+        words = [sys.executable, "-c", _BUILD, "build", "--out", str(folder), "--site", settings.site, *root]
+        child, owner = subprocess.Popen(words, stdout=subprocess.DEVNULL), os.getpid()
+        try:
+            yield folder
+        finally:
+            if os.getpid() == owner:
+                child.terminate()
+                child.wait()
+
+
+@contextmanager
+def own_folder(what: str) -> Iterator[Path]:
+    """A folder of this process and its workers, removed at the end of this process."""
+    owner, folder = os.getpid(), Path(tempfile.mkdtemp(prefix=f"anakinra-cds-{what}-"))
     try:
         yield folder
     finally:
         # A worker that ends comes by here too: it was forked inside.
         if os.getpid() == owner:
-            child.terminate()
-            child.wait()
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -194,15 +222,13 @@ def _table() -> str:
 def command(host: str, port: int, workers: int | None, threads: int | None, root: Path | None, site: str) -> None:
     """Run the service until it is stopped (SIGTERM or Ctrl-C end calls in progress first)."""
     settings = settings_module.from_environ(os.environ)
-    settings = dataclasses.replace(
-        settings,
-        site=site,
-        knowledge=root,
-        workers=workers or settings.workers,
-        threads=threads or settings.threads,
-    )
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    settings = dataclasses.replace(settings, jwt=_trust(settings, host))
+    chosen: dict[str, Any] = {"site": site, "knowledge": root}
+    chosen |= {name: count for name, count in (("workers", workers), ("threads", threads)) if count}
+    settings = settings.model_copy(update=chosen)
+    logs.configure(settings.log_level)
+    # What a crash leaves behind would be the memory of a process that has just read charts.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    settings = settings.model_copy(update={"jwt": _trust(settings, host)})
     _require_port(host, port)
     # Before the fork, once for all workers, and so that what is wrong with it is said once.
     with lasting():
@@ -211,5 +237,6 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
         program = compiled(settings, loaded)
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()
-    with building(settings) if settings.pages is None else nullcontext() as awaited:
-        Server(settings, host, port, program, awaited).run()
+    pages = building(settings) if settings.pages is None else nullcontext()
+    with pages as awaited, own_folder("metrics") as counted:
+        Server(settings, host, port, program, awaited, counted).run()

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,8 +92,10 @@ class LocalClient:
         from cds_service.app import create_app
         from cds_service.settings import from_environ
 
-        settings = replace(from_environ(os.environ), allow_evaluation_time=True, pages=None, store=False)
-        chosen = replace(settings, site=site or settings.site, knowledge=root or settings.knowledge)
+        settings = from_environ(os.environ)
+        where = {"site": site or settings.site, "knowledge": root or settings.knowledge}
+        apart = {"allow_evaluation_time": True, "pages": None, "store": False}
+        chosen = settings.model_copy(update=where | apart)
         self._client = create_app(chosen).test_client()
 
     def services(self) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _refuse(self, connection: Connection, why: str) -> None:
         self._refused[why] += 1
+        self.app.refused(why)
         self._sockets.finish(connection, words.BUSY)
 
     def _answer_late(self, call: Call) -> None:
@@ -108,6 +109,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
         self._lost[call] = call.answer_by - ANSWER_SECONDS
         if call.claim():
             self._refused["no answer in time"] += 1
+            self.app.refused("no answer in time")
             self._sockets.finish(call.connection, words.LATE)
 
     def _woken(self, _: Any) -> None:

@@ -1,0 +1,178 @@
+"""Two replicas on one PostgreSQL behind a real nginx, as compose.yaml runs them, but for the containers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from sqlalchemy import func, select
+
+from cds_service.errors import StoreError
+from cds_service.store.database import Database
+from cds_service.store.place import Place
+from cds_service.store.tables import audit, card, feedback
+from tests.operation.test_metrics import REQUEST, samples, total
+from tests.support.live import process_of
+from tests.support.postgresql import programs, server
+from tests.support.shipped import ROOT
+from tests.web.stub import SELECT
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+CONFIG = ROOT / "deploy/nginx/nginx.conf"
+_HANGS = 30
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An empty database with its tables."""
+    pytest.importorskip("psycopg", reason="no PostgreSQL driver: install the extra postgres")
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL server here: install Debian's package postgresql")
+    if NGINX is None:
+        pytest.skip("no nginx here: install Debian's package nginx-light")
+    with server(found) as address:
+        yield address.format("postgres")
+
+
+@contextmanager
+def proxied(folder: Path, replicas: list[str]) -> Iterator[str]:
+    """The base URL of nginx with the configuration that ships, in front of these replicas instead of the name."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = CONFIG.read_text(encoding="utf-8")
+    named = "server cds:8080 "
+    assert text.count(named) == text.count("listen 8080;") == 1
+    line = next(line for line in text.splitlines() if named in line)
+    text = text.replace(line, "\n".join(line.replace("cds:8080", r.removeprefix("http://")) for r in replicas))
+    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/tmp/", f"{folder}/")
+    if os.geteuid() == 0:  # else its workers are somebody else, who may not look into the folder
+        text = f"user root;\n{text}"
+    config = folder / "nginx.conf"
+    config.write_text(text.replace("/dev/stdout", str(folder / "access.log")), encoding="utf-8")
+    assert NGINX is not None
+    words = [NGINX, "-c", str(config), "-e", "stderr", "-g", "daemon off;"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: status(f"http://127.0.0.1:{port}/health") == 200)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(_HANGS)
+
+
+def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
+    database = Database(Place(tmp_path, url))
+    until(lambda: set_up(database))
+    shared = {"CDS_DATABASE_URL": url, "CDS_AUDIT_KEY": "k" * 40, "CDS_ALLOW_EVALUATION_TIME": "on"}
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        replicas = [stack.enter_context(process_of(CDS_DATA=str(tmp_path / name), **shared)) for name in ("one", "two")]
+        addresses = [address for _, address in replicas]
+        for address in addresses:
+            until(lambda a=address: json.loads(got(f"{a}/ready"))["store"] == "up")  # type: ignore[misc]
+        base = stack.enter_context(proxied(tmp_path, addresses))
+        answers = [posted(base + SELECT, REQUEST) for _ in range(20)]
+        assert len({told(answer) for answer in answers}) == 1
+        assert [calls(address) for address in addresses] == [10, 10]
+        assert status(f"{base}/metrics") == 404
+        until(lambda: count(database, audit) == 20)
+
+        # What one has shown is known to the other; then one is killed, and no caller notices.
+        cards = [json.loads(answer)["cards"][0]["uuid"] for answer in answers[:2]]
+        for uuid in (*cards, *cards):
+            item = {"card": uuid, "outcome": "overridden", "outcomeTimestamp": "2026-03-05T12:00:00Z"}
+            posted(f"{base}{SELECT}/feedback", json.dumps({"feedback": [item]}).encode())
+        assert count(database, feedback) == 2
+        known = sum(total(metrics(a), "feedback_total", card="known") for a in addresses)
+        assert (known, count(database, card) > 0) == (4, True)
+        process, _ = replicas[0]
+        for each in [process.pid, *below(process.pid)]:  # as its container would be
+            os.kill(each, signal.SIGKILL)
+        until(lambda: status(f"{addresses[0]}/health") == 0)
+        time.sleep(0.5)  # nginx notices that the connections it kept are gone: on one of them a call would be lost
+        again = [posted(base + SELECT, REQUEST) for _ in range(20)]
+        assert {told(answer) for answer in again} == {told(answers[0])}
+        until(lambda: count(database, audit) == 40)
+    environ = {**os.environ, **shared, "CDS_DATA": str(tmp_path / "two")}
+    words = [sys.executable, "-m", "cds_service.cli", "audit", "verify"]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "access.log").read_text(encoding="utf-8").splitlines()]
+    assert len([line for line in lines if line["method"] == "POST" and line["status"] == 200]) == 44
+    assert all("?" not in json.dumps(line) for line in lines)
+
+
+def below(pid: int) -> Iterator[int]:
+    """The processes that it started, and those that they did."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from below(int(child))
+
+
+def set_up(database: Database) -> bool:
+    """Whether it was there already: it is still starting."""
+    try:
+        database.upgrade()
+    except StoreError:
+        return False
+    return True
+
+
+def told(answer: bytes) -> str:
+    """What an answer says, without what is made for each."""
+    return "; ".join(each["summary"] for each in json.loads(answer)["cards"])
+
+
+def metrics(address: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return samples(got(f"{address}/metrics").decode())
+
+
+def calls(address: str) -> float:
+    return total(metrics(address), "calls_total", status="200")
+
+
+def count(database: Database, table: object) -> int:
+    with database.reading() as connection:
+        return int(connection.scalar(select(func.count()).select_from(table)) or 0)  # type: ignore[arg-type]
+
+
+def got(url: str) -> bytes:
+    with urlopen(url, timeout=_HANGS) as answer:
+        return bytes(answer.read())
+
+
+def posted(url: str, body: bytes) -> bytes:
+    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_HANGS) as answer:
+        assert answer.status == 200
+        return bytes(answer.read())
+
+
+def status(url: str) -> int:
+    try:
+        with urlopen(url, timeout=_HANGS) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + _HANGS
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
