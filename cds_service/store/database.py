@@ -98,13 +98,13 @@ def _told(place: Place) -> Iterator[None]:
         yield
     except (IntegrityError, StoreError):
         raise
-    except (DBAPIError, OSError) as error:
+    except (DBAPIError, sqlite3.Error, OSError) as error:
         raise StoreError(f"{place.shown}: {_reason(error)}") from error
     except SQLAlchemyError as error:  # such as no free connection
         raise StoreError(f"{place.shown}: {type(error).__name__}") from error
 
 
-def _reason(error: DBAPIError | OSError) -> str:
+def _reason(error: DBAPIError | sqlite3.Error | OSError) -> str:
     """Without the message: a server's may quote a row."""
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or getattr(cause, "errno", None)
@@ -178,10 +178,14 @@ def _migrate(connection: Connection) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # each step is no news to whoever reads the service's log
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     with _MIGRATING:
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:  # of a version that came after this one
+            raise StoreError(f"its tables are not of a version that this service knows, which needs {HEAD}") from error

@@ -79,6 +79,32 @@ def test_a_file_that_is_taken_away_is_made_anew(tmp_path: Path) -> None:
             connection.execute(select(card))
 
 
+def read_all(opened: Database) -> None:
+    with opened.writing() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(select(table)).all()
+
+
+@pytest.mark.parametrize("spoiled", ["no database", "cut", "of another version", "wiped inside"])
+def test_a_file_that_is_no_sound_store_is_down_and_no_failure(tmp_path: Path, spoiled: str) -> None:
+    place = Place(tmp_path)
+    with Database(place).writing() as connection:
+        if spoiled == "of another version":
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    content = place.file.read_bytes()
+    for beside in ("-wal", "-shm"):
+        place.file.with_name(place.file.name + beside).unlink(missing_ok=True)
+    half = len(content) // 2
+    changed = {
+        "no database": b"no database " * 999,
+        "cut": content[: half + 7],
+        "wiped inside": content[:4096] + b"\xff" * (len(content) - 4096),
+    }
+    place.file.write_bytes(changed.get(spoiled, content))
+    with pytest.raises(StoreError):
+        read_all(Database(place))
+
+
 def test_what_keeps_the_store_from_answering_is_told_without_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("no folder")
     for place in (Place(tmp_path / "data"), Place(tmp_path, "postgresql://user:secret@127.0.0.1:1/x")):
