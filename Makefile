@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench hostile soak metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile soak kill metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ hostile: $(VENV)/.dev ## measure charts that were made to be slow or large, each
 
 soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000
+
+kill: $(VENV)/.dev ## 200 times kill -9 of workers and services under load: nothing acknowledged may be lost
+	@$(BIN)/python -m benchmarks.kill --kills 200
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
 	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \
