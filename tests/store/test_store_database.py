@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 from cds_service.errors import StoreError
 from cds_service.store import database
 from cds_service.store.database import Database
+from cds_service.store.keys import load
 from cds_service.store.place import Place
 from cds_service.store.tables import HEAD, card, metadata
 
@@ -56,6 +57,26 @@ def test_a_file_loses_nothing_that_was_acknowledged_and_is_nobody_elses(tmp_path
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
     assert place.file.stat().st_mode & 0o077 == place.folder.stat().st_mode & 0o077 == 0
+
+
+def test_locks_of_the_file_are_never_given_up_by_looking_at_it(tmp_path: Path) -> None:
+    """A process that closes a file gives up its locks on it: what it wrote meanwhile was lost to the others."""
+    place = Place(tmp_path)
+    other = "\n".join([
+        "import sqlite3, sys",
+        "connection = sqlite3.connect(sys.argv[1], timeout=0)",
+        "connection.execute('PRAGMA locking_mode = EXCLUSIVE')",
+        "connection.execute('PRAGMA journal_mode = DELETE')",  # nobody else may have it open
+    ])  # fmt: skip
+    with Database(place).writing() as connection:
+        connection.execute(select(card))
+        place.made()
+        load(place, "")
+        Database(place).upgrade()
+        alone = subprocess.run(
+            [sys.executable, "-c", other, str(place.file)], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in alone.stderr
 
 
 def test_several_processes_may_set_up_the_same_file_at_once(tmp_path: Path) -> None:
