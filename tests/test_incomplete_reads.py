@@ -30,12 +30,6 @@ SEED = 20260305
 # By query: first rules of answers that may rest on it alone, where the policy (C2) lets the answer go on without it.
 _DIFFER = ("grades-differ", "grades-differ-mildly")
 _ONLY_THERE = {"vitals": _DIFFER, "procedures": (*_DIFFER, "crs-renal-review", "iec-hs-review")}
-# Faults that are known and not mended yet, by chart and lost query: a grade that differs is no answer to an order of
-# tocilizumab once the problems are lost; a dose before the first sign of CRS counts once the vital signs are.
-_OPEN = {
-    ("by-rule-grades-differ-mildly-beside-tocilizumab", "conditions"),
-    ("crs-dose-before-crs-1", "vitals"),
-}
 _REFUSED_TOKEN = {
     "access_token": "refused",
     "token_type": "Bearer",
@@ -86,7 +80,7 @@ class Proof:
         place = f"{chart.name}: {query}: {loss.name}"
         status, cards = self._answer(chart, query, loss)
         before, after = self._before(chart, query, loss), tone(cards, status)
-        said = "" if (chart.name, query) in _OPEN else calmer(before, after)
+        said = calmer(before, after)
         if said and not (self._stands_only_there(chart, query) and _says_not_read(cards)):
             yield f"{place}: {said}"
         if query == "statements" and not loss.empty_is_unknown and not says_statements_not_read(cards):

@@ -153,8 +153,9 @@ class Lexicon:
             if not terms:
                 continue
             following = told.get(clause + 1, [])
-            # What follows names nothing itself.
-            alone = not any(hit.phrase.set_id and not hit.phrase.qualifies for hit in following)
+            # What follows names nothing itself; what a set excludes is no name of anything.
+            names = (h.phrase for h in following if h.phrase.set_id and not h.phrase.excludes)
+            alone = all(phrase.qualifies for phrase in names)
             scope = Scope(hits, terms)
             trailing = trailing_cue(following, begins.get(clause + 1, -1), words, clauses) if alone else None
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if alone else 0)

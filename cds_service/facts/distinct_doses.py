@@ -28,13 +28,15 @@ from cds_service.knowledge.model import DistinctDoses
 @dataclass(frozen=True, slots=True)
 class Doses:
     """Distinct doses, oldest first, as (start, end): `every` one of the episode, and the `times` of those that count
-    towards failure; what makes the count uncertain, and what was not counted."""
+    towards failure; what makes the count uncertain (`unplaced`: for failure alone, as the caps of an order count every
+    dose), and what was not counted."""
 
     every: tuple[tuple[datetime, datetime], ...]
     times: tuple[tuple[datetime, datetime], ...]
     records: tuple[Resource, ...]
     stated_only: bool
     doubts: tuple[str, ...]
+    unplaced: tuple[str, ...]
     notes: tuple[str, ...]
     unusable: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
@@ -46,8 +48,9 @@ def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact
     doses = count(given, reading, known)
     sources = refs(doses.records)
     text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
-    if doses.doubts:
-        why = f"{len(doses.times)} seen, but {'; '.join(doses.doubts)}"
+    doubts = (*doses.doubts, *doses.unplaced)
+    if doubts:
+        why = f"{len(doses.times)} seen, but {'; '.join(doubts)}"
         counted = unknown("doses", why, sources=sources, unusable=doses.unusable)
     else:
         more = {"text": text, "notes": doses.notes, "unusable": doses.unusable}
@@ -91,14 +94,18 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
         doubts += undated + _unseen(given, reading, known, start, bool(stated))
     records = tuple(sorted(counted or stated, key=lambda r: r.when.start if r.when else reading.now))
     every, joined = _merge(given, records, reading)
-    times, early = since_first_sign(given, every, records, start, reading, notes)
-    if len(times) < reading.policies[given.enough]:
+    counting = since_first_sign(given, every, records, start, reading, notes)
+    enough = reading.policies[given.enough]
+    if len(counting.times) < enough:
         doubts += _strange(given, reading, start)
+    placed_enough = len(counting.times) - counting.unplaced >= enough
+    unplaced = () if placed_enough else counting.not_read
     kept = {id(r) for r in counted}
     outside = [r for r in good if r.when and id(r) not in kept and is_dose(given, r, reading)]
     outside = [r for r in outside if not doubtfully_given(given, r, reading)]
-    left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined, *early]
-    return Doses(every, times, records, bool(stated), tuple(doubts), tuple(notes), bad, tuple(left_out))
+    left_out += [*none, *(LeftOut(r.ref, _outside(given, r, reading)) for r in outside), *joined, *counting.early]
+    said = (tuple(doubts), unplaced, tuple(notes), bad, tuple(left_out))
+    return Doses(every, counting.times, records, bool(stated), *said)
 
 
 def _given(given: DistinctDoses, records: Sequence[Resource], reading: Reading) -> tuple[list[Resource], list[LeftOut]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
@@ -13,6 +14,17 @@ from cds_service.facts.support import values_of
 from cds_service.knowledge.model import CrsGrade, DistinctDoses
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The doses that count towards failure, those of them that nobody could place because a query was not read
+    (`unplaced`, with what was not read), and the records of those that do not count."""
+
+    times: tuple[tuple[datetime, datetime], ...]
+    unplaced: int
+    not_read: tuple[str, ...]
+    early: tuple[LeftOut, ...]
+
+
 def since_first_sign(
     given: DistinctDoses,
     every: Sequence[tuple[datetime, datetime]],
@@ -20,11 +32,12 @@ def since_first_sign(
     since: datetime | None,
     reading: Reading,
     notes: list[str],
-) -> tuple[tuple[tuple[datetime, datetime], ...], list[LeftOut]]:
-    """The doses that count towards failure; one before the first sign of CRS does not. Where that is not known, it
-    counts, and a note says so."""
+) -> Counted:
+    """One before the first sign of CRS does not count. Where the chart does not tell, it counts, and a note says so;
+    where what would tell was not read, it is `unplaced` too."""
     counted: list[tuple[datetime, datetime]] = []
     early: list[LeftOut] = []
+    unplaced = 0
     for start, end in every:
         before = _was_before(given, start, since, reading)
         if before:
@@ -32,9 +45,12 @@ def since_first_sign(
             continue
         counted.append((start, end))
         if before is None:
+            unplaced += 1
             ago = f"dose {reading.hours_since(start):.0f} h ago"
             notes.append(f"{ago} counts: first sign of CRS not read")
-    return tuple(counted), early
+    grades = grades_of(given.grades, reading)
+    not_read = reading.chart.gaps((grades.conditions, grades.vitals)) if unplaced else ()
+    return Counted(tuple(counted), unplaced if not_read else 0, tuple(not_read), tuple(early))
 
 
 def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, reading: Reading) -> bool | None:
@@ -42,8 +58,8 @@ def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, read
     temperatures before it were read and show no fever; None where these are not known."""
     grades, sign = grades_of(given.grades, reading), given.first_sign
     signed = _documented(given, grades, at + timedelta(hours=reading.windows[sign.documented_within]), since, reading)
-    if signed is not False:
-        return None if signed is None else False
+    if signed:
+        return False
     low = at - timedelta(hours=reading.windows[sign.temperatures_within])
     vitals = [
         r
@@ -54,7 +70,8 @@ def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, read
     values = [v.value for v in values_of(vitals, grades.temperature, reading, [], bad)]
     if any(value >= reading.policies[grades.fever] for value in values):
         return False
-    return True if values and not bad and not reading.chart.gaps((grades.vitals,)) else None
+    whole = signed is False and values and not bad and not reading.chart.gaps((grades.vitals,))
+    return True if whole else None
 
 
 def _documented(
