@@ -12,7 +12,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench hostile soak kill schemathesis metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile soak kill schemathesis conformance metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ kill: $(VENV)/.dev ## 200 times kill -9 of workers and services under load: noth
 
 schemathesis: $(VENV)/.dev ## 20,000 requests made up from /openapi.json: no 5xx, no answer that is not as described
 	@$(BIN)/python -m benchmarks.described --requests 20000
+
+conformance: $(VENV)/.dev ## what CDS Hooks asks of a service, and the tests that show it
+	@$(BIN)/python -m tests.support.conformance
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
 	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \
