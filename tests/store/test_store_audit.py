@@ -185,7 +185,9 @@ def swapped_feedback(chosen: random.Random, connection: Connection) -> None:
         for number, of in cards:
             connection.execute(update(feedback_table).where(feedback_table.c.id == number).values(card=of))
         return
-    one, two = chosen.sample(list(connection.execute(select(accepted)).mappings()), 2)
+    rows = list(connection.execute(select(accepted)).mappings())
+    one = chosen.choice(rows)
+    two = chosen.choice([row for row in rows if row["feedback"] != one["feedback"]])
     for row, other in ((one, two), (two, one)):
         connection.execute(delete(accepted).where(accepted.c.suggestion == row["suggestion"]))
         connection.execute(insert(accepted).values(feedback=other["feedback"], suggestion=row["suggestion"]))

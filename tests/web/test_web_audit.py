@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from cds_service.app import create_app
 from cds_service.cli import main
+from cds_service.contract import EXPLANATION
 from cds_service.record import NOT_RECORDED
 from cds_service.settings import Settings
 from tests.support.shipped import ROOT
@@ -160,3 +161,22 @@ def test_a_file_that_is_no_database_any_more_is_said_on_the_next_cards(data: Pat
     (shown,) = post(client, call_body()).get_json()["cards"]
     assert shown["detail"].splitlines()[-1] == NOT_RECORDED
     assert post(client, {"feedback": []}, f"{SELECT}/feedback").status_code == 503
+
+
+def test_while_another_process_holds_the_store_advice_does_not_wait(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.store.database._WAIT_SECONDS", 0.3)
+    service = StubService({"cards": [card()]})
+    client = client_of(service, store=True, data=data)
+    post(client, call_body())
+    exported(1)
+    with closing(sqlite3.connect(data / "store.sqlite", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        assert post(client, {"feedback": []}, f"{SELECT}/feedback").status_code == 503
+        (shown,) = post(client, call_body()).get_json()["cards"]
+        assert shown["extension"][EXPLANATION]["recorded"] is False
+        holder.execute("ROLLBACK")
+    until(lambda: client.get("/ready").get_json()["store"] == "up")
+    assert post(client, call_body()).get_json()["cards"] == [card()]
+    assert len(exported(3)) == 3  # what was given meanwhile is recorded after all
