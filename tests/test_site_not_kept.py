@@ -38,6 +38,12 @@ def test_elsewhere_it_is_missing_and_said() -> None:
     assert "Stated and home drugs were not read" in first["detail"], first["detail"]
 
 
+def test_each_query_that_was_gone_without_is_said_in_its_own_sentence() -> None:
+    call = Case(given=REFRACTORY, missing=("statements", "reports")).call()
+    first = service().answer(call, NOW)["cards"][0]
+    assert "Stated and home drugs were not read. Microbiology reports were not read." in first["detail"]
+
+
 def test_reports_of_cultures_need_not_be_kept(tmp_path: Path) -> None:
     """Where a laboratory files its cultures as Observations alone, no report of them can be missing."""
     path = tmp_path / "lab.yaml"
