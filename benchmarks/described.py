@@ -36,6 +36,10 @@ CHECKS: Final = (
 )
 
 
+_AT_ONCE: Final = 500
+"""Requests of one run of hypothesis, which remembers each of its own."""
+
+
 @dataclass(slots=True)
 class Asked:
     """How often each operation answered with which status; and what was wrong with an answer."""
@@ -57,7 +61,9 @@ def ask(app: Flask, requests: int, seed: int, paths: str = "/") -> Asked:
     asked, weights = Asked(), [_weight(operation) for operation in chosen]
     fixed = weights.count(0)
     for operation, weight in zip(chosen, weights, strict=True):
-        _ask(operation, round((requests - fixed) * weight / sum(weights)) if weight else 1, seed, asked)
+        left = round((requests - fixed) * weight / sum(weights)) if weight else 1
+        for number, start in enumerate(range(0, left, _AT_ONCE)):
+            _ask(operation, min(_AT_ONCE, left - start), seed + number, asked)
     return asked
 
 
