@@ -145,8 +145,8 @@ class Store:
             )
         )
         self._told_lost = lost
+        self._pay()
         if not texts:
-            self._pay()
             self._adopt()
 
     def _pay(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,28 @@ def test_while_the_store_is_down_answers_wait_for_the_next_start(tmp_path: Path)
     until(lambda: len(kept(place)) == 3)
     again.close()
     assert (kept(place), again.lost) == ([0, 1, 2], 0)
+
+
+def test_a_store_is_told_of_tokens_before_it_counts_as_up(tmp_path: Path) -> None:
+    """Whatever it is that finds it up again: the next answer, or the look whether it is."""
+    place, now = Place(tmp_path / "data"), datetime.now(UTC)
+    for number, answers in enumerate((0, 1)):
+        place.made()
+        sound = place.file.read_bytes()
+        place.file.write_bytes(b"this is no database " * 1000)
+        store, jti = Store(place), f"token {number}"
+        store.start()
+        until(lambda store=store: store.down)
+        assert store.take("iss", jti, now + timedelta(seconds=300), now)
+        for each in range(answers):
+            store.record(entry(each))
+        for file in place.folder.glob("store.sqlite*"):
+            file.unlink()
+        if sound:
+            place.file.write_bytes(sound)
+        until(lambda store=store: not store.down)
+        assert not Store(place).take("iss", jti, now + timedelta(seconds=300), now)
+        store.close()
 
 
 def test_a_file_of_a_living_process_is_its_own(tmp_path: Path) -> None:
