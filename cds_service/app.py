@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from cds_service import settings as settings_module
+from cds_service.firing import Watch
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
@@ -17,6 +19,7 @@ from cds_service.store.store import Store
 from cds_service.web import catalogue, cors, entry, fhir, health, openapi, outcome
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
+from cds_service.web.health import silent_here
 from cds_service.web.hooks import Answers, HookPages
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     if settings.pages is not None:
         built.require()
     store = Store(place(settings.data, settings.database_url), settings.audit_key) if settings.store else None
+    watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 
     app = Flask("cds_service", static_folder=None)
@@ -62,7 +66,7 @@ def create_app(settings: Settings | None = None, service: Answers | None = None,
     app.register_blueprint(entry.blueprint(settings.public_url))
     tokens = settings.jwt == "required"
     app.register_blueprint(openapi.blueprint(store=store is not None, tokens=tokens, public_url=settings.public_url))
-    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site.id, store))
+    app.register_blueprint(health.blueprint(metrics, service.knowledge.digest, site, store, watch))
     return app
 
 
@@ -84,6 +88,8 @@ def compiled(settings: Settings, loaded: Knowledge) -> Program:
             settings.max_body_bytes,
             needed,
         )
+    if silence := silent_here(loaded.site):
+        log.warning("silent: %s; what is silent is evaluated and recorded, and not shown", json.dumps(silence))
     return compile_program(loaded)
 
 

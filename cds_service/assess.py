@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,14 @@ from typing import Any
 from cds_service.advice.cards import outline
 from cds_service.advice.decide import decide
 from cds_service.advice.explanation import named_orders
-from cds_service.advice.model import Assessment, OrderAssessment
+from cds_service.advice.model import NOTHING_READ, Assessment, OrderAssessment
+from cds_service.advice.silence import without
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import NOTHING_FOUND, unevaluated
 from cds_service.chart.chart import Chart
-from cds_service.chart.read import Medications
+from cds_service.chart.intake import Intake, most_telling, unmapped
+from cds_service.chart.read import Medications, Read
+from cds_service.chart.resource import Resource
 from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.engine.values import least_key, most_key
@@ -54,6 +57,7 @@ class Question:
         return self.order.kinds if self.hook else ("",)
 
 
+DRAFTS = "draftOrders"  # what the clinician is ordering, beside the queries of a chart
 NO_ORDER = OrderInHand("", (), ())
 
 
@@ -76,7 +80,11 @@ def assess(program: Program, chart: Chart, question: Question, now: datetime) ->
     """Everything that is found, decided and to be said, for each kind of order that is selected."""
     found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
     orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
-    return _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
+    told = _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
+    if not question.hook:
+        return told
+    drafts = (draft.resource for draft in question.order.drafts)
+    return replace(told, intake=_intake(program, chart, question.hook, drafts))
 
 
 def unread(program: Program, call: HookCall, now: datetime, error: Exception) -> Assessment:
@@ -87,26 +95,36 @@ def unread(program: Program, call: HookCall, now: datetime, error: Exception) ->
 
 
 def cards(
-    program: Program, assessment: Assessment, public_url: str = "", since: datetime | None = None
+    program: Program,
+    assessment: Assessment,
+    public_url: str = "",
+    since: datetime | None = None,
+    silent: Collection[str] = frozenset(),
 ) -> tuple[Assessment, list[Json]]:
     """The cards of an assessment, and the assessment that they are of: what cannot be worded is not evaluated.
 
-    `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before.
+    `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before. Rules
+    that are `silent` have no card.
     """
+    told = _heard(assessment, assessment.orders, silent) if silent else assessment
     try:
-        return assessment, program.wording.cards(assessment, public_url, since)
+        return told, program.wording.cards(told, public_url, since)
     except Exception as error:
         _log.error("cards failed: %s", place_of(error))
     orders = tuple(_worded(program, assessment, order) for order in assessment.orders)
-    most = most_cards(assessment.hook)
-    told = replace(assessment, orders=orders, answers=ranked(orders, most))
+    told = _heard(assessment, orders, silent)
     try:
         return told, program.wording.cards(told, public_url)
     except Exception as error:
         _log.error("cards failed again: %s", place_of(error))
-        orders = tuple(_unevaluated_of(order) for order in told.orders)
-        told = replace(told, orders=orders, answers=ranked(orders, most))
+        told = _heard(assessment, tuple(_unevaluated_of(order) for order in orders), silent)
         return told, _plain_cards(told)
+
+
+def _heard(assessment: Assessment, orders: tuple[OrderAssessment, ...], silent: Collection[str]) -> Assessment:
+    """The assessment of these orders, without what silent rules say."""
+    answers = ranked(orders, most_cards(assessment.hook), silent)
+    return replace(assessment, orders=tuple(without(order, silent) for order in orders), answers=answers)
 
 
 def place_of(error: BaseException) -> str:
@@ -132,6 +150,26 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
     except Exception as error:
         return _failed(occasion, plan.rules, facts, findings, failing, error)
+
+
+def drafts_intake(program: Program, drafts: Iterable[Json]) -> Intake:
+    """What nothing recognised of orders that are none of ours: maybe it is one, under a code of the hospital's own."""
+    return _intake(program, Chart("", {}), "", [Resource(raw) for raw in drafts])
+
+
+def _intake(program: Program, chart: Chart, hook: str, drafts: Iterable[Resource]) -> Intake:
+    """How the chart came in, of the queries that the hook offers; and what of it nothing recognised."""
+    try:
+        asked = program.templates_of(hook)
+        # No two reads share a source.
+        reads = {**chart.reads, DRAFTS: Read(tuple(drafts))}
+        found = {each: n for name, read in reads.items() for each, n in unmapped(name, read, program.mapped).items()}
+        kept, more = most_telling(found)
+        sent = {name: state for name, state in chart.sent.items() if name in asked}
+        return Intake(sent, tuple(name for name in chart.fetched if name in asked), kept, more)
+    except Exception as error:  # advice is given whatever happens to what is counted beside it
+        _log.error("what nothing recognised could not be counted: %s", place_of(error))
+        return NOTHING_READ
 
 
 def values_of(facts: Facts) -> dict[str, bool | int | float | str]:

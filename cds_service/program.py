@@ -5,7 +5,7 @@ Beside loading, this is the only place where content can be wrong: what compiles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from cds_service.advice.orders import ORDERED
 from cds_service.advice.proof import card_problems
 from cds_service.advice.templates import compile_cards
 from cds_service.chart.chart import Chart, QueryKind
+from cds_service.chart.intake import Wanted
 from cds_service.chart.prefetch import searches, templates
 from cds_service.chart.recognition import Recogniser
 from cds_service.chart.units import UnitTable
@@ -45,11 +46,12 @@ class Plan:
 class Program:
     """All knowledge of one site, ready to be asked. Shared by all threads; `warm` prepares it again after a fork.
 
-    `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed. `policies` are values as written,
-    `windows` the same in hours, for those whose unit is a time; `select` is the selection language, compiled for them.
+    `id` is `<digest> <site>`. `amounts` are the units in which each drug is dosed; `mapped` what is looked for in a
+    chart at all. `policies` are values as written, `windows` the same in hours, for those whose unit is a time;
+    `select` is the selection language, compiled for them.
     `templates` are the prefetch templates by query, `searches` the same as a FHIR server is asked; `not_kept` are the
-    queries that this site's EHR holds nothing for. `plans` are by hook and key of an occasion; `every_fact` gathers the
-    whole catalogue.
+    queries that this site's EHR holds nothing for; `silent` the rules whose findings are not shown. `plans` are by hook
+    and key of an occasion; `every_fact` gathers the whole catalogue.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Program:
     terms: Mapping[str, Matcher]
     units: Mapping[str, UnitTable]
     amounts: Mapping[str, Amounts]
+    mapped: Wanted
     policies: Mapping[str, float]
     windows: Mapping[str, float]
     select: Selections
@@ -64,6 +67,7 @@ class Program:
     templates: Mapping[str, str]
     searches: Mapping[str, str]
     not_kept: frozenset[str]
+    silent: frozenset[str]
     plans: Mapping[tuple[str, str], Plan]
     every_fact: Gatherer
     engine: Engine
@@ -77,6 +81,11 @@ class Program:
     def quiet_repeat(self) -> timedelta:
         """For how long the same answer to the same clinician may be said briefly."""
         return timedelta(hours=self.windows["quiet-repeat-window"])
+
+    @property
+    def asked(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """(hook, key of an occasion) -> the ids of the rules that are asked there."""
+        return {place: frozenset(rule.id for rule in plan.rules) for place, plan in self.plans.items()}
 
     def wanted(self, hook: str, kinds: Iterable[str]) -> frozenset[str]:
         """The queries that the facts for these kinds of order may look at."""
@@ -141,7 +150,7 @@ def compile_program(knowledge: Knowledge) -> Program:
     recogniser = Recogniser(knowledge.value_sets, knowledge.code_systems, knowledge.languages, site.scripts)
     not_kept = frozenset(n for n, q in catalogue.queries.items() if q.resource in site.not_kept)
     unordered = [rule for rule in knowledge.rules if not rule.orders]
-    off = {name for rule in knowledge.rules if rule.id in site.rules_off for name in knowledge.occasions.names(rule)}
+    off = _shown_as(knowledge, site.rules_off)
     engine = Engine(replace(knowledge, rules=(*(rule for of in occasions.values() for rule in of), *unordered)), off)
     terms = matchers(knowledge.value_sets, recogniser)
     policies = {name: float(p.value) for name, p in knowledge.policies.items()}
@@ -155,6 +164,11 @@ def compile_program(knowledge: Knowledge) -> Program:
         terms=terms,
         units=units,
         amounts=amounts_by_drug(units[AMOUNTS], {n: drug.products for n, drug in knowledge.orders.drugs.items()}),
+        mapped=Wanted(
+            next(iter(terms.values())),
+            {name: frozenset(sets) for name, sets in catalogue.looked_for().items()},
+            {name: tuple(units[a] for a in analytes) for name, analytes in catalogue.measured().items()},
+        ),
         policies=policies,
         windows=windows,
         select=select,
@@ -171,6 +185,7 @@ def compile_program(knowledge: Knowledge) -> Program:
         templates={name: text for name, text in templates(knowledge).items() if name not in not_kept},
         searches={name: text for name, text in searches(knowledge).items() if name not in not_kept},
         not_kept=not_kept,
+        silent=frozenset(_shown_as(knowledge, site.silent_rules)),
         plans={
             (hook, o.key): Plan(of, Gatherer(select, _needed(of, knowledge), [o.drug], _beside(hook)))
             for (hook, o), of in rules.items()
@@ -179,6 +194,11 @@ def compile_program(knowledge: Knowledge) -> Program:
         engine=engine,
         wording=Wording(knowledge, cards, occasions),
     )
+
+
+def _shown_as(knowledge: Knowledge, rules: Container[str]) -> set[str]:
+    """Every id under which some rules are evaluated."""
+    return {name for rule in knowledge.rules if rule.id in rules for name in knowledge.occasions.names(rule)}
 
 
 def _beside(hook: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from cds_service import __version__
-from cds_service.advice.model import Answer, Assessment, DosePlan, OrderAssessment
+from cds_service.advice.model import Advice, Answer, Assessment, DosePlan, OrderAssessment
+from cds_service.chart.intake import Intake
 from cds_service.contract import EXPLANATION
 from cds_service.facts.model import Fact
 from cds_service.hook_call import HookCall
@@ -27,16 +28,23 @@ Json = dict[str, Any]
 def entry(
     call: HookCall,
     assessment: Assessment | None,
-    cards: Sequence[Json],
+    advice: Advice,
+    intake: Intake,
     at: datetime,
     *,
     tenant: str = "",
     digest_only: bool = False,
 ) -> Entry:
-    """The answer to a call as it is handed to the store. `at` is when it was given, whatever time it was asked for;
-    `tenant` is what the token of the call says."""
+    """The answer to a call as it is handed to the store.
+
+    `intake` is what was met on the way to it; `at` is when it was given, whatever time it was asked for; `tenant` is
+    what the token of the call says.
+    """
     kinds = _kinds(assessment)
-    shown = tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
+    shown, held_back = (
+        tuple(_shown(card, kinds, place == 0) for place, card in enumerate(cards))
+        for cards in (advice.cards, advice.held_back)
+    )
     names = {"patient": call.patient_id, "user": call.user_id, "encounter": call.encounter_id or ""}
     found = {"hook": call.hook, "instance": call.hook_instance.lower(), "software": __version__}
     return Entry(
@@ -46,7 +54,7 @@ def entry(
         caller=Caller(tenant=tenant[:_LONGEST], role=call.user_id.partition("/")[0]),
         cards=shown,
         names={name: text for name, text in names.items() if text},
-        found=found | (_found(assessment) if assessment else {}),
+        found=found | (_found(assessment) if assessment else {}) | _silence(advice, held_back) | _intake(intake),
         digest_only=digest_only,
     )
 
@@ -60,6 +68,12 @@ def unrecorded(cards: Sequence[Json]) -> list[Json]:
     return [{**first, "detail": detail, "extension": {**extension, EXPLANATION: explanation}}, *others]
 
 
+def _silence(advice: Advice, cards: Sequence[ShownCard]) -> Json:
+    """What would have been shown, and what is silent that it was not. Nobody can answer such a card: it needs no id."""
+    told = [{name: value for name, value in asdict(card).items() if name != "uuid"} for card in cards]
+    return {"silent": {"by": advice.silent, "cards": told}} if advice.silent else {}
+
+
 def _found(assessment: Assessment) -> Json:
     """What was found for each kind of order, and the answers to all of them in their order."""
     return {
@@ -68,6 +82,16 @@ def _found(assessment: Assessment) -> Json:
         "orders": [_order(order, assessment.now) for order in assessment.orders],
         "answers": [answered(answer) for answer in assessment.answers],
     }
+
+
+def _intake(intake: Intake) -> Json:
+    """The prefetch keys by what became of them; and what nothing recognised, with how often it was met."""
+    keys: dict[str, list[str]] = {}
+    for name, state in intake.sent.items():
+        keys.setdefault(state, []).append(name)
+    unmapped = [{n: v for n, v in asdict(each).items() if v} | {"times": n} for each, n in intake.unmapped]
+    body = {"prefetch": keys, "fetched": list(intake.fetched), "unmapped": unmapped, "unmappedMore": intake.more}
+    return {name: value for name, value in body.items() if value}
 
 
 def _order(order: OrderAssessment, now: datetime) -> Json:
@@ -79,11 +103,25 @@ def _order(order: OrderAssessment, now: datetime) -> Json:
         "trouble": order.trouble,
         "notRead": list(order.not_read),
         "forgone": list(order.forgone),
+        "unknown": {fact.name: _why(fact, order) for fact in order.unknown},
     }
     return {name: value for name, value in body.items() if value} | {
         "facts": {name: _fact(fact, now) for name, fact in order.facts.items()},
         "drafts": [asdict(draft) for draft in order.drafts_read],
     }
+
+
+def _why(fact: Fact, order: OrderAssessment) -> str:
+    """Why a fact is unknown, in one of our own words: what a fact says itself may quote the chart."""
+    told = {
+        "not-read": any(f"{query}: {why}" in fact.why for query, why in order.not_read.items()),
+        "not-understood": bool(fact.not_understood) or " is not understood: " in fact.why,
+        "unusable": bool(fact.unusable),
+        "bounded": fact.is_bounded,
+        "stale": fact.why.endswith("(stale)"),
+        "none-recorded": fact.why.startswith(("none recorded", "no ")),
+    }
+    return next((word for word, holds in told.items() if holds), "other")
 
 
 def _fact(fact: Fact, now: datetime) -> Json:

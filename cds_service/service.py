@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from cds_service.advice.model import Assessment
-from cds_service.assess import Question, assess, cards, question_of, unread
+from cds_service.advice.model import Advice, Assessment
+from cds_service.advice.silence import touches
+from cds_service.assess import Question, assess, cards, drafts_intake, question_of, unread
 from cds_service.chart import validation
 from cds_service.chart.chart import Chart
 from cds_service.chart.client import Client
+from cds_service.chart.intake import Intake
 from cds_service.chart.read import ReadCache
 from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
@@ -32,6 +35,7 @@ USE = (
     "FHIR server that this site trusts, the answer is insufficient-data (patient: 412), or a hard stop that was found. "
     "What else is missing is named on the cards."
 )
+SILENT = "Silent at this site: every call is evaluated and recorded, and no card is shown. "
 _TITLES = {
     "order-select": "Anakinra for CAR-T toxicity: while an order is selected",
     "order-sign": "Anakinra for CAR-T toxicity: before an order is signed",
@@ -79,7 +83,7 @@ class Service:
                 "version": CDS_HOOKS_VERSION,
                 "id": name,
                 "title": _TITLES[hook],
-                "description": DESCRIPTION,
+                "description": (SILENT if self.knowledge.site.silences(name) else "") + DESCRIPTION,
                 "usageRequirements": self.usage_requirements(),
                 "prefetch": self.program.templates_of(hook),
             }
@@ -125,17 +129,38 @@ class Service:
         return None if chart is None else assess(self.program, chart, question, now)
 
     def cards(
-        self, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+        self,
+        assessment: Assessment | None,
+        public_url: str = "",
+        since: datetime | None = None,
+        silent: Collection[str] = frozenset(),
     ) -> list[dict[str, Any]]:
         """The cards of an assessment; see `assess.cards`."""
         if assessment is None:
             return []
-        told, made = cards(self.program, assessment, public_url, since)
+        told, made = cards(self.program, assessment, public_url, since, silent)
         if told.failed:
             self.disagreements += 1
             _log.error("not evaluated: %s", "; ".join(f"{o.kind}: {o.trouble}" for o in told.orders if o.trouble))
         return made
 
+    def advice(
+        self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+    ) -> Advice:
+        """What a service shows of an assessment, and what it would show were nothing silent."""
+        site, silent = self.knowledge.site, self.program.silent
+        if site.silences(service_id):
+            whole = self.cards(assessment, public_url)
+            return Advice([], "site" if site.silent else "service", tuple(whole)) if whole else Advice([])
+        shown = self.cards(assessment, public_url, since, silent)
+        if assessment is None or not touches(assessment.answers, silent):
+            return Advice(shown)
+        return Advice(shown, "rules", tuple(cards(self.program, assessment, public_url)[1]))
+
+    def drafts_intake(self, call: HookCall) -> Intake:
+        """What nothing recognised of the orders of a call that is none of ours."""
+        return drafts_intake(self.program, call.draft_orders)
+
     def answer(self, call: HookCall, now: datetime) -> dict[str, Any]:
         """The CDS Hooks response to a call. Raises CallError(412)."""
-        return {"cards": self.cards(self.assess(call, now))}
+        return {"cards": self.advice(call.service_id, self.assess(call, now)).cards}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from cds_service.advice.model import Answer
+from cds_service.advice.model import Answer, Missing
+from cds_service.contract import INSUFFICIENT
 from cds_service.engine import Findings
 from cds_service.facts.model import Fact, Facts
+from cds_service.knowledge.model import RuleDefinition
 
 
 def carrying(rule_id: str, findings: Findings, facts: Facts) -> tuple[str, ...]:
@@ -40,3 +42,8 @@ def lacking(findings: Findings, facts: Facts, names: Iterable[str], rules: Itera
         if missing := findings.outcomes[rule].missing:
             wanted.update(dict.fromkeys(missing))
     return tuple(facts[n] for n in wanted if n in facts and facts[n].value is None)
+
+
+def stating(missing: Sequence[Missing]) -> RuleDefinition:
+    """The rule that says all that is missing: one that says so itself, where there is one."""
+    return next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from cds_service.advice import words
@@ -69,7 +69,8 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
             "id": Trusted(knowledge.site.id),
             "not_kept": list(knowledge.site.not_kept),
             "high_dose_protocol": knowledge.site.high_dose_protocol,
-            "safety_off": _safety_off(knowledge, order.drug),
+            "safety_off": _safety_rules(knowledge, order.drug, knowledge.site.rules_off),
+            "safety_silent": _safety_rules(knowledge, order.drug, knowledge.site.silent_rules),
         },
         "use_note": _use_note(knowledge, order.drug, order.facts),
         "kind": Trusted(knowledge.orders.kinds[order.kind].title.lower()),
@@ -103,15 +104,11 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
-def _safety_off(knowledge: Knowledge, drug: str) -> list[dict[str, Any]]:
-    """Safety rules that this site has switched off, with its reasons."""
-    reasons = knowledge.site.rules_off
-    if not reasons:
-        return []
-    off = (rule for rule in knowledge.rules if rule.stratum == "safety" and rule.id in reasons)
+def _safety_rules(knowledge: Knowledge, drug: str, named: Container[str]) -> list[Trusted]:
+    """The titles of those safety rules that are among some names."""
+    found = (rule.title for rule in knowledge.rules if rule.stratum == "safety" and rule.id in named)
     of = knowledge.drugs.get(drug)
-    titles = ((rule.id, named_for(of, rule.title) if of else rule.title) for rule in off)
-    return [{"title": Trusted(title), "reason": reasons[name]} for name, title in titles]
+    return [Trusted(named_for(of, title) if of else title) for title in found]
 
 
 def _regimen_doses(knowledge: Knowledge, facts: Facts) -> Callable[[str], Trusted]:

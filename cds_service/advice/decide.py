@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from cds_service.advice import doses, orders, status
-from cds_service.advice.carrying import because, carrying, lacking
+from cds_service.advice.carrying import because, carrying, lacking, stating
 from cds_service.advice.model import Answer, DosePlan, Missing, Offer, OrderAssessment
 from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
@@ -230,9 +230,7 @@ def _hard(case: _Case, missing: Sequence[Missing], trouble: str) -> Iterator[Ans
     if trouble:
         yield Answer(INSUFFICIENT, "warning", UNEVALUATED, case.occasion)
     elif missing:
-        # One card says all that is missing; it comes from the rule that says so itself, where there is one.
-        stated = next((m.rule for m in missing if m.rule.finding.decision == INSUFFICIENT), missing[0].rule)
-        yield Answer(INSUFFICIENT, "warning", stated, case.occasion)
+        yield Answer(INSUFFICIENT, "warning", stating(missing), case.occasion)
     for rule in _found_by_either(case):
         decision, indicator = rule.finding.decision, rule.finding.indicator
         if decision is None or indicator is None or RANK[decision] >= RANK["suggest"] or decision == INSUFFICIENT:

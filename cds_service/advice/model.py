@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Literal
 
 from msgspec import Struct
 
+from cds_service.chart.intake import Intake
 from cds_service.contract import DecisionName, Indicator
 from cds_service.engine import Findings
 from cds_service.facts.draft_read import DraftRead
@@ -15,6 +17,8 @@ from cds_service.facts.model import Fact
 from cds_service.facts.order import Draft
 from cds_service.knowledge.model import CardOrder, Regimen, RuleDefinition
 from cds_service.knowledge.occasions import Occasion
+
+NOTHING_READ = Intake()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,8 @@ class Assessment:
 
     `program` names the knowledge and the site (`<digest> <site>`), `now` the time as of which the chart was judged.
     `orders` has one entry for each occasion that was selected, most important first; `answers` are those of all
-    together, in the order of the contract, with what one kind's answer takes from another's already taken.
-    `left_out` and `not_understood` are lines about records that no fact could use.
+    together, in the order of the contract, with what one kind's answer takes from another's already taken. `intake` is
+    how the chart came in, and what of it nothing recognised.
     """
 
     program: str
@@ -153,8 +157,7 @@ class Assessment:
     encounter_id: str | None
     orders: tuple[OrderAssessment, ...]
     answers: tuple[Answer, ...]
-    left_out: tuple[str, ...] = ()
-    not_understood: tuple[str, ...] = ()
+    intake: Intake = NOTHING_READ
 
     def of(self, occasion: Occasion) -> OrderAssessment:
         """What was found on an occasion. Raises KeyError where there was none such."""
@@ -167,3 +170,13 @@ class Assessment:
     def failed(self) -> bool:
         """The rules could not be evaluated for one of the kinds, or the two evaluators differ."""
         return any(order.trouble for order in self.orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a call is answered with. `held_back`: all cards that would be shown were nothing `silent` here (site, its
+    service, its rules; "" where nothing that is silent has a say)."""
+
+    cards: list[dict[str, Any]]
+    silent: Literal["site", "service", "rules", ""] = ""
+    held_back: tuple[dict[str, Any], ...] = ()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
 from cds_service.advice.model import Answer, OrderAssessment
+from cds_service.advice.silence import heard
 from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
-def ranked(orders: Iterable[OrderAssessment], most: int) -> tuple[Answer, ...]:
+def ranked(orders: Sequence[OrderAssessment], most: int, silent: Collection[str] = frozenset()) -> tuple[Answer, ...]:
     """All answers in the contract's order, the first leading. What a rule said on a more important occasion is not
-    said again. At most so many have a card."""
+    said again. At most so many have a card; those of silent rules have none."""
     answers: list[Answer] = []
     for order in orders:
         answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
@@ -22,6 +23,7 @@ def ranked(orders: Iterable[OrderAssessment], most: int) -> tuple[Answer, ...]:
         answers = [_yielding(answer) for answer in answers]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
+    answers = heard(answers, orders, silent) if silent else answers
     shown = _folded(sorted(answers, key=rank), most)
     return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(shown))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -13,6 +13,7 @@ import msgspec
 
 from cds_service.chart.as_of import latest, resource_at
 from cds_service.chart.drugs import named, open_references
+from cds_service.chart.intake import WHOLE, State, state_of
 from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
@@ -23,10 +24,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Own resources of `patient_id`, by the name of the query that read them."""
+    """Own resources of `patient_id`, by the name of the query that read them. `sent` is what became of each prefetch
+    key, `fetched` are those that the FHIR server made whole."""
 
     patient_id: str
     reads: Mapping[str, Read]
+    sent: Mapping[str, State] = field(default_factory=dict)
+    fetched: tuple[str, ...] = ()
 
     def patient(self) -> Resource | None:
         """The Patient resource itself, where it was read and is the right one."""
@@ -135,17 +139,20 @@ def open_chart(
         return _covered(_own(read, patient_id, queries[name]), queries[name], now)
 
     sent = _sent(prefetch, patient_id, queries, cache)
+    states = {name: state_of(read, _covered(read, queries[name], now)) for name, read in sent.items()}
     # A drug may be named by a Medication that came with another query.
     known = _medications(sent.values())
     sent = {name: named(read, known) for name, read in sent.items()}
     reads = {name: _covered(read, queries[name], now) for name, read in sent.items()}
     lacking = {name: sent[name] for name, read in reads.items() if _lacks(read) or open_references(read)}
+    fetched: tuple[str, ...] = ()
     if second is not None and lacking:
         found = second(lacking, lambda name, read: not _lacks(settled(name, read)))
         reads |= {name: settled(name, read) for name, read in found.items()}
+        fetched = tuple(name for name in found if states[name] not in WHOLE and not _lacks(reads[name]))
         known = agreeing((*known.items(), *_medications(found.values()).items()))
         reads = {name: named(read, known) for name, read in reads.items()}
-    return Chart(patient_id, {name: _asked(read, queries[name]) for name, read in reads.items()})
+    return Chart(patient_id, {name: _asked(read, queries[name]) for name, read in reads.items()}, states, fetched)
 
 
 def medications_sent(

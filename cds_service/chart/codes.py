@@ -51,6 +51,10 @@ class Systems:
         name = self._family.get(system, "")
         return bool(name) and self._families[name].whole
 
+    def is_known(self, system: str) -> bool:
+        """Whether it is one of the public systems that the knowledge names."""
+        return system in self._family
+
     def is_sequela(self, name: str, forms: Sequence[str]) -> bool:
         """Whether a code says that only the consequences are left (ICD-10-CM: the seventh character S)."""
         end = self._families[name].sequela if name in self._families else ""

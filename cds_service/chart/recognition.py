@@ -114,6 +114,10 @@ class Recogniser:
         """Whether a code is in a value set."""
         return set_id in self._codes.sets_of(system, code)
 
+    def knows(self, system: str) -> bool:
+        """Whether a code system is one of the public ones, and none of a hospital's own."""
+        return self._systems.is_known(system)
+
     def bars(self, set_id: str, system: str, code: str) -> bool:
         """Whether a code is one that a value set excludes."""
         spelling = self._systems.spelled(system, code)

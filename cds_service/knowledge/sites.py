@@ -55,11 +55,19 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
 
 
 def warnings(document: Document, site: Site, rules: Mapping[str, RuleDefinition]) -> list[str]:
-    """What whoever checks this site must see: the rules that it has switched off, and why."""
-    return [
+    """What whoever checks this site must see: the rules that it has switched off, and why; and what is silent."""
+    off = [
         document.problem(("rulesOff", name), f"the {rules[name].stratum} rule {name} is switched off: {reason}")
         for name, reason in site.rules_off.items()
     ]
+    if site.silent:
+        off.append(document.problem(("silent",), "this site is silent: every call is recorded, and no card is shown"))
+    for index, name in enumerate(site.silent_services):
+        off.append(document.problem(("silentServices", index), f"{name} is silent: it shows no card"))
+    for index, name in enumerate(site.silent_rules):
+        text = f"the {rules[name].stratum} rule {name} is silent: what it finds is recorded and not shown"
+        off.append(document.problem(("silentRules", index), text))
+    return off
 
 
 def located(document: Document, site: Site, folder: Path) -> tuple[Site, list[str]]:

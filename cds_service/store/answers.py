@@ -20,11 +20,16 @@ _NOBODY: Final = asdict(Caller())
 
 
 def text(keys: Keys, entry: Entry) -> str:
+    """The record of an answer."""
+    return canonical(sealed_form(keys, entry))
+
+
+def sealed_form(keys: Keys, entry: Entry) -> dict[str, Any]:
     """An answer as its record holds it: names as keyed hashes, facts as the site wants them."""
     found = dict(entry.found)
     if entry.digest_only and "orders" in found:
         found["orders"] = [_digested(keys, order) for order in found["orders"]]
-    return canonical({
+    return {
         "kind": "answer",
         "id": entry.id,
         "at": written(entry.at),
@@ -33,7 +38,7 @@ def text(keys: Keys, entry: Entry) -> str:
         "cards": [asdict(shown) for shown in entry.cards],
         **{name: keys.name(name, value) for name, value in entry.names.items()},
         **found,
-    })  # fmt: skip
+    }
 
 
 def keep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -102,6 +102,13 @@ class Store:
             self._writer.doubt(error)
             raise
         return unknown
+
+    def records(self, since: datetime, until: datetime) -> Iterator[str]:
+        """The records of a time, as JSON, in their order. Raises StoreError."""
+        from cds_service.store import records
+
+        with self._connected().reading() as connection:
+            yield from (line.record for line in records.records(connection, since, until))
 
     def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
         """Whether a token is used for the first time, on disk when this returns.

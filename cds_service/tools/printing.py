@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -48,6 +50,20 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     if not sys.stdout.isatty() or left < _NARROWEST:
         return (start + cells[-1]).rstrip()
     return textwrap.fill(cells[-1], left + len(start), initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Rows of the same keys; `columns` are those of no row at all."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet takes a text that begins so for a formula; callers and charts choose some of these texts."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 def echo_json(content: Any) -> None:

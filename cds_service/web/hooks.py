@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from flask import Blueprint, Response, g
 
-from cds_service.advice.model import Assessment
+from cds_service.advice.model import Advice, Assessment
+from cds_service.chart.intake import Intake
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
@@ -47,10 +48,13 @@ class Answers(Protocol):
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""
 
-    def cards(
-        self, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
-    ) -> list[dict[str, Any]]:
-        """The cards; said briefly where the whole was shown at `since`."""
+    def advice(
+        self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+    ) -> Advice:
+        """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`."""
+
+    def drafts_intake(self, call: HookCall) -> Intake:
+        """What nothing recognised of the orders of a call that is none of ours."""
 
 
 class HookPages:
@@ -100,19 +104,25 @@ class HookPages:
         now = call.evaluation_time or datetime.now(UTC)
         assessment = self._service.assess(call, now)
         since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
-        g.cards = self._service.cards(assessment, self._settings.public_url or called_url(), since)
+        advice = g.advice = self._service.advice(
+            service_id, assessment, self._settings.public_url or called_url(), since
+        )
+        g.cards = advice.cards
         if self._store is not None:
-            g.cards = self._record(self._store, call, assessment, g.cards)
+            g.cards = self._record(self._store, call, assessment, advice)
         return answer({"cards": g.cards})
 
     def _record(
-        self, store: Store, call: HookCall, assessment: Assessment | None, cards: list[dict[str, Any]]
+        self, store: Store, call: HookCall, assessment: Assessment | None, advice: Advice
     ) -> list[dict[str, Any]]:
         """Hand an answer to the store, without waiting; the cards, which say so where it may not be recorded."""
+        cards = advice.cards
         try:
             tenant = g.token.tenant if "token" in g else ""
             digest_only = self._service.knowledge.site.audit_facts == "digest"
-            told = entry(call, assessment, cards, datetime.now(UTC), tenant=tenant, digest_only=digest_only)
+            intake = assessment.intake if assessment else self._service.drafts_intake(call)
+            now = datetime.now(UTC)
+            told = entry(call, assessment, advice, intake, now, tenant=tenant, digest_only=digest_only)
             recorded = store.record(told)
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
@@ -127,7 +137,8 @@ class HookPages:
             return response
         response.headers["Cache-Control"] = "no-store"
         cards = g.get("cards", [])
-        self._metrics.count(service_id, response.status_code, cards)
+        advice: Advice | None = g.get("advice")
+        self._metrics.count(service_id, response.status_code, cards, advice.held_back if advice else ())
         call: HookCall | None = g.get("call")
         log.info(
             "call service=%s hook=%s status=%d ms=%.1f cards=%d decision=%s instance=%s patient=%s",

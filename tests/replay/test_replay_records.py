@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cds_service.advice.model import Advice
 from cds_service.app import create_app
+from cds_service.chart.intake import Intake
 from cds_service.cli import main
 from cds_service.contract import ASKS
 from cds_service.record import entry
@@ -45,7 +47,7 @@ def record_of(places: Places, place: str, request: Mapping[str, Any], **more: An
     service, call = places.service(place), read(request)
     assert call.evaluation_time is not None
     assessment = service.assess(call, call.evaluation_time)
-    told = entry(call, assessment, service.cards(assessment), datetime.now(UTC), **more)
+    told = entry(call, assessment, Advice(service.cards(assessment)), Intake(), datetime.now(UTC), **more)
     found: dict[str, Any] = json.loads(text(Keys("k" * 32), told))
     return found
 

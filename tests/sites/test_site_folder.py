@@ -146,6 +146,10 @@ def test_a_rule_switched_off_is_named_by_check(tmp_path: Path) -> None:
         ({"site": SITE + "rulesOff: {asthma: TODO}\n"}, "ward/site.yaml:3: rulesOff.asthma: expected the real text"),
         ({"site": SITE + "silentRules: [asthmaa]\n"}, "ward/site.yaml:3: silentRules[0]: no such rule asthmaa"),
         (
+            {"site": SITE + "silentServices: [anakinra-order]\n"},
+            "ward/site.yaml:3: silentServices[0]: no such service anakinra-order; did you mean anakinra-order-",
+        ),
+        (
             {"site": SITE + "rulesOff: {asthma: why}\nsilentRules: [asthma]\n"},
             "ward/site.yaml:4: silentRules[0]: asthma is in rulesOff: what is not evaluated cannot be silent",
         ),

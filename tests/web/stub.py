@@ -11,7 +11,9 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from cds_service.advice.model import Advice
 from cds_service.app import create_app
+from cds_service.chart.intake import Intake
 from cds_service.contract import EXPLANATION
 from cds_service.hook_call import HookCall
 from cds_service.settings import Settings
@@ -28,13 +30,13 @@ class StubService:
     """Answers with `response`, or raises it; remembers the calls, and the addresses that cards would link to."""
 
     def __init__(self, response: Any = None) -> None:
-        self.knowledge: Any = SimpleNamespace(
-            digest="0123456789ab", site=SimpleNamespace(id="us", cors_origins=(), audit_facts="values")
-        )
+        site = SimpleNamespace(id="us", cors_origins=(), audit_facts="values")
+        site.silent, site.silent_services, site.silent_rules = False, (), ()
+        self.knowledge: Any = SimpleNamespace(digest="0123456789ab", site=site)
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []
-        self.program: Any = None
+        self.program: Any = SimpleNamespace(asked={})
 
     def discovery(self) -> list[dict[str, Any]]:
         return [
@@ -48,11 +50,13 @@ class StubService:
         if isinstance(self.response, Exception):
             raise self.response
 
-    def cards(self, assessment: None, public_url: str = "", since: datetime | None = None) -> list[dict[str, Any]]:
+    def drafts_intake(self, call: HookCall) -> Intake:
+        return Intake()
+
+    def advice(self, service_id: str, assessment: None, public_url: str = "", since: datetime | None = None) -> Advice:
         assert (assessment, since) == (None, None)
         self.addresses.append(public_url)
-        found: list[dict[str, Any]] = self.response["cards"]
-        return found
+        return Advice(self.response["cards"])
 
 
 def client_of(service: StubService, **changes: Any) -> FlaskClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service.contract import SERVICES
 from cds_service.knowledge.checks import policies
 from cds_service.knowledge.files import Document
 from cds_service.knowledge.loader import RULES, Loaded
@@ -66,6 +67,8 @@ def _rules(loaded: Loaded, document: Document, site: Site) -> Iterator[str]:
         if waiting:
             text = f"{', '.join(waiting)} would wait for its finding for ever; switch that off too, or keep this on"
             yield document.problem(path, text)
+    for index, name in enumerate(site.silent_services):
+        yield from missing(document, ("silentServices", index), "service", name, SERVICES)
     for index, name in enumerate(site.silent_rules):
         here = ("silentRules", index)
         yield from missing(document, here, "rule", name, rules)

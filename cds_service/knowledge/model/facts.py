@@ -106,6 +106,32 @@ class Catalogue(FactsFile):
         """The queries that a fact looks at itself, in order."""
         return self.names(name, "query")
 
+    def looked_for(self) -> dict[str, set[str]]:
+        """Query -> the value sets that the facts look for which read it: rather too many than too few."""
+        found: dict[str, set[str]] = {name: set(query.codes) for name, query in self.queries.items()}
+        for fact in self.facts:
+            for query in self.reads(fact):
+                found[query].update(self.names(fact, "value set"))
+        return found
+
+    def measured(self) -> dict[str, tuple[str, ...]]:
+        """Value set -> the tables of units in which its values are read, by whichever facts."""
+        found: dict[str, dict[str, None]] = {}
+        pending: list[object] = [self.facts, self.computed, self.records, self.results, self.scales]
+        while pending:
+            match pending.pop():
+                case Mapping() as several:
+                    pending += several.values()
+                case list() | tuple() as several:
+                    pending += several
+                case BaseModel() as model:
+                    analyte, sets = getattr(model, "analyte", ""), getattr(model, "in_", None) or ()
+                    for name in ((sets,) if isinstance(sets, str) else sets) if isinstance(analyte, str) else ():
+                        if analyte:
+                            found.setdefault(name, {})[analyte] = None
+                    pending += [getattr(model, field) for field in type(model).model_fields]
+        return {name: tuple(analytes) for name, analytes in found.items()}
+
     def needs(self, name: str) -> tuple[str, ...]:
         """The facts that a fact is made of, in order."""
         return self.names(name, "fact")

@@ -114,8 +114,9 @@ class Site(Model):
     reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
     those that the site's charts are written in: words in another one are not understood. Times on cards are those of
-    `timezone` ("" is UTC). `audit_facts: digest` keeps of the facts behind an answer only what proves them. Checked,
-    shown, and not looked at by a call yet: `language`, `silent_rules`.
+    `timezone` ("" is UTC). `audit_facts: digest` keeps of the facts behind an answer only what proves them. Where the
+    site is `silent`, or a service or a rule of it, everything is evaluated and recorded and nothing of it is shown.
+    Checked, shown, and not looked at by a call yet: `language`.
     """
 
     id: Id
@@ -130,12 +131,18 @@ class Site(Model):
     not_kept: tuple[Literal["MedicationStatement", "Immunization", "ServiceRequest", "DiagnosticReport"], ...] = ()
     empty_means: dict[str, Literal["no", "unknown"]] = Field(default_factory=dict)
     rules_off: dict[Id, Given] = Field(default_factory=dict)
+    silent: bool = False
+    silent_services: tuple[str, ...] = ()
     silent_rules: tuple[Id, ...] = ()
     fhir_servers: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     cors_origins: tuple[str, ...] = ()
     audit_facts: Literal["values", "digest"] = "values"
     policies: dict[str, float | int | bool] = Field(default_factory=dict)
+
+    def silences(self, service: str) -> bool:
+        """Whether nothing that a service answers is shown here."""
+        return self.silent or service in self.silent_services
 
 
 class Opposites(Model):

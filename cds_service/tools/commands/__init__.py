@@ -23,5 +23,6 @@ SHORT: Final[Mapping[str, str]] = {
     "replay": "Put the charts of FHIR bundles to the service.",
     "schemas": "Write the JSON Schemas of the YAML formats.",
     "serve": "Run the service.",
+    "site": "Say what a site's calls bring, what nothing recognises, and what would be shown.",
 }
 """What `anakinra-cds --help` says of each command: to ask the modules would load them all."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cds_service.store import feedback as rows
 from cds_service.tools.options import json_option
+from cds_service.tools.outcomes import page
+from cds_service.tools.printing import as_csv as csv_of
 from cds_service.tools.printing import echo_json, table
 from cds_service.tools.stored import between_options, opened
 
@@ -28,8 +29,9 @@ def command() -> None:
 @command.command("report")
 @between_options
 @click.option("--csv", "as_csv", is_flag=True, help="Print the counts by rule as CSV.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures.")
 @json_option
-def report(*, since: datetime | None, until: datetime | None, as_csv: bool, as_json: bool) -> None:
+def report(*, since: datetime | None, until: datetime | None, as_csv: bool, html: Path | None, as_json: bool) -> None:
     """Count, for each rule and version, the cards shown and what became of each in the end.
 
     A card whose feedback changed counts once, by its last outcome. JSON holds `rules` (as the table), `reasons` (of
@@ -39,12 +41,15 @@ def report(*, since: datetime | None, until: datetime | None, as_csv: bool, as_j
         counts = [dict(row) for row in rows.report(connection, since, until)]
         reasons = [dict(row) for row in rows.reasons(connection, since, until)]
         strangers = rows.strangers(connection, since, until)
-        days = [dict(row) for row in rows.days(connection, since, until)] if as_json else []
+        days = [dict(row) for row in rows.days(connection, since, until)] if as_json or html else []
+    if html is not None:
+        html.write_text(page(counts, reasons, days, strangers), encoding="utf-8")
+        click.echo(f"wrote {html}", err=True)
     if as_json:
         echo_json({"rules": counts, "reasons": reasons, "days": days, "unknownCards": strangers})
     elif as_csv:
-        click.echo(_csv(counts), nl=False)
-    else:
+        click.echo(csv_of(counts, _COLUMNS), nl=False)
+    elif html is None:
         _print(counts, reasons, strangers)
 
 
@@ -59,7 +64,8 @@ def list_items(*, since: datetime | None, until: datetime | None, as_csv: bool, 
     if as_json:
         echo_json(found)
     elif as_csv:
-        click.echo(_csv([{**row, "accepted": " ".join(row["accepted"])} for row in found]), nl=False)
+        told = [{**row, "accepted": " ".join(row["accepted"])} for row in found]
+        click.echo(csv_of(told, _COLUMNS), nl=False)
     else:
         for row in found:
             click.echo(_line(row))
@@ -71,22 +77,6 @@ def _line(row: Mapping[str, Any]) -> str:
     comment = json.dumps(row["comment"], ensure_ascii=False) if row["comment"] else ""
     cells = (row["last_at"], row["card"], row["outcome"], rule, reason, comment, *row["accepted"])
     return "  ".join(cell for cell in cells if cell)
-
-
-def _csv(found: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    if found:
-        writer = csv.DictWriter(out, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in found)
-    else:
-        out.write(",".join(_COLUMNS) + "\n")
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A spreadsheet takes a text that begins so for a formula; callers choose some of these texts."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
 def _print(counts: Sequence[Mapping[str, Any]], reasons: Sequence[Mapping[str, Any]], strangers: int) -> None:
