@@ -12,10 +12,10 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test check bench hostile load soak metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test check bench hostile load soak kill schemathesis conformance metamorphic incomplete edits mutants docs lock clean FORCE
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.runtime ## replay the example patients and show their cards
 	@$(BIN)/anakinra-cds demo
@@ -46,6 +46,15 @@ load: $(VENV)/.dev ## slow FHIR servers, slow clients, too many calls, workers t
 
 soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000
+
+kill: $(VENV)/.dev ## 200 times kill -9 of workers and services under load: nothing acknowledged may be lost
+	@$(BIN)/python -m benchmarks.kill --kills 200
+
+schemathesis: $(VENV)/.dev ## 20,000 requests made up from /openapi.json: no 5xx, no answer that is not as described
+	@$(BIN)/python -m benchmarks.described --requests 20000
+
+conformance: $(VENV)/.dev ## what CDS Hooks asks of a service, and the tests that show it
+	@$(BIN)/python -m tests.support.conformance
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
 	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \

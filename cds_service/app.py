@@ -17,7 +17,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
 from cds_service.store.store import Store
-from cds_service.web import catalogue, cors, entry, fhir, health, outcome, requests
+from cds_service.web import catalogue, cors, entry, fhir, health, openapi, outcome, requests
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.health import silent_here
@@ -81,6 +81,8 @@ def create_app(
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
     app.register_blueprint(entry.blueprint(settings.public_url))
+    tokens = settings.jwt == "required"
+    app.register_blueprint(openapi.blueprint(store=store is not None, tokens=tokens, public_url=settings.public_url))
     readiness = health.Readiness(service.troubles)
     app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site, store, watch))
     return app

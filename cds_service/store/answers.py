@@ -1,40 +1,27 @@
-"""Answers as rows: the cards of each, so that feedback to a card is feedback to a rule and its version."""
+"""Answers as records, and their cards as rows, so that feedback to a card is feedback to a rule and its version."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
-from uuid import uuid4
+from typing import Any, Final
 
-from sqlalchemy import Connection
+import msgspec
+from sqlalchemy import Connection, RowMapping
 
-from cds_service.store.chain import Anchor, append, canonical
+from cds_service.store.chain import Anchor, append, canonical, own
 from cds_service.store.database import inserting
-from cds_service.store.entry import Entry, written
+from cds_service.store.entry import Caller, Entry, written
 from cds_service.store.keys import Keys
 from cds_service.store.tables import card
 
-
-def keep(connection: Connection, keys: Keys, entries: Sequence[Entry], lost: int, now: datetime) -> Anchor:
-    """All of them, in one transaction: the new end of the chain. An entry that was kept already, though nobody was told
-    so, is not kept twice. `lost` answers since the last time were never recorded: the chain says that too."""
-    rows = [
-        {**asdict(shown), **asdict(entry.caller), "at": written(entry.at), "service": entry.service}
-        for entry in entries
-        for shown in entry.cards
-    ]
-    if rows:
-        connection.execute(inserting(connection)(card).on_conflict_do_nothing(), rows)
-    return append(connection, keys, _records(keys, entries, lost, now))
+_NOBODY: Final = asdict(Caller())
 
 
-def _records(keys: Keys, entries: Sequence[Entry], lost: int, now: datetime) -> Iterator[dict[str, Any]]:
-    if lost:
-        yield {"kind": "lost", "id": str(uuid4()), "at": written(now), "answers": lost}
-    for entry in entries:
-        yield sealed_form(keys, entry)
+def text(keys: Keys, entry: Entry) -> str:
+    """The record of an answer."""
+    return canonical(sealed_form(keys, entry))
 
 
 def sealed_form(keys: Keys, entry: Entry) -> dict[str, Any]:
@@ -49,9 +36,33 @@ def sealed_form(keys: Keys, entry: Entry) -> dict[str, Any]:
         "service": entry.service,
         "caller": {name: value for name, value in asdict(entry.caller).items() if value},
         "cards": [asdict(shown) for shown in entry.cards],
-        **{name: keys.name(name, text) for name, text in entry.names.items()},
+        **{name: keys.name(name, value) for name, value in entry.names.items()},
         **found,
     }
+
+
+def keep(
+    connection: Connection, keys: Keys, texts: Sequence[str], lost: int, now: datetime, seen: Anchor | None = None
+) -> Anchor:
+    """All of them, in one transaction: the new end of the chain. A record that was kept already, though nobody was told
+    so, is not kept twice. `lost` answers since the last time were never recorded: the chain says that too."""
+    rows = [row for each in texts for row in card_rows(msgspec.json.decode(each))]
+    if rows:
+        connection.execute(inserting(connection)(card).on_conflict_do_nothing(), rows)
+    before = [own("lost", now, {"answers": lost})] if lost else []
+    return append(connection, keys, [*before, *texts], now, seen)
+
+
+def card_rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The cards that a record holds, each as its row."""
+    if record["kind"] == "answer":
+        about = {**_NOBODY, **record["caller"], "at": record["at"], "service": record["service"]}
+        yield from (shown | about for shown in record["cards"])
+
+
+def card_digest(keys: Keys, row: RowMapping) -> str:
+    """What seals a card whose record is not kept any more."""
+    return keys.name("card", canonical(dict(row)))
 
 
 def _digested(keys: Keys, order: dict[str, Any]) -> dict[str, Any]:

@@ -5,21 +5,37 @@ All processes append to one chain, one batch at a time: who appends holds its en
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from cds_service.errors import StoreError
+from cds_service.store.database import inserting
+from cds_service.store.entry import written
 from cds_service.store.keys import Keys
 from cds_service.store.tables import audit, head
 
+log = logging.getLogger(__name__)
 _ANCHOR: Final = "audit.anchor"
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+class _Named(msgspec.Struct):
+    """What of a record stands beside it."""
+
+    id: str
+    at: str
+
+
+_NAMED: Final = msgspec.json.Decoder(_Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +49,72 @@ class Anchor:
         return f"{self.seq}:{self.hash}"
 
 
-def append(connection: Connection, keys: Keys, records: Iterable[Mapping[str, Any]]) -> Anchor:
-    """Seal and keep records that are not kept yet, each with its `id` and `at`: the new end. Raises StoreError."""
-    end = connection.execute(select(head).with_for_update()).one()
+def append(
+    connection: Connection, keys: Keys, texts: Iterable[str], now: datetime, seen: Anchor | None = None
+) -> Anchor:
+    """Seal and keep records that are not kept yet, each as `canonical` writes it: the new end. Raises StoreError.
+
+    `seen` is the end of the chain as this machine knows it. Where the chain does not end where it should, that is a
+    record of its own, before the others: whatever is appended later, it stays known that something was done to them.
+    """
+    end = _held(connection)
     if end.key not in ("", keys.fingerprint):
         raise StoreError("the audit records are sealed with another key: set CDS_AUDIT_KEY, or restore the store.key")
-    records = list(records)
-    ids = [record["id"] for record in records]
+    records = [(_NAMED.decode(text), text) for text in texts]
+    ids = [named.id for named, _ in records]
     kept = set(connection.scalars(select(audit.c.id).where(audit.c.id.in_(ids)))) if ids else set()
-    seq, seal, rows = end.seq, end.hash, []
-    for record in records:
-        if record["id"] not in kept:
-            text = canonical(record)
+    last = _last(connection)
+    broken = _broken(connection, last, Anchor(end.seq, end.hash), seen)
+    if broken:
+        log.error("store: the audit chain does not end where it should: run anakinra-cds audit verify")
+        text = own("break", now, broken)
+        records.insert(0, (_NAMED.decode(text), text))
+    seq, seal, rows = last.seq, last.hash, []
+    for named, text in records:
+        if named.id not in kept:
             seq, seal = seq + 1, keys.seal(seal, seq + 1, text)
-            rows.append({"seq": seq, "id": record["id"], "at": record["at"], "record": text, "hash": seal})
+            rows.append({"seq": seq, "id": named.id, "at": named.at, "record": text, "hash": seal})
     if rows:
         connection.execute(insert(audit), rows)
-        connection.execute(update(head).values(seq=seq, hash=seal, key=keys.fingerprint))
+        connection.execute(update(head).where(head.c.id == 1).values(seq=seq, hash=seal, key=keys.fingerprint))
     return Anchor(seq, seal)
+
+
+def own(kind: str, now: datetime, body: Mapping[str, Any]) -> str:
+    """A record of what became of the store itself."""
+    return canonical({"kind": kind, "id": str(uuid4()), "at": written(now), **body})
+
+
+def _held(connection: Connection) -> Row[Any]:
+    """The kept end of the chain. Nobody else appends until the transaction is over."""
+    kept = select(head).where(head.c.id == 1).with_for_update()
+    found = connection.execute(kept).one_or_none()
+    if found is None:  # somebody took it away
+        nothing = {"id": 1, "seq": 0, "hash": "", "key": ""}
+        connection.execute(inserting(connection)(head).values(nothing).on_conflict_do_nothing())
+        found = connection.execute(kept).one()
+    return found
+
+
+def _last(connection: Connection) -> Anchor:
+    found = connection.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).one_or_none()
+    return Anchor(*found) if found else Anchor(0, "")
+
+
+def _broken(connection: Connection, last: Anchor, end: Anchor, seen: Anchor | None) -> dict[str, str]:
+    """What shows that records were taken away, or their end was changed; empty where nothing does."""
+    if last == end and (seen is None or seen == last or _holds(connection, seen)):
+        return {}
+    return {"last": str(last), "end": str(end), "seen": str(seen or "")}
+
+
+def _holds(connection: Connection, seen: Anchor) -> bool:
+    """Whether a record is there, unchanged, or is older than the first one: `verify` asks who took those."""
+    seal = connection.scalar(select(audit.c.hash).where(audit.c.seq == seen.seq))
+    if seal is not None:
+        return bool(seal == seen.hash)
+    first = connection.scalar(select(func.min(audit.c.seq)))
+    return first is not None and seen.seq < first
 
 
 def canonical(value: Any) -> str:
@@ -67,7 +131,7 @@ def anchored(folder: Path) -> Anchor | None:
 def anchor(text: str) -> Anchor:
     """An anchor as it is written, `<seq>:<hash>`. Raises ValueError."""
     seq, _, seal = text.partition(":")
-    if not seq.isdigit() or not seal:
+    if not (seq.isascii() and seq.isdigit() and len(seq) < 19) or not seal:
         raise ValueError("expected <sequence number>:<hash>, as `anakinra-cds audit verify` prints it")
     return Anchor(int(seq), seal)
 

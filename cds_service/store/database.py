@@ -186,10 +186,14 @@ def _migrate(connection: Connection) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # each step is no news to whoever reads the service's log
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     with _MIGRATING:
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:  # of a version that came after this one
+            raise StoreError(f"its tables are not of a version that this service knows, which needs {HEAD}") from error

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, and_, case, func, literal, select
+from sqlalchemy import Connection, RowMapping, Select, and_, case, func, literal, select, update
 
+from cds_service.store.chain import Anchor, append, canonical, own
 from cds_service.store.database import inserting
 from cds_service.store.entry import Feedback, written
+from cds_service.store.keys import Keys
 from cds_service.store.tables import accepted, card, feedback
 
 _ONCE: Final = ("card", "outcome", "reason_system", "reason_code")
@@ -17,8 +19,20 @@ _rule_of: Final = select(card.c.uuid, card.c.rule)
 _AT_ONCE: Final = 500  # a statement takes so many values from every database
 
 
-def keep(connection: Connection, service: str, items: Sequence[Feedback], now: datetime) -> None:
-    """All of them. The same card, outcome and reason again is the same row, with the later time and all suggestions."""
+def keep(
+    connection: Connection,
+    keys: Keys,
+    service: str,
+    items: Sequence[Feedback],
+    now: datetime,
+    seen: Anchor | None = None,
+) -> Anchor | None:
+    """All of them. The same card, outcome and reason again is the same row, with the later time and all suggestions.
+
+    What is new or other than before is sealed by a record of the chain: its new end; None where nothing is.
+    """
+    cards = sorted({item.card for item in items})
+    before = _digests(connection, keys, cards)
     insert = inserting(connection)
     latest = func.max if connection.dialect.name == "sqlite" else func.greatest
     # Always in the same order: two posts about the same cards would else wait for each other.
@@ -43,6 +57,56 @@ def keep(connection: Connection, service: str, items: Sequence[Feedback], now: d
         for suggestion in dict.fromkeys(item.accepted):
             one = insert(accepted).values(feedback=row, suggestion=suggestion)
             connection.execute(one.on_conflict_do_nothing())
+    after = _digests(connection, keys, cards)
+    return _sealed(
+        connection, keys, service, [(n, each) for n, each in after.items() if before.get(n) != each], now, seen
+    )
+
+
+def _sealed(
+    connection: Connection,
+    keys: Keys,
+    service: str,
+    digests: Sequence[tuple[int, str]],
+    now: datetime,
+    seen: Anchor | None,
+) -> Anchor | None:
+    if not digests:
+        return None
+    sealed = [{"row": number, "digest": each} for number, each in digests]
+    end = append(connection, keys, [own("feedback", now, {"service": service, "items": sealed})], now, seen)
+    numbers = [number for number, _ in digests]
+    for start in range(0, len(numbers), _AT_ONCE):
+        part = feedback.c.id.in_(numbers[start : start + _AT_ONCE])
+        connection.execute(update(feedback).where(part).values(seq=end.seq))
+    return end
+
+
+def digest(keys: Keys, row: RowMapping, suggestions: Sequence[str]) -> str:
+    """What seals a row with the suggestions that were accepted: all but which record does."""
+    told = {name: value for name, value in row.items() if name != "seq"}
+    return keys.name("feedback", canonical([told, sorted(suggestions)]))
+
+
+def every(connection: Connection, cards: Sequence[str] | None = None) -> Iterator[tuple[RowMapping, list[str]]]:
+    """Each row with the suggestions that were accepted; `cards` names some, else all."""
+    rows, chosen = select(feedback).order_by(feedback.c.id), select(accepted)
+    if cards is not None:
+        rows = rows.where(feedback.c.card.in_(cards))
+        chosen = chosen.join(feedback, feedback.c.id == accepted.c.feedback).where(feedback.c.card.in_(cards))
+    of: dict[int, list[str]] = {}
+    for number, suggestion in connection.execute(chosen):
+        of.setdefault(number, []).append(suggestion)
+    for row in connection.execute(rows).mappings():
+        yield row, of.get(row["id"], [])
+
+
+def _digests(connection: Connection, keys: Keys, cards: Sequence[str]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(cards), _AT_ONCE):
+        told = every(connection, cards[start : start + _AT_ONCE])
+        found |= {row["id"]: digest(keys, row, suggestions) for row, suggestions in told}
+    return found
 
 
 def rules(connection: Connection, items: Sequence[Feedback]) -> dict[str, str]:

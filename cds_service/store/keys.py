@@ -35,13 +35,13 @@ class Keys:
         return _key(self._seal, f"{previous}\n{seq}\n{record}").hex()
 
 
-def load(place: Place, secret: str) -> Keys:
-    """The key that the settings give, else that of the folder, which is made once. Raises StoreError."""
+def load(place: Place, secret: str, *, make: bool = True) -> Keys:
+    """The key that the settings give, else that of the folder, which may be made, once. Raises StoreError."""
     if secret:
         return Keys(secret)
     try:
-        file = place.made() / _FILE
-        if not file.exists():
+        file = (place.made() if make else place.folder) / _FILE
+        if make and not file.exists():
             _make(file)
         found = file.read_text(encoding="ascii").strip()
     except (OSError, ValueError) as error:

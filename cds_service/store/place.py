@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,14 +36,27 @@ class Place:
         Both are nobody else's to read; what SQLite lays beside the file follows suit.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.sqlite:
-            os.close(os.open(self.file, os.O_RDONLY | os.O_CREAT, 0o600))
+        if self.sqlite and not self.file.exists():
+            _empty(self.file)
         return self.folder
 
     @property
     def shown(self) -> str:
         """For messages."""
         return str(self.file) if self.sqlite else "the database of CDS_DATABASE_URL"
+
+
+def _empty(file: Path) -> None:
+    """An empty file that nobody of this process ever opens under its name.
+
+    A process that closes a file gives up all its locks on it (fcntl), also those that SQLite holds in another thread:
+    then another process takes the log that is still written for finished, and what is committed to it is lost.
+    """
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    os.close(os.open(draft, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with suppress(FileExistsError):
+        file.hardlink_to(draft)
+    draft.unlink()
 
 
 def place(folder: Path | None, url: str) -> Place:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -34,3 +36,12 @@ def records(connection: Connection, since: datetime | None, until: datetime | No
     while found := [Record(*row) for row in connection.execute(rows.where(audit.c.seq > last))]:
         yield from found
         last = found[-1].seq
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """What a record says; nothing where somebody made it no JSON object."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

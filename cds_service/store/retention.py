@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
-from cds_service.store.chain import append
+from cds_service.store.answers import card_digest
+from cds_service.store.chain import Anchor, append, own
 from cds_service.store.entry import written
 from cds_service.store.keys import Keys
+from cds_service.store.records import parsed
 from cds_service.store.tables import audit, card, feedback
 
 _AT_ONCE = 400
@@ -28,21 +29,34 @@ class Taken:
 
 def older(connection: Connection, before: datetime) -> Taken:
     """What would be taken."""
-    told = select(func.count()).select_from(feedback).where(feedback.c.last_at < written(before))
-    records = select(func.count()).select_from(audit).where(audit.c.seq <= _through(connection, before))
+    through = _through(connection, before)
+    told = select(func.count()).select_from(feedback).where(_older(before, through))
+    records = select(func.count()).select_from(audit).where(audit.c.seq <= through)
     return Taken(connection.scalar(records) or 0, connection.scalar(told) or 0)
 
 
-def take(connection: Connection, keys: Keys, before: datetime, now: datetime) -> Taken:
-    """Take it: feedback, records, and their cards where no newer feedback is about them. Raises StoreError."""
+def take(
+    connection: Connection, keys: Keys, before: datetime, now: datetime, seen: Anchor | None = None
+) -> tuple[Taken, Anchor | None]:
+    """Take it: feedback, records, and their cards where no newer feedback is about them; and the new end of the chain.
+
+    Raises StoreError.
+    """
     taken, through = older(connection, before), _through(connection, before)
-    connection.execute(delete(feedback).where(feedback.c.last_at < written(before)))
-    if taken.records:
-        seal = connection.scalar(select(audit.c.hash).where(audit.c.seq == through))
-        body = {"kind": "retention", "through": through, "hash": seal, "before": written(before)}
-        append(connection, keys, [{"id": str(uuid4()), "at": written(now), **body}])
-        _drop(connection, through)
-    return taken
+    connection.execute(delete(feedback).where(_older(before, through)))
+    if not taken.records:
+        return taken, None
+    seal = connection.scalar(select(audit.c.hash).where(audit.c.seq == through))
+    cards = dict(_cards(connection, keys, through))
+    body = {"through": through, "hash": seal, "before": written(before), "cards": cards}
+    end = append(connection, keys, [own("retention", now, body)], now, seen)
+    connection.execute(delete(audit).where(audit.c.seq <= through))
+    return taken, end
+
+
+def _older(before: datetime, through: int) -> ColumnElement[bool]:
+    """Feedback goes with the record that sealed it last."""
+    return and_(feedback.c.received_at < written(before), feedback.c.seq <= through)
 
 
 def _through(connection: Connection, before: datetime) -> int:
@@ -51,15 +65,26 @@ def _through(connection: Connection, before: datetime) -> int:
     return (stays - 1) if stays is not None else connection.scalar(select(func.max(audit.c.seq))) or 0
 
 
-def _drop(connection: Connection, through: int) -> None:
-    rows = select(audit.c.seq, audit.c.record).order_by(audit.c.seq).limit(_AT_ONCE)
-    while found := connection.execute(rows.where(audit.c.seq <= through)).all():
-        shown = [each["uuid"] for row in found for each in json.loads(row.record).get("cards", ())]
+def _cards(connection: Connection, keys: Keys, through: int) -> Iterator[tuple[str, str]]:
+    """Takes the cards of these records but those that feedback is still about; their digests, for no record has them
+    any more."""
+    retention = audit.c.record.contains('"kind":"retention"', autoescape=True)
+    chosen = select(audit.c.seq, audit.c.record).where(or_(audit.c.seq <= through, retention))
+    rows = chosen.order_by(audit.c.seq).limit(_AT_ONCE)
+    last = 0
+    while found := connection.execute(rows.where(audit.c.seq > last)).all():
+        bodies = [parsed(row.record) for row in found]
+        shown = [each for body in bodies for each in _named(body)]
         for start in range(0, len(shown), _AT_ONCE):
-            _drop_cards(connection, shown[start : start + _AT_ONCE])
-        connection.execute(delete(audit).where(audit.c.seq <= found[-1].seq))
+            part = card.c.uuid.in_(shown[start : start + _AT_ONCE])
+            told = select(feedback.c.card).where(feedback.c.card == card.c.uuid).exists()
+            connection.execute(delete(card).where(part, ~told))
+            for row in connection.execute(select(card).where(part)).mappings():
+                yield row["uuid"], card_digest(keys, row)
+        last = found[-1].seq
 
 
-def _drop_cards(connection: Connection, shown: Sequence[str]) -> None:
-    told = select(feedback.c.card).where(feedback.c.card.in_(shown))
-    connection.execute(delete(card).where(card.c.uuid.in_(shown), card.c.uuid.not_in(told)))
+def _named(body: Mapping[str, Any]) -> list[str]:
+    """The cards of an answer; those that an earlier retention let stay."""
+    kept = body.get("cards", ())
+    return list(kept) if body.get("kind") == "retention" else [each["uuid"] for each in kept]

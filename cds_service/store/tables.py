@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration: what this version of the service needs."""
 
 metadata: Final = MetaData()
@@ -39,6 +39,7 @@ card: Final = Table(
 )
 
 # No foreign key to the card: feedback may come before the card is written, and about cards that nobody knows.
+# `seq` is the record that sealed it last.
 feedback: Final = Table(
     "feedback",
     metadata,
@@ -53,6 +54,7 @@ feedback: Final = Table(
     Column("first_at", Text, nullable=False),
     Column("last_at", Text, nullable=False),
     Column("received_at", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("card", "outcome", "reason_system", "reason_code", name="feedback_once"),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, delete
@@ -12,10 +12,10 @@ from cds_service.store.entry import written
 from cds_service.store.tables import token
 
 
-def take(connection: Connection, iss: str, jti: str, until: datetime, now: datetime) -> bool:
-    """Whether the token is new; then it is remembered. Those that have ended are forgotten: they admit nobody."""
+def take(connection: Connection, tokens: Mapping[str, datetime], now: datetime) -> int:
+    """How many of them are new, of those named with their ends; all are remembered then. Those that have ended are
+    forgotten: they admit nobody."""
     connection.execute(delete(token).where(token.c.until < written(now)))
-    # The length keeps two pairs apart that read the same one after the other. JSON can hold half a surrogate pair.
-    named = f"{len(iss)}:{iss}{jti}".encode(errors="surrogatepass")
-    row = {"hash": hashlib.sha256(named).hexdigest(), "until": written(until)}
-    return connection.execute(inserting(connection)(token).values(row).on_conflict_do_nothing()).rowcount == 1
+    insert = inserting(connection)(token).on_conflict_do_nothing()
+    ends = {name: written(until) for name, until in tokens.items()}
+    return sum(connection.execute(insert.values(hash=name, until=end)).rowcount for name, end in ends.items())

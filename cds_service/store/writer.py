@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import time
 from collections import deque
@@ -33,14 +32,16 @@ class Writer(Generic[T]):
         keep: Callable[[Sequence[T]], None],
         most: int,
         retry: float = _RETRY_SECONDS,
-        lost: Callable[[int], None] | None = None,
+        done: Callable[[int], None] = lambda number: None,
+        lost: Callable[[int], None] = lambda number: None,
     ) -> None:
         """`keep` keeps all of a batch or none of it, and raises StoreError where it is to be tried again.
 
         It is handed an empty batch too, to tell whether it could. A batch may come twice, where it was kept and
-        nobody was told so. `lost` is told of each that is.
+        nobody was told so. `done` is told of how many that were handed in first nothing is to be done any more;
+        `lost` of how many will never be kept.
         """
-        self._keep, self._most, self._retry, self._told_lost = keep, most, retry, lost
+        self._keep, self._most, self._retry, self._done, self._told_lost = keep, most, retry, done, lost
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
@@ -49,7 +50,6 @@ class Writer(Generic[T]):
         self.known = False
         self.down = False
         self.lost = 0
-        atexit.register(self.close)
 
     def start(self) -> None:
         """Find out whether the store can be used, before anything is handed in."""
@@ -64,32 +64,36 @@ class Writer(Generic[T]):
                 self._wake()
             self._changed.wait_for(lambda: not self._looking, seconds)
 
-    def put(self, entry: T) -> None:
-        """Hand one in; returns at once."""
-        with self._changed:
-            if len(self._queue) >= self._most:
-                self.lose(1)
-            else:
-                self._queue.append(entry)
-                self._wake()
-
     def lose(self, number: int) -> None:
         """Count what will never be kept."""
         self.lost += number
-        if self._told_lost is not None:
-            self._told_lost(number)
+        self._told_lost(number)
 
-    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Keep what is left, for so long at most; what is left then is lost, and that is logged."""
+    def doubt(self, reason: object) -> None:
+        """Somebody else found that the store cannot be used: look when it can be used again."""
+        with self._changed:
+            self._fail(reason)
+            self._wake()
+
+    def put(self, entry: T) -> bool:
+        """Hand one in; returns at once: whether there is room for it."""
+        with self._changed:
+            if len(self._queue) >= self._most:
+                self.lose(1)
+                return False
+            self._queue.append(entry)
+            self._wake()
+            return True
+
+    def close(self, seconds: float = _CLOSE_SECONDS) -> int:
+        """Keep what is left, for so long at most: how many are left then."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(seconds)
-        if self._queue:
-            log.error("store: %d answers were not recorded before the end", len(self._queue))
-        atexit.unregister(self.close)
+        return len(self._queue)
 
     def _wake(self) -> None:
         if self._thread is None:
@@ -101,6 +105,8 @@ class Writer(Generic[T]):
         batch: list[T] | None = []
         while batch is not None:
             kept = self._try(batch)
+            if kept:
+                self._done(len(batch))
             with self._changed:
                 self.known = True
                 if not batch:
@@ -117,8 +123,9 @@ class Writer(Generic[T]):
     def _next(self) -> list[T] | None:
         """What is to be kept next: nothing while it is only to be seen whether the store is up again. None: the end."""
         with self._changed:
-            wait = self._retry if self.down else _IDLE_SECONDS
-            self._changed.wait_for(lambda: self._queue or self._closing or self._looking, wait)
+            self._changed.wait_for(lambda: self._queue or self._closing or self._looking or self.down, _IDLE_SECONDS)
+            if self.down and not self._queue and not self._looking:
+                self._changed.wait_for(lambda: self._closing or self._looking, self._retry)
             if self._looking:
                 return []
             if not self._queue and (self._closing or not self.down):
@@ -131,18 +138,23 @@ class Writer(Generic[T]):
         try:
             self._keep(batch)
         except StoreError as error:
-            if not self.down:
-                log.error("store is down, answers wait to be recorded: %s", error)
-            self.down = True
+            self._fail(error)
             return False
         except Exception as error:  # one bad entry must not keep the others from being recorded
             if len(batch) > 1:
                 return all(self._try([entry]) for entry in batch)
-            log.error("store: %s: %s", "an answer cannot be recorded" if batch else "unusable", type(error).__name__)
+            if not batch or not self._try([]):  # it is not the entry
+                self._fail(type(error).__name__)
+                return False
+            log.error("store: an answer cannot be recorded: %s", type(error).__name__)
             self.lose(len(batch))
-            self.down = self.down or not batch
-            return bool(batch)
+            return True
         if self.down:
             log.warning("store is up again")
         self.down = False
         return True
+
+    def _fail(self, reason: object) -> None:
+        if not self.down:
+            log.error("store is down, answers wait to be recorded: %s", reason)
+        self.down = True

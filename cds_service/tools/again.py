@@ -22,20 +22,33 @@ from cds_service.program import Program
 from cds_service.record import answered
 
 Json = Mapping[str, Any]
-Outcome = Literal["same", "different", "digest only", "of another program", "not evaluated then", "nothing was asked"]
+Outcome = Literal[
+    "same", "different", "digest only", "of another program", "not evaluated then", "nothing was asked", "not readable"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of one record; `expected` and `found` are its answers then and now, where they were compared."""
+    """What became of one record; `expected` and `found` are its answers then and now, where they were compared, and
+    `said` names them where they differ."""
 
     outcome: Outcome
     expected: tuple[Json, ...] = ()
     found: tuple[Json, ...] = ()
+    said: str = ""
 
 
 def replayed(program: Program, record: Json) -> Replayed:
     """Decisions, rules, doses and indicators once more. Records without facts can only be verified."""
+    try:
+        return _replayed(program, record)
+    except Exception:  # what somebody wrote into a record may be anything: it is told, as any other difference is
+        return Replayed("not readable")
+
+
+def _replayed(program: Program, record: Json) -> Replayed:
+    if record["kind"] != "answer":
+        raise ValueError("no answer")
     if "orders" not in record:
         return Replayed("nothing was asked")
     if record["program"] != program.id:
@@ -49,7 +62,13 @@ def replayed(program: Program, record: Json) -> Replayed:
     decided = [_order(program, record["hook"], order, now) for order in orders]
     found = tuple(answered(answer) for answer in ranked(decided, most_cards(record["hook"])))
     expected = tuple(record["answers"])
-    return Replayed("same" if found == expected else "different", expected, found)
+    if found == expected:
+        return Replayed("same", expected, found)
+    return Replayed("different", expected, found, f"{_brief(expected)}; now {_brief(found)}")
+
+
+def _brief(answers: tuple[Json, ...]) -> str:
+    return ", ".join(f"{each['decision']} ({each['rule']} {each['version']})" for each in answers) or "nothing"
 
 
 def _order(program: Program, hook: str, order: Json, now: datetime) -> OrderAssessment:

@@ -1,5 +1,7 @@
 """JSON Schemas of the YAML formats under `rules/` and `cards/`, for editors: made from the models that read them.
 
+There is one of the explanation of a card too, for whoever reads answers.
+
 They know keys, types and words; what one file must know of another is said by `anakinra-cds check` alone.
 """
 
@@ -14,11 +16,13 @@ from pydantic import TypeAdapter
 from cds_service.knowledge import loader
 from cds_service.knowledge.model import Case, Drug, Regimen, RuleDefinition
 from cds_service.knowledge.sites import EXTEND
+from cds_service.web.openapi import explanation
 
 Json = dict[str, Any]
 
 FOLDER: Final = "schemas"
 SETTINGS: Final = "settings.json"
+EXPLANATION: Final = "explanation.json"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _RULES: Final = tuple(f"rules/{group}/*/*.yaml" for group in loader.RULE_GROUPS)
 _CASES: Final = tuple(f"rules/{group}/*/*.cases.yaml" for group in loader.RULE_GROUPS)
@@ -53,6 +57,7 @@ def formats() -> Mapping[str, tuple[Any, tuple[str, ...]]]:
 def files() -> dict[str, str]:
     """File name -> text: a schema for each format, and the settings that tell an editor which file has which."""
     told = {f"{name}.json": _text(_schema(name, shape)) for name, (shape, _) in formats().items()}
+    told[EXPLANATION] = _text(explanation())
     globs = {f"./{FOLDER}/{name}.json": list(where) for name, (_, where) in formats().items()}
     return {**told, SETTINGS: _text({"yaml.schemas": globs})}
 

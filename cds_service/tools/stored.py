@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from cds_service import settings
+from cds_service.errors import StoreError
 from cds_service.store.database import Database
 from cds_service.store.keys import Keys, load
 from cds_service.store.place import Place, place
@@ -20,10 +21,14 @@ _FORMS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
 @contextmanager
-def opened() -> Iterator[Database]:
-    """The store of the environment's settings. Raises StoreError when it is asked and cannot answer."""
+def opened(*, make: bool = False) -> Iterator[Database]:
+    """The store of the environment's settings. Raises StoreError where there is none, unless it may be made, and when
+    it is asked and cannot answer."""
     chosen = settings.from_environ(os.environ)
-    database = Database(place(chosen.data, chosen.database_url))
+    where = place(chosen.data, chosen.database_url)
+    if where.sqlite and not where.file.exists() and not make:
+        raise StoreError(f"{where.file}: no store is there; CDS_DATA names its folder, CDS_DATABASE_URL its database")
+    database = Database(where)
     try:
         yield database
     finally:
@@ -31,8 +36,8 @@ def opened() -> Iterator[Database]:
 
 
 def keys_of(where: Place) -> Keys:
-    """The key of the store's records. Raises StoreError."""
-    return load(where, settings.from_environ(os.environ).audit_key)
+    """The key of the store's records: none is made. Raises StoreError."""
+    return load(where, settings.from_environ(os.environ).audit_key, make=False)
 
 
 def between_options(command: _Command) -> _Command:

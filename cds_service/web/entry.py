@@ -14,6 +14,7 @@ _ENDPOINTS: Final = {
     "discovery": "/cds-services",
     "knowledge": "/knowledge",
     "fhir": "/fhir/metadata",
+    "openapi": "/openapi.json",
     "health": "/health",
     "ready": "/ready",
     "metrics": "/metrics",

@@ -131,18 +131,20 @@ class HookPages:
     def _record(
         self, store: Store, call: HookCall, assessment: Assessment | None, advice: Advice
     ) -> list[dict[str, Any]]:
-        """Hand an answer to the store, without waiting; the cards, which say so where it is known to be down."""
-        cards = unrecorded(advice.cards) if store.down and advice.cards else advice.cards
+        """Hand an answer to the store, without waiting; the cards, which say so where it may not be recorded."""
+        cards = advice.cards
         try:
             tenant = g.token.tenant if "token" in g else ""
             digest_only = self._service.knowledge.site.audit_facts == "digest"
             intake = assessment.intake if assessment else self._service.drafts_intake(call)
             now = datetime.now(UTC)
-            store.record(entry(call, assessment, advice, intake, now, tenant=tenant, digest_only=digest_only))
+            told = entry(call, assessment, advice, intake, now, tenant=tenant, digest_only=digest_only)
+            recorded = store.record(told)
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
             log_failure(error)
-        return cards
+            recorded = False
+        return cards if recorded or not cards else unrecorded(cards)
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""

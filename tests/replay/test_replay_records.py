@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +23,7 @@ from cds_service.cli import main
 from cds_service.contract import ASKS
 from cds_service.record import entry
 from cds_service.settings import Settings
-from cds_service.store.answers import sealed_form
-from cds_service.store.chain import canonical
+from cds_service.store.answers import text
 from cds_service.store.keys import Keys
 from cds_service.tools.again import replayed
 from tests.support.examples import example_calls
@@ -45,7 +48,7 @@ def record_of(places: Places, place: str, request: Mapping[str, Any], **more: An
     assert call.evaluation_time is not None
     assessment = service.assess(call, call.evaluation_time)
     told = entry(call, assessment, Advice(service.cards(assessment)), Intake(), datetime.now(UTC), **more)
-    found: dict[str, Any] = json.loads(canonical(sealed_form(Keys("k" * 32), told)))
+    found: dict[str, Any] = json.loads(text(Keys("k" * 32), told))
     return found
 
 
@@ -96,5 +99,43 @@ def test_the_command_replays_what_was_answered(tmp_path: Path, monkeypatch: pyte
     until(lambda: (tmp_path / "audit.anchor").exists() and (tmp_path / "audit.anchor").read_text().startswith("2:"))
     result = CliRunner().invoke(main, ["audit", "replay", "--site", "us"])
     assert (result.exit_code, result.output) == (0, "2 same\n")
-    result = CliRunner().invoke(main, ["audit", "retention", "--days", "1", "--dry-run"])
+    changed = json.dumps({"kind": "answer", "id": "x", "orders": 1})
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as connection, connection:
+        connection.execute("UPDATE audit SET record = ? WHERE seq = 1", [changed])
+        connection.execute("UPDATE audit SET record = '{' WHERE seq = 2")
+    result = CliRunner().invoke(main, ["audit", "replay", "--site", "us"])
+    assert result.exit_code == 1
+    assert "record 1: not readable" in result.output
+    assert "record 2: not readable" in result.output
+    result = CliRunner().invoke(main, ["audit", "retention", "--days", "1"])
+    assert (result.exit_code, "faults in the records" in result.output) == (1, True)
+    result = CliRunner().invoke(main, ["audit", "retention", "--days", "1", "--dry-run", "--despite-faults"])
     assert result.output == "0 records and 0 items of feedback would be taken away\n"
+
+
+def test_whatever_is_written_into_a_record_is_told_and_never_a_failure(places: Places) -> None:
+    program = places.service("us").program
+    record = record_of(places, "us", example())
+    outcomes = Counter(replayed(program, other).outcome for other in spoiled(record, random.Random(7)))
+    assert set(outcomes) >= {"same", "different", "not readable"}, outcomes
+    for other in ({}, {"kind": "answer", "orders": 1}, {"kind": "x"}, {**record, "answers": ["x"]}):
+        assert replayed(program, other).outcome == "not readable"
+
+
+def spoiled(record: dict[str, Any], chosen: random.Random) -> Iterator[dict[str, Any]]:
+    """The record with one value of it, at any depth, gone or another one."""
+    for _ in range(400):
+        other = copy.deepcopy(record)
+        holder: Any = other
+        while True:
+            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+            key = chosen.choice(keys)
+            if isinstance(holder[key], dict | list) and holder[key] and chosen.random() < 0.9:
+                holder = holder[key]
+                continue
+            if chosen.random() < 0.3:
+                del holder[key]
+            else:
+                holder[key] = chosen.choice([None, -1, 1e308, "x", "", [], {}, True, ["x"], {"value": "x"}])
+            break
+        yield other

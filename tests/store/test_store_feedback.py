@@ -20,6 +20,7 @@ from cds_service.store.place import Place
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 SELECT = "anakinra-order-select"
 CARD = str(uuid4())
+KEYS = Keys("k" * 32)
 
 
 @pytest.fixture
@@ -39,12 +40,12 @@ def shown(uuid: str = CARD, rule: str = "crs-adult-grade-2", version: str = "1.0
 def answered(opened: Database, *cards: ShownCard, at: datetime = NOON) -> None:
     with opened.writing() as connection:
         answer = Entry(str(uuid4()), at, SELECT, Caller(role="Practitioner"), cards)
-        answers.keep(connection, Keys("k" * 32), [answer], 0, NOON)
+        answers.keep(connection, KEYS, [answers.text(KEYS, answer)], 0, NOON)
 
 
 def told(opened: Database, *items: Feedback) -> set[str]:
     with opened.writing() as connection:
-        feedback.keep(connection, SELECT, items, NOON)
+        feedback.keep(connection, KEYS, SELECT, items, NOON)
         return {item.card for item in items} - feedback.rules(connection, items).keys()
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -172,7 +173,9 @@ def test_serve_builds_beside_its_work_and_tidies_up(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
     environment |= {"TMPDIR": str(tmp_path), "CDS_LOG_LEVEL": "WARNING"}
     words = [sys.executable, "-m", "cds_service.cli", "serve", "--port", "0", "--workers", "2"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes, text=True, env=environment) as process, ExitStack() as at_end:
+        at_end.callback(process.kill)  # a failure here must not wait for the end of the service
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("listening on ").strip()
         deadline, status = time.monotonic() + 60, 503

@@ -185,5 +185,6 @@ def test_while_the_store_is_down_advice_says_so_and_feedback_comes_again(tmp_pat
 
 def test_an_answer_of_which_no_record_can_be_made_is_given_and_counted(tmp_path: Path) -> None:
     client = client_of(StubService({"cards": [{"summary": "x"}]}), store=True, data=tmp_path)
-    assert post(client, call_body()).get_json()["cards"] == [{"summary": "x"}]
+    (shown,) = post(client, call_body()).get_json()["cards"]
+    assert (shown["summary"], shown["extension"][EXPLANATION]) == ("x", {"recorded": False})
     assert "anakinra_cds_unrecorded_total 1.0\n" in client.get("/metrics").text

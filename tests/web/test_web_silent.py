@@ -35,7 +35,9 @@ def test_a_silent_site_answers_nothing_and_records_everything(tmp_path: Path, mo
     assert client.post(SELECT, json=local).get_json() == {"cards": []}
     record, other = exported(2)
     assert {"source": "conditions", "system": "urn:oid:2.999.1.4", "code": "CRS-2", "times": 1} in other["unmapped"]
-    assert CANARY.encode() not in b"".join(file.read_bytes() for file in (tmp_path / "data").iterdir())
+    assert CANARY.encode() not in b"".join(
+        file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()
+    )
     told = CliRunner().invoke(main, ["site", "report", "--json"])
     assert CANARY not in told.output
     assert [row["code"] for row in json.loads(told.output)["codes"]] == ["CRS-2"]

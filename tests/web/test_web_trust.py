@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_service.errors import SettingsError
+from cds_service.errors import SettingsError, StoreError
 from cds_service.knowledge.model import Issuer
+from cds_service.store.taken import Taken
 from tests.support.tokens import ISS, claims, key_set, signed
 from tests.web.stub import EHR, SELECT, StubService, call_body, client_of, issue
+from tests.web.test_web_feedback import until
 from tests.web.test_web_tokens import BAD
 
 PUBLIC = "https://cds.example.org"
@@ -106,10 +109,15 @@ def test_without_a_public_address_it_is_the_one_that_was_called(tmp_path: Path) 
     assert call(client, token).status_code == 200
 
 
-def test_a_host_that_is_no_address_is_nobodys_audience(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "host", ["a b", "other.example.org", "localhost.example.org", "127.0.0.1.example.org", "[::2]"]
+)
+def test_without_a_public_address_a_host_beyond_this_machine_is_nobodys_audience(tmp_path: Path, host: str) -> None:
+    """Else a token that was made for another service would open this one to whoever holds it."""
     client = guarded(tmp_path, public_url="")
-    headers = {"Authorization": f"Bearer {signed(claims(time.time(), aud=SELECT))}", "Host": "a b"}
-    assert client.post(SELECT, data=b"{}", content_type="application/json", headers=headers).status_code == 401
+    for aud in (f"http://{host}{SELECT}", SELECT):
+        headers = {"Authorization": f"Bearer {signed(claims(time.time(), aud=aud))}", "Host": host}
+        assert client.post(SELECT, data=b"{}", content_type="application/json", headers=headers).status_code == 401
 
 
 def test_a_tenant_that_no_record_can_hold_is_left_out(client: FlaskClient) -> None:
@@ -128,9 +136,37 @@ def test_without_a_store_no_token_can_be_told_from_its_copy(tmp_path: Path) -> N
         guarded(tmp_path, store=False)
 
 
-def test_where_the_store_is_down_nobody_is_let_in(tmp_path: Path) -> None:
-    (tmp_path / "down" / "store.sqlite").mkdir(parents=True)
-    client = guarded(tmp_path, data=tmp_path / "down")
-    refused = call(client, fresh())
-    assert refused.status_code == 503
-    assert "Retry-After" in refused.headers
+def test_where_the_store_is_down_advice_is_given_and_a_token_opens_one_call_of_a_worker(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "store.sqlite").mkdir(parents=True)
+    client = guarded(tmp_path, data=data)
+    token, path = fresh(), f"{SELECT}/feedback"
+    assert [call(client, token).status_code for _ in range(3)] == [200, 401, 401]
+    assert call(client, fresh(path), path).status_code == 400  # it is no feedback
+    (data / "store.sqlite").rmdir()
+    until(lambda: client.get("/ready").get_json()["store"] == "up")
+    # What was taken meanwhile is known to all of them now.
+    assert call(guarded(tmp_path, data=data), token).status_code == 401
+    assert call(guarded(tmp_path, data=data), fresh()).status_code == 200
+
+
+def test_a_store_that_ends_while_it_is_served_admits_callers_still(tmp_path: Path) -> None:
+    client = guarded(tmp_path, data=tmp_path / "data")
+    before, after = fresh(), fresh()
+    assert call(client, before).status_code == 200
+    until(lambda: client.get("/ready").get_json()["store"] == "up")
+    for file in (tmp_path / "data").glob("store.sqlite*"):
+        file.write_bytes(b"no database at all " * 4096)
+    assert [call(client, token).status_code for token in (before, after, after)] == [401, 200, 401]
+
+
+def test_more_tokens_than_are_remembered_admit_nobody_where_nobody_else_can_tell() -> None:
+    taken, now = Taken(most=2), datetime.now(UTC)
+    ends = now + timedelta(seconds=9)
+    assert [taken.take(each, ends, now, alone=True) for each in "aab"] == [True, False, True]
+    with pytest.raises(StoreError):
+        taken.take("c", ends, now, alone=True)
+    # The store tells: the oldest may be forgotten here.
+    assert [taken.take(each, ends, now, alone=False) for each in "cbc"] == [True, False, False]
+    later = now + timedelta(seconds=10)
+    assert [taken.take(each, later, later, alone=True) for each in "ddee"] == [True, False, True, False]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,17 @@ import click
 
 from cds_service import knowledge
 from cds_service.program import compile_program
-from cds_service.store.chain import Anchor, anchor, anchored
-from cds_service.store.records import records
+from cds_service.store.chain import Anchor, anchor, anchored, note
+from cds_service.store.records import parsed, records
 from cds_service.store.retention import older, take
 from cds_service.store.verify import verify as look
 from cds_service.tools.again import replayed
 from cds_service.tools.options import json_option, knowledge_options
 from cds_service.tools.printing import echo_json
 from cds_service.tools.stored import between_options, keys_of, opened
+
+_OF_THE_STORE = ("lost", "feedback", "retention", "break")
+"""Records of no answer."""
 
 
 class _Anchor(click.ParamType[Anchor]):
@@ -78,27 +79,30 @@ def export(since: datetime | None, until: datetime | None, out: Path | None) -> 
 def replay(*, since: datetime | None, until: datetime | None, root: Path | None, site: str, as_json: bool) -> None:
     """Decide once more what the records say, with the same rules: decisions, rules, doses and indicators.
 
-    Exit code 1 where one is different now. Records of another version of the rules or of another site, and those whose
-    facts are a digest only, are counted and not decided again: to replay them, name their rules with --root and --site.
+    Exit code 1 where one is different now, or cannot be read. Records of another version of the rules or of another
+    site, and those whose facts are a digest only, are counted and not decided again: to replay them, name their rules
+    with --root and --site.
     """
     program = compile_program(knowledge.load(root, site))
     program.warm()
     counts: Counter[str] = Counter()
     different: list[dict[str, Any]] = []
+    said: list[str] = []
     with opened() as database, database.reading() as connection:
         for line in records(connection, since, until):
-            record = json.loads(line.record)
-            if record["kind"] != "answer":
+            record = parsed(line.record)
+            if record.get("kind") in _OF_THE_STORE:
                 continue
             told = replayed(program, record)
             counts[told.outcome] += 1
-            if told.outcome == "different":
+            if told.outcome in ("different", "not readable"):
                 different.append({"seq": line.seq, "recorded": told.expected, "now": told.found})
+                said.append(f"record {line.seq}: {told.said or 'not readable; see anakinra-cds audit verify'}")
     if as_json:
         echo_json({"counts": counts, "different": different})
     else:
-        for each in different:
-            click.echo(f"record {each['seq']}: {_brief(each['recorded'])}; now {_brief(each['now'])}")
+        for each in said:
+            click.echo(each)
         click.echo(", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "no record")
     if different:
         raise SystemExit(1)
@@ -107,7 +111,8 @@ def replay(*, since: datetime | None, until: datetime | None, root: Path | None,
 @command.command("retention")
 @click.option("--days", type=click.IntRange(min=1), required=True, help="How many days of records and feedback stay.")
 @click.option("--dry-run", is_flag=True, help="Say what would be taken away, and take nothing.")
-def retention(*, days: int, dry_run: bool) -> None:
+@click.option("--despite-faults", "despite", is_flag=True, help="Also where `audit verify` finds faults.")
+def retention(*, days: int, dry_run: bool, despite: bool) -> None:
     """Take away records and feedback older than some days. The chain says so, and proves the rest as before.
 
     Cards stay as long as newer feedback is about them.
@@ -115,19 +120,21 @@ def retention(*, days: int, dry_run: bool) -> None:
     now = datetime.now(UTC)
     before = now - timedelta(days=days)
     with opened() as database:
-        if dry_run:
-            with database.reading() as connection:
-                told = older(connection, before)
-        else:
-            keys = keys_of(database.place)
+        keys, own = keys_of(database.place), _own(database.place.folder)
+        with database.reading() as connection:
+            told = older(connection, before)
+            faults = look(connection, keys, own).faults
+        if faults and not despite:
+            raise click.ClickException(
+                f"{len(faults)} faults in the records: see audit verify; --despite-faults may take what tells of them"
+            )
+        if not dry_run:
             with database.writing() as connection:
-                told = take(connection, keys, before, now)
+                told, end = take(connection, keys, before, now, *own)
+            if end is not None:
+                note(database.place.folder, end)
     done = "would be" if dry_run else "were"
     click.echo(f"{told.records} records and {told.feedback} items of feedback {done} taken away")
-
-
-def _brief(answers: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{each['decision']} ({each['rule']} {each['version']})" for each in answers) or "nothing"
 
 
 def _own(folder: Path) -> tuple[Anchor, ...]:

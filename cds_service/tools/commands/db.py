@@ -15,7 +15,7 @@ def command() -> None:
 @command.command("upgrade")
 def upgrade() -> None:
     """Bring the tables to what this version needs. SQLite is brought there by every start."""
-    with opened() as database:
+    with opened(make=True) as database:
         before, after = database.upgrade()
         done = "are up to date" if before == after else f"were brought from {before or 'none'} to {after}"
         click.echo(f"{database.place.shown}: the tables {done}")

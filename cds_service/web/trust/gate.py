@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from flask import g, request
 
@@ -13,6 +14,7 @@ from cds_service.chart.client import Client as Fetcher
 from cds_service.chart.visit import Limits, NotAnswered
 from cds_service.errors import CallError, SettingsError, StoreError
 from cds_service.knowledge.model import Issuer, Site
+from cds_service.knowledge.sites import is_loopback
 from cds_service.web.address import called_url
 from cds_service.web.trust import GUARDED
 from cds_service.web.trust.keys import ClientKeys, Read, from_file
@@ -26,7 +28,10 @@ class Once(Protocol):
     """Remembers which tokens were used, for all workers and after a restart."""
 
     def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
-        """Whether this token is used for the first time; it is remembered until `until`. Raises StoreError."""
+        """Whether this token is used for the first time; it is remembered until `until`. Raises StoreError.
+
+        Advice does not wait for the store: while that is down, it is what this worker remembers.
+        """
 
 
 class Gate:
@@ -44,6 +49,8 @@ class Gate:
             )
         self._once = once
         self._public_url = public_url
+        if not public_url:
+            log.warning("CDS_PUBLIC_URL: empty, so that only tokens made for a loopback address are taken")
         self._clients = {issuer.iss: _client(issuer) for issuer in site.issuers}
         fetcher = Fetcher(_LIMITS)
         self._keys = {issuer.iss: ClientKeys(issuer.iss, _reader(issuer, fetcher)) for issuer in site.issuers}
@@ -57,8 +64,9 @@ class Gate:
         base = self._public_url or called_url()
         audience = base + request.path
         try:
-            if not base:
-                raise NotTrusted("the Host header names no address")
+            # Whoever calls writes the Host header: beyond this machine, it could be that of another service.
+            if not self._public_url and not is_loopback(urlsplit(base).hostname or ""):
+                raise NotTrusted("the Host header names no loopback address, and CDS_PUBLIC_URL is empty")
             # Two of them may be joined by whoever stands between: which one counts is then anybody's guess.
             headers = request.headers.getlist("Authorization")
             found = bearer(headers[0] if len(headers) == 1 else None)
