@@ -98,6 +98,8 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         assert count(database, feedback) == 2
         known = sum(total(metrics(a), "feedback_total", card="known") for a in addresses)
         assert (known, count(database, card) > 0) == (4, True)
+        sealed = count(database, audit)
+        assert sealed > 20
         process, _ = replicas[0]
         for each in [process.pid, *below(process.pid)]:  # as its container would be
             os.kill(each, signal.SIGKILL)
@@ -105,7 +107,7 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         time.sleep(0.5)  # nginx notices that the connections it kept are gone: on one of them a call would be lost
         again = [posted(base + SELECT, REQUEST) for _ in range(20)]
         assert {told(answer) for answer in again} == {told(answers[0])}
-        until(lambda: count(database, audit) == 40)
+        until(lambda: count(database, audit) == sealed + 20)
     environ = {**os.environ, **shared, "CDS_DATA": str(tmp_path / "two")}
     words = [sys.executable, "-m", "cds_service.cli", "audit", "verify"]
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
