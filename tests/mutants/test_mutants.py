@@ -21,7 +21,7 @@ from tests.support.shipped import ROOT
 HERE = Path(__file__).parent
 CONTENT = HERE / "equivalent-content.yaml"
 # `make mutants` tries every change of the content; `make test` every so many of them, and all criteria.
-EVERY = int(os.environ.get("MUTANTS_EVERY", "60"))
+EVERY = int(os.environ.get("MUTANTS_EVERY", "120"))
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 

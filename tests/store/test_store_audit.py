@@ -30,7 +30,7 @@ from cds_service.store.verify import Verified, verify
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 KEYS = Keys("k" * 32)
-TRIES = 60
+TRIES = 30
 
 
 class Undone(Exception):
