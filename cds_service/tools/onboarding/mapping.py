@@ -52,7 +52,7 @@ def _number(count: int, what: str) -> str:
 
 
 def _hint(sets: Mapping[str, None]) -> str:
-    return f"; value sets that are looked for there:\n#      {', '.join(sets)}" if sets else ""
+    return f"; among the value sets that are looked for there:\n#      {', '.join(sets)}" if sets else ""
 
 
 def _looked_for(catalogue: Catalogue) -> dict[str, dict[str, None]]:
@@ -66,8 +66,9 @@ def _looked_for(catalogue: Catalogue) -> dict[str, dict[str, None]]:
             case list() | tuple() as several:
                 pending += reversed(several)
             case BaseModel() as model:
-                query, sets = getattr(model, "from_", ""), getattr(model, "in_", None) or ()
-                if isinstance(query, str) and query in found:
+                values = [getattr(model, field) for field in type(model).model_fields]
+                sets = getattr(model, "in_", None) or ()
+                for query in [value for value in values if isinstance(value, str) and value in found]:
                     found[query] |= dict.fromkeys((sets,) if isinstance(sets, str) else sets)
-                pending += [getattr(model, field) for field in type(model).model_fields]
+                pending += values
     return found
