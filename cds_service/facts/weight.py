@@ -55,7 +55,8 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
 def _jump(
     given: BodyWeight, newest: Resource, kilograms: float, found: list[Resource], reading: Reading, adult: bool
 ) -> str:
-    """Why a weight is not used that differs too much from the one before: one may be in another unit."""
+    """Why a weight is not used that differs too much from the one before: one may be in another unit. A child's is not
+    used either where the one before was not read."""
     assert newest.when is not None
     reach = newest.when.start - timedelta(hours=reading.windows[given.jump_within])
     for other in found:
@@ -70,7 +71,8 @@ def _jump(
         if abs(kilograms - value.value) / value.value * 100 <= limit + 1e-9:
             return ""
         return f"weight {kilograms:g} kg differs by more than {limit:g} % from {value.value:g} kg before"
-    return ""
+    gaps = () if adult else reading.chart.gaps((given.weights,))
+    return f"whether the weight differs from the one before is not known: {'; '.join(gaps)}" if gaps else ""
 
 
 def _current(child: Fact, value: bool, resource: Resource | None, why: str) -> Fact:

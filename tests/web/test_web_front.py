@@ -81,6 +81,23 @@ def test_what_is_kept_is_bounded(request_: bytes, stage: Stage) -> None:
         assert arriving.held == 0
 
 
+@pytest.mark.parametrize("request_", UNFRAMED[:-1])
+def test_what_does_not_say_where_it_ends_ends_its_connection(request_: bytes) -> None:
+    """What follows would be taken for a request of its own, and a proxy may see another one there."""
+    arriving = Arriving(MOST)
+    arriving.feed(request_)
+    arriving.take()
+    assert arriving.unframed
+
+
+@pytest.mark.parametrize("request_", WHOLE)
+def test_what_says_where_it_ends_does_not(request_: bytes) -> None:
+    arriving = Arriving(MOST)
+    arriving.feed(request_)
+    arriving.take()
+    assert not arriving.unframed
+
+
 def test_the_path_and_the_word_to_go_on() -> None:
     arriving = Arriving(MOST)
     arriving.feed(BARE)

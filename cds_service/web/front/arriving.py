@@ -35,6 +35,8 @@ class Arriving:
     def __init__(self, most: int) -> None:
         self._most = most
         self._bytes = bytearray()
+        self.unframed = False
+        """Whether a request does not say where it ends: what follows it is then no request, and the connection ends."""
         self._start()
 
     def _start(self) -> None:
@@ -94,6 +96,7 @@ class Arriving:
             if size > self._most:
                 self._cut()
         else:  # no body, or one that the parser will refuse
+            self.unframed = bool(lengths or codings)
             self._end = self._next
             self.stage = Stage.WHOLE
 
@@ -112,6 +115,7 @@ class Arriving:
             return False
         found = _SIZE.fullmatch(self._bytes, start, line) if line >= 0 else None
         if found is None:  # no chunk: the parser says so
+            self.unframed = True
             self._end, self.stage = here, Stage.WHOLE
             return False
         size = int(found[1], 16)

@@ -167,7 +167,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
         response, environ = wsgi.create(request, call, connection.peer, connection.local, self.cfg)
         environ["wsgi.multithread"] = True
         environ[ANSWER_BY] = call.answer_by
-        if not self.alive:
+        if not self.alive or connection.arriving.unframed:
             response.force_close()
         pieces = self.wsgi(environ, response.start_response)
         try:
