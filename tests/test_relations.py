@@ -19,7 +19,7 @@ from tests.support.calmer import calmer, tone
 from tests.support.cards import explanation, outlines
 from tests.support.places import Asked, Cards, Places, answer, every_chart
 
-EACH = int(os.environ.get("RELATIONS", "3"))
+EACH = int(os.environ.get("RELATIONS", "2"))
 Call = Mapping[str, Any]
 
 

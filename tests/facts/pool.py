@@ -12,7 +12,7 @@ from tests.facts.house import REFRACTORY
 from tests.facts.notation import Item, patient
 
 # `make metamorphic` raises the number; the seed is kept, so that what it finds can be found again.
-EXAMPLES = int(os.environ.get("METAMORPHIC_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("METAMORPHIC_EXAMPLES", "40"))
 BOUNDED = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )

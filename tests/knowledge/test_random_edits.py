@@ -27,7 +27,7 @@ from tests.support.edits import SLIPS, Edit, edits
 from tests.support.examples import example_calls
 from tests.support.shipped import ROOT
 
-COUNT = int(os.environ.get("RANDOM_EDITS", "38"))
+COUNT = int(os.environ.get("RANDOM_EDITS", "30"))
 SEED = int(os.environ.get("RANDOM_EDITS_SEED", "8"))
 KINDS = tuple(SLIPS)
 _PLACE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+): [^:]+: .+")
