@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.store.place import Place
-from tests.support.postgresql import programs, server
+from tests.support.postgresql import any_server
 
 _NUMBERS = itertools.count()
 _START_SECONDS = 30
@@ -19,11 +19,7 @@ _START_SECONDS = 30
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a running server, with {} for the name of a database."""
-    pytest.importorskip("psycopg", reason="no PostgreSQL driver: install the extra postgres")
-    found = programs()
-    if found is None:
-        pytest.skip("no PostgreSQL server here: install Debian's package postgresql")
-    with server(found) as url:
+    with any_server() as url:
         yield url
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 _DEBIAN = Path("/usr/lib/postgresql")
 _PROGRAMS = ("initdb", "postgres")
 
@@ -20,6 +22,17 @@ def programs() -> Path | None:
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     folders += sorted(_DEBIAN.glob("*/bin"), reverse=True)
     return next((f for f in folders if all((f / name).is_file() for name in _PROGRAMS)), None)
+
+
+@contextmanager
+def any_server() -> Iterator[str]:
+    """The URL of a running server, with {} for the name of a database; where none can be had, the test is skipped."""
+    pytest.importorskip("psycopg", reason="no PostgreSQL driver: install the extra postgres")
+    found = programs()
+    if found is None:
+        pytest.skip("no PostgreSQL server here: install Debian's package postgresql")
+    with server(found) as url:
+        yield url
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 from cds_service.contract import CALL_BYTES
 from cds_service.knowledge.model.base import Id, Model
 from cds_service.knowledge.model.computed import Computation, Scale
-from cds_service.knowledge.model.names import Named, named_in
+from cds_service.knowledge.model.names import Named, models_in, named_in
 from cds_service.knowledge.model.selection import EntryBytes, FactType, Query, ResultReading, Selection, StatusSet
 from cds_service.knowledge.model.sources import KEYS, SOURCES, Computed, Source, key_of, kind_of
 
@@ -117,19 +117,11 @@ class Catalogue(FactsFile):
     def measured(self) -> dict[str, tuple[str, ...]]:
         """Value set -> the tables of units in which its values are read, by whichever facts."""
         found: dict[str, dict[str, None]] = {}
-        pending: list[object] = [self.facts, self.computed, self.records, self.results, self.scales]
-        while pending:
-            match pending.pop():
-                case Mapping() as several:
-                    pending += several.values()
-                case list() | tuple() as several:
-                    pending += several
-                case BaseModel() as model:
-                    analyte, sets = getattr(model, "analyte", ""), getattr(model, "in_", None) or ()
-                    for name in ((sets,) if isinstance(sets, str) else sets) if isinstance(analyte, str) else ():
-                        if analyte:
-                            found.setdefault(name, {})[analyte] = None
-                    pending += [getattr(model, field) for field in type(model).model_fields]
+        for model in models_in((self.facts, self.computed, self.records, self.results, self.scales)):
+            analyte, sets = getattr(model, "analyte", ""), getattr(model, "in_", None) or ()
+            for name in ((sets,) if isinstance(sets, str) else sets) if isinstance(analyte, str) else ():
+                if analyte:
+                    found.setdefault(name, {})[analyte] = None
         return {name: tuple(analytes) for name, analytes in found.items()}
 
     def needs(self, name: str) -> tuple[str, ...]:

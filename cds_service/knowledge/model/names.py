@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -67,6 +67,15 @@ class Named:
     path: Path
     what: str
     name: str
+
+
+def models_in(value: object) -> Iterator[BaseModel]:
+    """Every model in a value, itself and those below it included, in the order in which they are written."""
+    if isinstance(value, BaseModel):
+        yield value
+        value = [getattr(value, field) for field in type(value).model_fields]
+    for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        yield from models_in(item)
 
 
 def named_in(model: BaseModel) -> Iterator[Named]:

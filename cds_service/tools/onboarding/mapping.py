@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from cds_service.knowledge.model import Catalogue
+from cds_service.knowledge.model.names import models_in
 from cds_service.tools.onboarding.charts import NOT_ASKED
 from cds_service.tools.onboarding.tally import Report
 
@@ -58,17 +57,9 @@ def _hint(sets: Mapping[str, None]) -> str:
 def _looked_for(catalogue: Catalogue) -> dict[str, dict[str, None]]:
     """Query -> the value sets that selections draw from it by their own words, and those that it is searched by."""
     found = {name: dict.fromkeys(query.codes) for name, query in catalogue.queries.items()}
-    pending: list[object] = [catalogue.facts, catalogue.computed, catalogue.records]
-    while pending:
-        match pending.pop():
-            case Mapping() as several:
-                pending += reversed(list(several.values()))
-            case list() | tuple() as several:
-                pending += reversed(several)
-            case BaseModel() as model:
-                values = [getattr(model, field) for field in type(model).model_fields]
-                sets = getattr(model, "in_", None) or ()
-                for query in [value for value in values if isinstance(value, str) and value in found]:
-                    found[query] |= dict.fromkeys((sets,) if isinstance(sets, str) else sets)
-                pending += values
+    for model in models_in((catalogue.records, catalogue.computed, catalogue.facts)):
+        values = [getattr(model, field) for field in type(model).model_fields]
+        sets = getattr(model, "in_", None) or ()
+        for query in [value for value in values if isinstance(value, str) and value in found]:
+            found[query] |= dict.fromkeys((sets,) if isinstance(sets, str) else sets)
     return found
