@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# On every core, but no more processes than memory is sure to bear: each has the whole knowledge several times.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # durable-rules 2.0.28 calls a function that Python 3.13 removed; the new name takes the same arguments.
@@ -24,7 +26,7 @@ run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080
 	@$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
 
 test: $(VENV)/.dev ## run all tests with branch coverage
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(VENV)/.dev ## style, types, layers, and the rules and cards themselves
 	@$(BIN)/ruff check
@@ -57,18 +59,18 @@ conformance: $(VENV)/.dev ## what CDS Hooks asks of a service, and the tests tha
 	@$(BIN)/python -m tests.support.conformance
 
 metamorphic: $(VENV)/.dev ## 100,000 pairs of charts: changes that must not matter, and contraindications that must; what is not understood, local codes, other words
-	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(BIN)/python -m pytest --no-cov -q tests/facts/test_facts_metamorphic.py \
+	@METAMORPHIC_EXAMPLES=3000 RELATIONS=0 $(PYTEST) --no-cov -q tests/facts/test_facts_metamorphic.py \
 	  tests/facts/test_facts_relations.py tests/test_relations.py
 
 incomplete: $(VENV)/.dev ## lose each query of each chart in every way: no answer becomes calmer
-	@INCOMPLETE_READS=0 $(BIN)/python -m pytest --no-cov -q tests/test_incomplete_reads.py
+	@INCOMPLETE_READS=0 $(PYTEST) --no-cov -q tests/test_incomplete_reads.py
 
 edits: $(VENV)/.dev ## 440 random slips in rules and cards: each is refused by file and line, or every example is answered
 	@RANDOM_EDITS=440 $(BIN)/python -m pytest --no-cov -q -s tests/knowledge/test_random_edits.py
 
 mutants: $(VENV)/.dev ## change every criterion, policy, unit, dose and finding: a case must notice each
 	@$(BIN)/anakinra-cds mutants --equivalent tests/mutants/equivalent.yaml
-	@MUTANTS_EVERY=1 $(BIN)/python -m pytest --no-cov -q tests/mutants
+	@MUTANTS_EVERY=1 $(PYTEST) --no-cov -q tests/mutants
 
 docs: $(VENV)/.runtime ## write docs/knowledge.md and the catalogue as pages
 	@$(BIN)/anakinra-cds docs

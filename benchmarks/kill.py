@@ -110,6 +110,7 @@ def _looked_at(place: Place, told: Acknowledged, kills: int, slowest: float) -> 
     store.start()
     end = time.monotonic() + HANGS_SECONDS
     while list(place.folder.glob("waiting/*.jsonl")) and time.monotonic() < end:
+        store.look()  # as each question for /ready does: a process that was killed may hold its file a moment longer
         time.sleep(0.05)
     store.close()
     keys, noted = load(place, ""), anchored(place.folder)

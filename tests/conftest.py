@@ -14,14 +14,17 @@ from cds_service.knowledge import Knowledge, load
 from cds_service.tools.build import build
 from cds_service.tools.catalogue.shown import Shown, shown
 from cds_service.tools.examples import find_examples
+from cds_service.tools.safety_case import HAZARDS, hazard_log
+from tests.support.conformance import chapters, requirements
 from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
+from tests.support.ran import Proofs
 from tests.support.shipped import ROOT
 
 # Whatever a test starts keeps its records here, and not among those of the user.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
 
-pytest_plugins = ["tests.support.fhir_servers", "tests.support.ran"]
+pytest_plugins = ["pytester", "tests.support.fhir_servers"]
 
 # What runs the same lines thousands of times: tracing them again would make them twice as slow, and shows nothing new.
 UNTRACED = (
@@ -35,6 +38,14 @@ UNTRACED = (
     "tests/test_incomplete_reads.py",
     "tests/test_relations.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only the process that hears of all tests, where several run them."""
+    if not hasattr(config, "workerinput"):
+        controls = {control.test for hazard in hazard_log(ROOT / HAZARDS).hazards for control in hazard.controls}
+        shown = {test for each in requirements(chapters()) for test in each["tests"]}
+        config.pluginmanager.register(Proofs(controls | shown))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

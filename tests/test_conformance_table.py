@@ -1,12 +1,9 @@
-"""The table of what CDS Hooks asks of a service: no requirement without a test, and each of them passed in this run."""
+"""The table of what CDS Hooks asks of a service: no requirement is without a test."""
 
 from __future__ import annotations
 
 import copy
 
-import pytest
-
-from tests.support import ran
 from tests.support.conformance import chapters, lines, problems, requirements
 
 
@@ -34,10 +31,3 @@ def test_the_table_can_be_read() -> None:
     shown = "\n".join(lines(chapters()))
     for each in requirements(chapters()):
         assert each["text"] in shown
-
-
-@pytest.mark.last
-def test_every_requirement_was_shown_in_this_run() -> None:
-    """By the tests that this run has: a run of everything has them all."""
-    tests = {test for each in requirements(chapters()) for test in each["tests"]}
-    assert {test for test in tests & ran.COLLECTED if test not in ran.PASSED} == set()

@@ -1,4 +1,4 @@
-"""The hazard log: no orphan on either side, and every control's test passed in this very run."""
+"""The hazard log: no orphan on either side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import yaml
 
 from cds_service.knowledge import Knowledge
 from cds_service.tools.safety_case import HAZARDS, HazardLog, hazard_log, page, problems
-from tests.support import ran
 from tests.support.shipped import ROOT
 
 
@@ -50,10 +49,3 @@ def test_every_control_names_a_test_that_is_there(log: HazardLog) -> None:
             file, _, name = control.test.partition("::")
             tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
             assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, control.test
-
-
-@pytest.mark.last
-def test_every_control_was_proven_in_this_run(log: HazardLog) -> None:
-    """Of the tests that this run has: a run of everything has them all."""
-    tests = {control.test for hazard in log.hazards for control in hazard.controls}
-    assert {test for test in tests & ran.COLLECTED if test not in ran.PASSED} == set()

@@ -45,7 +45,7 @@ class Writer(Generic[T]):
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
-        self._closing = self._looking = False
+        self._closing = self._looking = self._rested = False
         self._looked = -_LOOK_AGAIN_SECONDS
         self.known = False
         self.down = False
@@ -96,6 +96,7 @@ class Writer(Generic[T]):
         return len(self._queue)
 
     def _wake(self) -> None:
+        self._rested = False
         if self._thread is None:
             self._thread = Thread(target=self._run, name="store-writer", daemon=True)
             self._thread.start()
@@ -129,6 +130,10 @@ class Writer(Generic[T]):
             if self._looking:
                 return []
             if not self._queue and (self._closing or not self.down):
+                if not self._rested and not self._closing:
+                    # Once more before the end: what a process left that was still dying at the first look.
+                    self._rested = True
+                    return []
                 self._thread = None
                 return None
             return [self._queue[place] for place in range(min(len(self._queue), _BATCH))]

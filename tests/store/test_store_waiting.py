@@ -120,6 +120,23 @@ def test_a_store_is_told_of_tokens_before_it_counts_as_up(tmp_path: Path) -> Non
         store.close()
 
 
+def test_a_file_of_a_process_that_was_still_ending_is_kept_before_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is let go a moment after the next process looked for the first time."""
+    monkeypatch.setattr("cds_service.store.writer._IDLE_SECONDS", 0.3)
+    place = Place(tmp_path / "data")
+    dying, store = Store(place), Store(place)
+    monkeypatch.setattr(dying._writer, "_wake", lambda: None)
+    assert dying.record(entry(0))
+    store.start()
+    until(lambda: store._writer.known)
+    assert kept(place) == []
+    dying.close()
+    until(lambda: kept(place) == [0])
+    store.close()
+
+
 def test_a_file_of_a_living_process_is_its_own(tmp_path: Path) -> None:
     own = Waiting(tmp_path)
     assert own.add("a")

@@ -1,26 +1,42 @@
-"""Which tests were collected and which passed in this run: for the checks that ask whether a proof was really run."""
+"""A proof that others rely on must have passed in a run that has it: being skipped is not enough.
+
+The hazard log and the conformance table name such tests. Each is asked about at the end of the run, by the process
+that hears of all of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pytest
 
-COLLECTED: set[str] = set()
-PASSED: set[str] = set()
-# Runs after everything that it asks about.
-LAST = "last"
 
+class Proofs:
+    """A plugin: `relied_on` are the tests, each `file::function`; a test with parameters counts where one passed."""
 
-def function_of(node: str) -> str:
-    """`file::function` of a node id, without its parameters."""
-    return node.partition("[")[0]
+    def __init__(self, relied_on: Set[str]) -> None:
+        self._relied_on = relied_on
+        self._seen: set[str] = set()
+        self._passed: set[str] = set()
 
+    @property
+    def missing(self) -> list[str]:
+        """Those of this run that did not pass."""
+        return sorted(self._relied_on & self._seen - self._passed)
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker(LAST) is not None)
-    COLLECTED.update(function_of(item.nodeid) for item in items)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note one report of a test."""
+        function = report.nodeid.partition("[")[0]
+        self._seen.add(function)
+        if report.when == "call" and report.passed:
+            self._passed.add(function)
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A run without its proofs fails."""
+        if self.missing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when == "call" and report.passed:
-        PASSED.add(function_of(report.nodeid))
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which."""
+        for function in self.missing:
+            terminalreporter.write_line(f"NOT PROVEN {function}: a hazard or a requirement relies on it", red=True)
