@@ -11,6 +11,7 @@ from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.knowledge.model import Age, LabelSize
 
 _YEAR_DAYS = 365.2425
+_GENDERS = ("male", "female", "other", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,29 @@ def deceased(name: str) -> Find:
         still_to_come = when is not None and when.start > reading.horizon
         at = when.start if when is not None and told else None
         return Fact(name, told and not still_to_come, as_of=at, sources=(patient.ref,))
+
+    return find
+
+
+def gender(name: str) -> Find:
+    """The administrative gender (FHIR: male, female, other, unknown), where it is one of these."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        patient = reading.chart.patient()
+        written = patient.text("gender") if patient else ""
+        if patient is None or written not in _GENDERS:
+            return unknown(name, "no Patient resource" if patient is None else "no usable gender")
+        return Fact(name, written, sources=(patient.ref,))
+
+    return find
+
+
+def unread(name: str, query: str) -> Find:
+    """Whether a query was not read whole."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        gaps = reading.chart.gaps((query,))
+        return Fact(name, bool(gaps), text="; ".join(gaps))
 
     return find
 

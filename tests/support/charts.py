@@ -60,7 +60,7 @@ KEYS = {
     "weight": "{value, unit}",
     "weight_age_days": "how old the weight is",
     "weight_kg": "kg",
-    "withhold": "resource types that the client could not send (not in the chart)",
+    "withhold": "resource types, or prefetch keys, that the client could not send (not in the chart)",
 }
 _STEROID = re.compile(r"dex (?P<dose>\d+) mg q(?P<every>\d+)h(?: x (?P<hours>\d+) h)?")
 _PROCEDURES = {

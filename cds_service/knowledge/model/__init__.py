@@ -98,6 +98,7 @@ from cds_service.knowledge.model.sources import (
     DraftsOf,
     Exists,
     Fall,
+    Gender,
     Happened,
     Increase,
     InScope,
@@ -110,6 +111,7 @@ from cds_service.knowledge.model.sources import (
     Source,
     Sum,
     TimesUpperLimit,
+    Unread,
     YoungerThan,
 )
 from cds_service.knowledge.model.support import Device, Grade, Oxygen, Quantity, Vasopressors
@@ -194,6 +196,7 @@ __all__ = [
     "FactsFile",
     "Fall",
     "Finding",
+    "Gender",
     "Grade",
     "GradeRow",
     "GradeSource",
@@ -265,6 +268,7 @@ __all__ = [
     "TimesUpperLimit",
     "Tree",
     "Unit",
+    "Unread",
     "Until",
     "UnverifiedCode",
     "Use",

@@ -227,6 +227,20 @@ class Deceased(Source):
     deceased: QueryId
 
 
+class Gender(Source):
+    """The administrative gender of the patient."""
+
+    gives = ("code",)
+    gender: QueryId
+
+
+class Unread(Source):
+    """Whether a query was not read whole: for a fact that an empty or an unclear answer leaves open without a stop."""
+
+    gives = ("boolean",)
+    unread: QueryId
+
+
 class YoungerThan(Source):
     """Whether the patient is younger than an age."""
 
@@ -281,7 +295,8 @@ SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, Increase, Fall, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf,
     Drafts, DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftDays,
     DraftRoutePermitted,
-    ActiveDailyDose, PatientAge, Deceased, YoungerThan, SmallerThan, InScope, SitePolicy, SiteSays, Computed,
+    ActiveDailyDose, PatientAge, Deceased, Gender, Unread, YoungerThan, SmallerThan, InScope, SitePolicy,
+    SiteSays, Computed,
 )  # fmt: skip
 
 

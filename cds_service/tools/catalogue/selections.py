@@ -27,6 +27,8 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "drafts_of": "whether there is an unsigned order of this kind",
     "drafts": "whether an unsigned order is of this sort",
     "deceased": "whether the patient is recorded as deceased",
+    "gender": "the administrative gender of the patient",
+    "unread": "whether a query was not read whole",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
     "draft_days": "until when the unsigned orders run, where each states an end",

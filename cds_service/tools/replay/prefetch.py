@@ -63,7 +63,7 @@ def answer(
 ) -> dict[str, Any]:
     """The `prefetch` member of a call: key -> resource or searchset Bundle.
 
-    A key is left out, as clients do, where its resource type is in `withhold`, where it uses a token that is
+    A key is left out, as clients do, where it or its resource type is in `withhold`, where it uses a token that is
     neither the patient's id nor in `context`, and where the resource that it reads does not exist.
     """
     chart = tuple(resources)
@@ -74,7 +74,7 @@ def answer(
             continue
         query = _TOKEN.sub(lambda match: values[match[1]], template)
         kind = re.split(r"[?/]", query, maxsplit=1)[0]
-        if kind in withhold:
+        if kind in withhold or key in withhold:
             continue
         result = _search(query, chart) if "?" in query else _read(query, chart)
         if result is not None:
