@@ -100,13 +100,14 @@ def cards(
     public_url: str = "",
     since: datetime | None = None,
     silent: Collection[str] = frozenset(),
+    reminded: Collection[str] = frozenset(),
 ) -> tuple[Assessment, list[Json]]:
     """The cards of an assessment, and the assessment that they are of: what cannot be worded is not evaluated.
 
     `public_url`: where browsers reach this service, for links. `since`: when the whole of it was shown before. Rules
-    that are `silent` have no card.
+    that are `silent` have no card, nor have those that `reminded` of the same not long ago.
     """
-    told = _heard(assessment, assessment.orders, silent) if silent else assessment
+    told = _heard(assessment, assessment.orders, silent, reminded) if silent or reminded else assessment
     try:
         return told, program.wording.cards(told, public_url, since)
     except Exception as error:
@@ -121,9 +122,14 @@ def cards(
         return told, _plain_cards(told)
 
 
-def _heard(assessment: Assessment, orders: tuple[OrderAssessment, ...], silent: Collection[str]) -> Assessment:
-    """The assessment of these orders, without what silent rules say."""
-    answers = ranked(orders, most_cards(assessment.hook), silent)
+def _heard(
+    assessment: Assessment,
+    orders: tuple[OrderAssessment, ...],
+    silent: Collection[str],
+    reminded: Collection[str] = frozenset(),
+) -> Assessment:
+    """The assessment of these orders, without what silent rules say, and without the cards of those that reminded."""
+    answers = ranked(orders, most_cards(assessment.hook), silent, reminded)
     return replace(assessment, orders=tuple(without(order, silent) for order in orders), answers=answers)
 
 

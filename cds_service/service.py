@@ -164,25 +164,31 @@ class Service:
         public_url: str = "",
         since: datetime | None = None,
         silent: Collection[str] = frozenset(),
+        reminded: Collection[str] = frozenset(),
     ) -> list[dict[str, Any]]:
         """The cards of an assessment; see `assess.cards`."""
         if assessment is None:
             return []
-        told, made = cards(self.program, assessment, public_url, since, silent)
+        told, made = cards(self.program, assessment, public_url, since, silent, reminded)
         if told.failed:
             self.disagreements += 1
             _log.error("not evaluated: %s", "; ".join(f"{o.kind}: {o.trouble}" for o in told.orders if o.trouble))
         return made
 
     def advice(
-        self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+        self,
+        service_id: str,
+        assessment: Assessment | None,
+        public_url: str = "",
+        since: datetime | None = None,
+        reminded: Collection[str] = frozenset(),
     ) -> Advice:
         """What a service shows of an assessment, and what it would show were nothing silent."""
         site, silent = self.knowledge.site, self.program.silent
         if site.silences(service_id):
             whole = self.cards(assessment, public_url)
             return Advice([], "site" if site.silent else "service", tuple(whole)) if whole else Advice([])
-        shown = self.cards(assessment, public_url, since, silent)
+        shown = self.cards(assessment, public_url, since, silent, reminded)
         if assessment is None or not touches(assessment.answers, silent):
             return Advice(shown)
         return Advice(shown, "rules", tuple(cards(self.program, assessment, public_url)[1]))

@@ -11,9 +11,14 @@ from cds_service.advice.silence import heard
 from cds_service.contract import PRECLUDES, RANK, SEVERITY, SUGGESTS
 
 
-def ranked(orders: Sequence[OrderAssessment], most: int, silent: Collection[str] = frozenset()) -> tuple[Answer, ...]:
+def ranked(
+    orders: Sequence[OrderAssessment],
+    most: int,
+    silent: Collection[str] = frozenset(),
+    reminded: Collection[str] = frozenset(),
+) -> tuple[Answer, ...]:
     """All answers in the contract's order, the first leading. What a rule said on a more important occasion is not
-    said again. At most so many have a card; those of silent rules have none."""
+    said again. At most so many have a card; those of silent rules have none, nor those that need not remind again."""
     answers: list[Answer] = []
     for order in orders:
         answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
@@ -24,6 +29,7 @@ def ranked(orders: Sequence[OrderAssessment], most: int, silent: Collection[str]
     elif stops:
         answers = [replace(a, offers=()) if a.offers else a for a in answers if a.decision not in SUGGESTS]
     answers = heard(answers, orders, silent) if silent else answers
+    answers = [answer for answer in answers if answer.rule.id not in reminded]
     shown = _folded(sorted(answers, key=rank), most)
     return tuple(replace(answer, leads=place == 0) for place, answer in enumerate(shown))
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import secrets
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
@@ -29,7 +29,7 @@ from cds_service.web.door import read_call
 from cds_service.web.front import ANSWER_BY
 from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
-from cds_service.web.repeats import Repeats
+from cds_service.web.repeats import Reminders, Repeats
 from cds_service.web.requests import seconds
 
 log = logging.getLogger(__name__)
@@ -56,9 +56,15 @@ class Answers(Protocol):
         """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""
 
     def advice(
-        self, service_id: str, assessment: Assessment | None, public_url: str = "", since: datetime | None = None
+        self,
+        service_id: str,
+        assessment: Assessment | None,
+        public_url: str = "",
+        since: datetime | None = None,
+        reminded: Collection[str] = frozenset(),
     ) -> Advice:
-        """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`."""
+        """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`. Rules that
+        `reminded` of the same not long ago have no card."""
 
     timed: Callable[[str, float], None]
     """Is told how many seconds each step took."""
@@ -80,6 +86,7 @@ class HookPages:
         self._discovery = {"services": entries}
         self._hooks: Mapping[str, str] = {entry["id"]: entry["hook"] for entry in entries}
         self._hashed = _keyed_hash()
+        self._reminders = Reminders(service.program.windows)
         self._repeats = Repeats(service.program.quiet_repeat) if settings.quiet_repeats else None
 
     @property
@@ -116,7 +123,9 @@ class HookPages:
         assessment = self._service.assess(call, now)
         started = perf_counter()
         since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
-        advice = self._service.advice(service_id, assessment, self._settings.public_url or called_url(), since)
+        reminded = self._reminders.given(call, assessment) if assessment else frozenset()
+        address = self._settings.public_url or called_url()
+        advice = self._service.advice(service_id, assessment, address, since, reminded)
         g.cards = advice.cards
         self._metrics.step("word", perf_counter() - started)
         if self._store is not None:

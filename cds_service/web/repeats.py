@@ -11,6 +11,7 @@ import json
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,38 @@ class _Shown:
     instance: bytes
     at: datetime
     answer: bytes
+
+
+class Reminders:
+    """Cautions that a clinician need not read again at every order; safe to use from several threads."""
+
+    def __init__(self, windows: Mapping[str, float]) -> None:
+        """`windows`: hours by the policy that a rule's `onceIn` names."""
+        self._windows = windows
+        self._given: OrderedDict[bytes, _Shown] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def given(self, call: HookCall, assessment: Assessment) -> frozenset[str]:
+        """The rules of this answer that reminded this clinician of the same in time; the others count as given now.
+
+        A call sent again with the same `hookInstance` is the same call, and gets the same answer.
+        """
+        return frozenset(
+            answer.rule.id
+            for answer in assessment.answers
+            if (window := answer.rule.finding.once_in) and self._was_given(call, answer, assessment.now, window)
+        )
+
+    def _was_given(self, call: HookCall, answer: Answer, now: datetime, window: str) -> bool:
+        key = _digest([call.fhir_server, call.user_id, call.patient_id, answer.rule.id])
+        shown = _Shown(_digest(call.hook_instance), now, _digest(_values(answer)))
+        hours = timedelta(hours=self._windows[window])
+        with self._lock:
+            before = self._given.get(key)
+            if before is not None and before.answer == shown.answer and timedelta(0) <= now - before.at < hours:
+                return before.instance != shown.instance
+            _remember(self._given, key, shown)
+        return False
 
 
 class Repeats:
@@ -52,11 +85,15 @@ class Repeats:
             same = before is not None and before.answer == answer and timedelta(0) <= now - before.at <= self._window
             if before is not None and same:
                 return None if before.instance == instance else before.at
-            self._shown[key] = _Shown(instance, now, answer)
-            self._shown.move_to_end(key)
-            while len(self._shown) > _MOST:
-                self._shown.popitem(last=False)
+            _remember(self._shown, key, _Shown(instance, now, answer))
         return None
+
+
+def _remember(shown: OrderedDict[bytes, _Shown], key: bytes, answer: _Shown) -> None:
+    shown[key] = answer
+    shown.move_to_end(key)
+    while len(shown) > _MOST:
+        shown.popitem(last=False)
 
 
 def _key(call: HookCall) -> bytes:
@@ -68,10 +105,13 @@ def _key(call: HookCall) -> bytes:
 def _compared(answer: Answer, order: OrderAssessment) -> list[Any]:
     """What must be the same for an answer to be the same; a fact that merely grew older is."""
     rule = answer.rule
-    facts = [[f.name, None if f.unit in _AGES else f.value, f.sources] for f in answer.because]
     unknown = [[f.name, f.why] for f in order.unknown]
     said = [answer.decision, answer.indicator, rule.id, rule.version, order.pathway or rule.pathway, order.flags]
-    return [*said, asdict(answer.plan) if answer.plan else None, facts, unknown]
+    return [*said, asdict(answer.plan) if answer.plan else None, _values(answer), unknown]
+
+
+def _values(answer: Answer) -> list[Any]:
+    return [[f.name, None if f.unit in _AGES else f.value, f.sources] for f in answer.because]
 
 
 # What is remembered of patients cannot be guessed back without this process's own key.

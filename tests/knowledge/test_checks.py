@@ -20,6 +20,7 @@ UNITS = "rules/units.yaml"
 CARD = "cards/toy-neutropenia.yaml"
 SITE = "rules/sites/toy-hospital.yaml"
 BELOW = "below: policy.neutropenia"
+BLOCKS = "{decision: block, indicator: critical, withholdsOrder: true}"
 UNTIL = "finding: {until: {fact: neutrophil-count, policy: laboratory-max-age}, "
 QUERY = "sort: -date, count: 10}"
 UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
@@ -171,6 +172,21 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
         ),
         # ---- rules and cards
         (RULE, "finding: {", UNTIL, "finding.until.fact", "expected a fact that counts hours (neutrophil-count is a"),
+        (
+            RULE,
+            BLOCKS,
+            "{decision: caution, indicator: info, onceIn: policy.neutropenia}",
+            "finding.onceIn",
+            "expected a policy in",
+        ),
+        (RULE, "finding: {", "finding: {onceIn: policy.laboratory-max-age, ", "finding.onceIn", "only a caution may"),
+        (
+            RULE,
+            BLOCKS,
+            "{decision: caution, indicator: info, onceIn: policy.none}",
+            "finding.onceIn",
+            "no such policy none",
+        ),
         (RULE, BELOW, "below: 0.00001", "when[0].below", "expected a number of at most 4 decimals, below 10^12"),
         (RULE, BELOW, "below: 1.0e+13", "when[0].below", "expected a number of at most 4 decimals, below 10^12"),
         (RULE, "limits: []", "any: [[]]", "any[0]", "an empty list always holds"),

@@ -36,7 +36,7 @@ class StubService:
         self.response = {"cards": []} if response is None else response
         self.calls: list[tuple[HookCall, datetime]] = []
         self.addresses: list[str] = []
-        self.program: Any = SimpleNamespace(asked={})
+        self.program: Any = SimpleNamespace(asked={}, windows={})
         self.trouble: list[str] = []
         self.timed: Any = None
 

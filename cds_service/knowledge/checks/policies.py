@@ -78,6 +78,8 @@ def _used_as_windows(loaded: Loaded) -> Iterator[tuple[Document, YamlPath, str]]
     for key, rule in loaded.table("rules").items():
         if rule.finding.until:
             yield loaded.document("rules", key), ("finding", "until", "policy"), rule.finding.until.policy
+        if rule.finding.once_in:
+            yield loaded.document("rules", key), ("finding", "onceIn"), rule.finding.once_in
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -108,6 +108,8 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield document.problem(("finding", "indicator"), "required beside a decision")
     if indicator and not decision and not rule.card:
         yield document.problem(("finding", "decision"), "required beside an indicator")
+    if rule.finding.once_in and decision != "caution":
+        yield document.problem(("finding", "onceIn"), "only a caution may be left out when it is shown once")
 
 
 def _until(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterator[str]:

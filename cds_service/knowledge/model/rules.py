@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from cds_service.contract import ASKS, TOLD_BY_STATUS, DecisionName, Hook, Indicator
 from cds_service.knowledge.model.base import Id, Model, OptionalDate, Status, Stratum, Version
+from cds_service.knowledge.model.names import Window
 
 """What stands before a policy's name where a number is expected."""
 
@@ -90,6 +91,7 @@ class Finding(Model):
     `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
     `onlyBeside`: a caution that stands only while one of these decisions leads, or nothing but advice is given.
     `screens`: a caution that is part of a status, and makes it a warning.
+    `onceIn`: a caution that a clinician sees of a patient once in this time, unless what it rests on is new.
     `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
     """
 
@@ -99,6 +101,7 @@ class Finding(Model):
     states_dose: bool = False
     screens: bool = False
     only_beside: tuple[DecisionName, ...] = ()
+    once_in: Window | None = None
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
 
