@@ -139,6 +139,19 @@ class Resource:
         return tuple(c for c in told if not c.empty)
 
     @derived
+    def form(self) -> Concept:
+        """The form of the Medication that the resource refers to: a cream, a tablet; empty where nothing says it."""
+        found = self._named_medication()
+        return concept(found.get("form") if found is not None else None)
+
+    @derived
+    def dosages(self) -> tuple[Mapping[str, Any], ...]:
+        """The dosages of a drug that is given, stated or ordered."""
+        written = self.raw.get("dosage") or self.raw.get("dosageInstruction")
+        each = written if isinstance(written, list) else [written]
+        return tuple(dosage for dosage in each if isinstance(dosage, Mapping))
+
+    @derived
     def unresolved(self) -> str:
         """The reference that alone names the drug, where nothing here says which drug that is; else ""."""
         reference = self.raw.get("medicationReference")

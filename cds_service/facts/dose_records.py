@@ -41,7 +41,7 @@ def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
         return "not given"
     if _says_not_given(given, record, reading) and not _says_given(given, record, reading):
         return "not given"
-    doses = [part.get("dose") for part in _dosages(record)]
+    doses = [part.get("dose") for part in record.dosages]
     amounts = [number_of(dose.get("value")) for dose in doses if isinstance(dose, Mapping)]
     return "an amount of 0" if amounts and not any(amount is None or amount > 0 for amount in amounts) else ""
 
@@ -88,8 +88,8 @@ def _said_of_dose(given: DistinctDoses, record: Resource, reading: Reading) -> l
 
 def _said_of_giving(record: Resource) -> list[Concept]:
     """What stands as reason of its status, as method and as words of the dose; each clause for itself."""
-    told = _of_concepts([record.raw.get("statusReason"), *(part.get("method") for part in _dosages(record))])
-    words = (str(part.get("text") or "") for part in _dosages(record))
+    told = _of_concepts([record.raw.get("statusReason"), *(part.get("method") for part in record.dosages)])
+    words = (str(part.get("text") or "") for part in record.dosages)
     return [concept({"text": clause}) for text in (*told, *words) for clause in _CLAUSE.split(text) if clause.strip()]
 
 
@@ -101,7 +101,7 @@ def _of_concepts(written: list[object]) -> Iterator[str]:
 
 
 def _dosage_words(record: Resource) -> list[Concept]:
-    return [concept({"text": part.get("text")}) for part in _dosages(record)]
+    return [concept({"text": part.get("text")}) for part in record.dosages]
 
 
 def _words(value: object) -> Iterator[str]:
@@ -142,20 +142,15 @@ def _is_fixed(other: OtherRoute, record: Resource, reading: Reading) -> bool:
 
 def _amounts(record: Resource) -> Iterator[Mapping[str, Any]]:
     """The amounts at once that a record states."""
-    for part in _dosages(record):
+    for part in record.dosages:
         rates = part.get("doseAndRate")
         rows = [r.get("doseQuantity") for r in rates if isinstance(r, Mapping)] if isinstance(rates, list) else []
         yield from (amount for amount in (part.get("dose"), *rows) if isinstance(amount, Mapping))
 
 
-def _dosages(record: Resource) -> list[Mapping[str, Any]]:
-    dosage = record.raw.get("dosage") or record.raw.get("dosageInstruction")
-    return [part for part in (dosage if isinstance(dosage, list) else [dosage]) if isinstance(part, Mapping)]
-
-
 def _routes(record: Resource) -> tuple[list[Concept], list[Concept]]:
     """What stands as route, and the words that may name one beside it."""
-    parts = _dosages(record)
+    parts = record.dosages
     methods = [concept(p.get("method")) for p in parts]
     words = [*methods, concept({"text": record.concept.text}), *record.remember("dosage words", _dosage_words)]
     return [concept(p.get("route")) for p in parts], words

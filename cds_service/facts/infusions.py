@@ -15,6 +15,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
+from cds_service.facts.ways import texts_of, ways_of
 from cds_service.knowledge.model import CrsGrade, Vasopressors
 
 PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "counted", "uncounted", "for the heart", "not understood"
@@ -122,7 +123,7 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
 
     for record, named in reading.chart.remember(given.administrations, ("infused", reading.select), of_them):
         drugs = list(_counted(given.vasopressors, record, named, reading))
-        if _elsewhere(given.vasopressors, record, _dosages(record), reading):
+        if _elsewhere(given.vasopressors, record, reading):
             continue
         if record.problem or (record.when is None and reading.is_(given.given, record)):
             if any(kind != INOTROPE for kind, _ in drugs):
@@ -130,7 +131,7 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
         elif record.when is not None:
             end = record.end("effectivePeriod")
             told = (_order_of(record), record, record.when.start if end else record.when.end)
-            rows += [_Row(kind, drug, *told, end.end if end else None, _rate(_dosages(record))) for kind, drug in drugs]
+            rows += [_Row(kind, drug, *told, end.end if end else None, _rate(record.dosages)) for kind, drug in drugs]
     return rows, spoiled
 
 
@@ -147,8 +148,8 @@ def _counted(
 
 def _is_infusion(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     """Whether a rate, or words of the drug or its dosage, say that it runs on."""
-    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in _dosages(record))]
-    return bool(_rate(_dosages(record))) or any(reading.terms[drugs.continuous].matches(words) for words in said)
+    said = [record.concept, *texts_of(record)]
+    return bool(_rate(record.dosages)) or any(reading.terms[drugs.continuous].matches(words) for words in said)
 
 
 def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Reading) -> bool:
@@ -190,12 +191,6 @@ def _substance(drugs: Vasopressors, said: Concept, reading: Reading) -> str:
     return label[0] if label else ""
 
 
-def _dosages(record: Resource) -> list[Mapping[str, Any]]:
-    written = record.raw.get("dosage") or record.raw.get("dosageInstruction")
-    each = written if isinstance(written, list) else [written]
-    return [dosage for dosage in each if isinstance(dosage, Mapping)]
-
-
 def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
     """The highest rate of an infusion, whatever its unit: what matters is whether it is zero."""
     rates = []
@@ -213,13 +208,13 @@ def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
     return max(rates, default=None)
 
 
-def _elsewhere(drugs: Vasopressors, record: Resource, dosages: list[Mapping[str, Any]], reading: Reading) -> bool:
+def _elsewhere(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     """Given by a route, or in a way, that is no infusion into a vein."""
-    never, route = reading.terms[drugs.not_infused], reading.terms[drugs.elsewhere]
-    if any(route.matches(concept(dosage.get(element))) for dosage in dosages for element in ("route", "method")):
+    never, elsewhere = reading.terms[drugs.not_infused], [reading.terms[name] for name in drugs.elsewhere]
+    if any(route.matches(said) for said in ways_of(record) for route in elsewhere):
         return True
-    said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
-    return not _rate(dosages) and any(never.matches(words) for words in said)
+    said = [record.concept, *texts_of(record)]
+    return not _rate(record.dosages) and any(never.matches(words) for words in said)
 
 
 def _order_of(record: Resource) -> str:
@@ -276,7 +271,7 @@ def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Read
 
 def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
     def says_so(records: Iterable[Resource]) -> bool:
-        return any("effectivePeriod" in r.raw or _rate(_dosages(r)) is not None for r in records)
+        return any("effectivePeriod" in r.raw or _rate(r.dosages) is not None for r in records)
 
     query, under_way = given.administrations, given.vasopressors.under_way
     if reading.chart.remember(query, "a period or a rate", says_so):
@@ -286,15 +281,14 @@ def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
 
 def _continuous(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:
     """An order of an infusion that is to run: not as needed, not on standby."""
-    dosages = _dosages(order)
-    if any(d.get("asNeededBoolean") is True or "asNeededCodeableConcept" in d for d in dosages):
+    if any(d.get("asNeededBoolean") is True or "asNeededCodeableConcept" in d for d in order.dosages):
         return False
     notes = order.raw.get("note")
     texts = [n.get("text") for n in notes if isinstance(n, Mapping)] if isinstance(notes, list) else []
     notes_say = [concept({"text": text}) for text in texts]
-    said = [order.concept, *notes_say, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
+    said = [order.concept, *notes_say, *texts_of(order)]
     if any(reading.terms[drugs.not_started].matches(words) for words in said):
         return False
-    if _elsewhere(drugs, order, dosages, reading):
+    if _elsewhere(drugs, order, reading):
         return False
     return _is_infusion(drugs, order, reading) or any(reading.terms[drugs.continuous].matches(n) for n in notes_say)

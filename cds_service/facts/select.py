@@ -63,7 +63,7 @@ class Selections:
         self.terms = terms
         self.policies = policies
         self.windows = windows
-        self.statuses = status.compiled(catalogue.statuses)
+        self.statuses = status.compiled(catalogue.statuses, terms)
         self._results = {name: result.compiled(read, terms) for name, read in catalogue.results.items()}
         self.records: Mapping[str, Draw] = {name: self._named(name) for name in catalogue.records}
         self.order = catalogue.order()

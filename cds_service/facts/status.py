@@ -8,24 +8,26 @@ from datetime import datetime
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import When, hours_after
 from cds_service.chart.units import number_of
+from cds_service.chart.vocabulary import Matcher
+from cds_service.facts.ways import is_local
 from cds_service.knowledge.model import StatusSet
 
 Holds = Callable[[Resource, datetime], bool]
 _HOURS = {"h": 1.0, "d": 24.0, "wk": 168.0}
 
 
-def compiled(sets: Mapping[str, StatusSet]) -> dict[str, Holds]:
+def compiled(sets: Mapping[str, StatusSet], terms: Mapping[str, Matcher]) -> dict[str, Holds]:
     """Every named status as a test of a resource at a moment. A status in terms of others stands for what these say."""
     found: dict[str, Holds] = {}
     for name, status in sets.items():
         if status.none_of:
-            found[name] = _none_of(tuple(found_or_simple(other, sets) for other in status.none_of))
+            found[name] = _none_of(tuple(found_or_simple(other, sets, terms) for other in status.none_of))
         else:
-            found[name] = found_or_simple(name, sets)
+            found[name] = found_or_simple(name, sets, terms)
     return found
 
 
-def found_or_simple(name: str, sets: Mapping[str, StatusSet]) -> Holds:
+def found_or_simple(name: str, sets: Mapping[str, StatusSet], terms: Mapping[str, Matcher]) -> Holds:
     """The test of a status that names codes itself."""
     status = sets[name]
     codes, element = frozenset(status.codes), status.element
@@ -38,6 +40,8 @@ def found_or_simple(name: str, sets: Mapping[str, StatusSet]) -> Holds:
         return lambda resource, now: coded(resource, now) or _abated(resource, now)
     if status.running:
         return lambda resource, now: coded(resource, now) and _has_not_run_out(resource, now)
+    if local := status.not_local:
+        return lambda resource, now: coded(resource, now) and not is_local(resource, local, terms)
     return coded
 
 

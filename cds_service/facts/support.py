@@ -123,7 +123,7 @@ def _pressure(given: CrsGrade, values: list[_Value], reading: Reading) -> float 
 def _fever_masked(given: CrsGrade, moment: datetime, reading: Reading) -> bool:
     """A drug that lowers fever was given, and may still do so: fever is no longer required."""
     return any(
-        reading.is_(given.given, drug)
+        reading.is_(mask.status, drug)
         and drug.when.start <= moment
         and drug.when.end >= moment - timedelta(hours=hours)
         for mask in given.fever_masked_by

@@ -44,7 +44,8 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
 def facts(loaded: Loaded) -> Iterator[str]:
     """Every name that does not exist or does not fit its place, one line each; nothing is made of itself."""
     document, whole = loaded.document(FACTS), loaded.catalogue
-    found = [*_statuses(loaded.document(STATUSES), whole.statuses), *_apart(document, whole)]
+    value_sets = loaded.table("rules/terms")
+    found = [*_statuses(loaded.document(STATUSES), whole.statuses, value_sets), *_apart(document, whole)]
     known = _known(loaded, whole)
     for path, named in _named(whole):
         found += _name(document, path, named, known)
@@ -119,8 +120,11 @@ def _policy(document: Document, path: YamlPath, found: Named, policy: Policy) ->
         yield document.problem(path, f"expected a policy with a number ({found.name} is true or false)")
 
 
-def _statuses(document: Document, statuses: Mapping[str, StatusSet]) -> Iterator[str]:
+def _statuses(document: Document, statuses: Mapping[str, StatusSet], value_sets: Iterable[str]) -> Iterator[str]:
     for name, status in statuses.items():
+        for found in named_in(status):
+            if found.what == "value set":
+                yield from missing(document, (name, *found.path), found.what, found.name, value_sets)
         for index, other in enumerate(status.none_of):
             path = (name, "noneOf", index)
             yield from missing(document, path, "status", other, statuses)

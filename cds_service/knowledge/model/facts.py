@@ -90,7 +90,7 @@ class Catalogue(FactsFile):
         return self.found.judging[drug]
 
     def named(self, name: str) -> tuple[Named, ...]:
-        """All that a fact names, also through the records, results, scales and computations that it names."""
+        """All that a fact names, also through the records, results, scales, computations and statuses that it names."""
         if name not in self.found.named:
             self.found.named[name] = tuple(self._reached(self._apart(named_in(self.facts[name].source)), set()))
         return self.found.named[name]
@@ -184,7 +184,7 @@ class Catalogue(FactsFile):
         if what == "records":
             return self.records.get(name, ())
         shelves: Mapping[str, Mapping[str, Any]] = {
-            "result": self.results, "scale": self.scales, "computation": self.computed,
+            "result": self.results, "scale": self.scales, "computation": self.computed, "status": self.statuses,
         }  # fmt: skip
         found = shelves.get(what, {}).get(name)
         return (found,) if found is not None else ()

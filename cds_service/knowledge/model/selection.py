@@ -74,9 +74,17 @@ class EntryBytes(Model):
         return self
 
 
+class LocalUse(Model):
+    """A drug that acts where it is put: by one of these `routes`, or in one of these `forms`."""
+
+    routes: ValueSets
+    forms: ValueSets
+
+
 class StatusSet(Model):
     """A named status: the records of some resources whose `element` has one of `codes`, or that are in none of other
-    named statuses. `orAbated` adds those whose abatement has passed, `running` takes only those that have not run out.
+    named statuses. `orAbated` adds those whose abatement has passed, `running` takes only those that have not run out,
+    `notLocal` only drugs that act in the whole body, as far as their records say.
     """
 
     title: str
@@ -86,6 +94,7 @@ class StatusSet(Model):
     none_of: tuple[StatusId, ...] = ()
     or_abated: bool = False
     running: bool = False
+    not_local: LocalUse | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> StatusSet:

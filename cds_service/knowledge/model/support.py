@@ -81,7 +81,7 @@ class Vasopressors(Model):
     inotropes: ValueSetId
     substances: ValueSets
     not_infused: ValueSetId
-    elsewhere: ValueSetId
+    elsewhere: ValueSets
     continuous: ValueSetId
     not_started: ValueSetId
     within: Window
@@ -107,9 +107,10 @@ class Eased(Model):
 
 
 class Mask(Model):
-    """Drugs after which a fever may be absent for this long."""
+    """Drugs after whose administration in this status a fever may be absent for this long."""
 
     in_: Annotated[ValueSets, Field(alias="in")]
+    status: StatusId
     within: Window
 
 

@@ -128,7 +128,7 @@ def _named_by_facts(loaded: Loaded, *what: str) -> set[str]:
     catalogue = loaded.catalogue
     shared = (catalogue.results, catalogue.scales, catalogue.computed)
     models: list[BaseModel] = [model for shelf in shared for model in shelf.values()]
-    models += [part for parts in catalogue.records.values() for part in parts]
+    models += [*catalogue.statuses.values(), *(part for parts in catalogue.records.values() for part in parts)]
     models += [fact.source for fact in catalogue.facts.values()]
     return {found.name for model in models for found in named_in(model) if found.what in what}
 
