@@ -99,7 +99,8 @@ def _answers(case: _Case, missing: Sequence[Missing], trouble: str) -> tuple[lis
     middle = [answer] if answer else []
     advice = list(_advice(case, suggested=answer is not None and answer.decision in SUGGESTS | {"order-ok"}))
     answers = sorted((*hard, *middle, *advice), key=rank)
-    return [a for a in answers if _stands_beside(a, answers[0])], pathway
+    route = next((_route(case, a) for a in answers if a.plan is not None), "")
+    return [a for a in answers if _stands_beside(a, answers[0], route)], pathway
 
 
 def _status(
@@ -131,10 +132,19 @@ def _hidden(case: _Case) -> bool:
     return not lost.isdisjoint(query for name in with_needs(catalogue, open_) for query in catalogue.reads(name))
 
 
-def _stands_beside(answer: Answer, first: Answer) -> bool:
-    """Whether a caution belongs beside the first answer; where that is a caution too, nothing else was said."""
-    wanted = answer.rule.finding.only_beside
+def _stands_beside(answer: Answer, first: Answer, route: str) -> bool:
+    """Whether a caution belongs beside the first answer, and a dose by this route; where the first is a caution too,
+    nothing else was said."""
+    wanted, by = answer.rule.finding.only_beside, answer.rule.finding.only_by_route
+    if by and route not in ("", by):
+        return False
     return not wanted or first.decision in wanted or first.decision in ("caution", "monitoring")
+
+
+def _route(case: _Case, answer: Answer) -> str:
+    """The route of the dose that an answer speaks of: its own, or that of the draft that is right as it is."""
+    assert answer.plan is not None
+    return (_other_route(case, answer) if answer.decision == "order-ok" else "") or answer.plan.route
 
 
 def _only_question(hard: Sequence[Answer]) -> bool:

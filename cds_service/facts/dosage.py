@@ -78,11 +78,11 @@ def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None
     parts = [
         _one(i, amounts, weight) if isinstance(i, Mapping) else Dosage(None, 0.0, why=_UNREADABLE) for i in written
     ]
+    if len(parts) == 1:
+        return parts[0]
     bound = sum(p.bound_mg for p in parts)
     if any(p.daily_mg is None for p in parts):
         return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
-    if len(parts) == 1:
-        return parts[0]
     return Dosage(bound, bound, why="")
 
 

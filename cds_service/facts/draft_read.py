@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cds_service.chart.vocabulary import concept
 from cds_service.facts.draft_dose import kilograms
 from cds_service.facts.model import Facts, Reading
-from cds_service.facts.order import Draft
 from cds_service.facts.order_use import is_other, use_of
 
 
@@ -44,13 +44,13 @@ def _read(reading: Reading, facts: Facts) -> Iterator[DraftRead]:
             has_id=bool(draft.resource.id),
             other_use=is_other(use_of(draft.resource, reading), reading),
             names_route=bool(dosage.route),
-            route=_route(draft, reading),
+            route=_route(dosage.route, reading),
             dose_mg=dosage.dose_mg,
             interval_h=dosage.interval_h,
             daily_mg=dosage.daily_mg,
         )
 
 
-def _route(draft: Draft, reading: Reading) -> str:
-    said = concept(draft.dosage(None).route)
+def _route(written: Mapping[str, Any] | None, reading: Reading) -> str:
+    said = concept(written)
     return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), "")

@@ -180,6 +180,7 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
             "expected a policy in",
         ),
         (RULE, "finding: {", "finding: {onceIn: policy.laboratory-max-age, ", "finding.onceIn", "only a caution may"),
+        (RULE, "finding: {", "finding: {onlyByRoute: nasal, ", "finding.onlyByRoute", "no such route nasal"),
         (
             RULE,
             BLOCKS,

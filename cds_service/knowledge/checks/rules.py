@@ -110,6 +110,8 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield document.problem(("finding", "decision"), "required beside an indicator")
     if rule.finding.once_in and decision != "caution":
         yield document.problem(("finding", "onceIn"), "only a caution may be left out when it is shown once")
+    if route := rule.finding.only_by_route:
+        yield from missing(document, ("finding", "onlyByRoute"), "route", route, loaded.orders.routes)
 
 
 def _until(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterator[str]:

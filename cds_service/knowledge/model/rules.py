@@ -90,6 +90,7 @@ class Finding(Model):
 
     `besideSuggestion`: what the decision becomes where another drug is suggested in place of the ordered one.
     `onlyBeside`: a caution that stands only while one of these decisions leads, or nothing but advice is given.
+    `onlyByRoute`: a caution that stands only beside a dose by this route, or by none that is named.
     `screens`: a caution that is part of a status, and makes it a warning.
     `onceIn`: a caution that a clinician sees of a patient once in this time, unless what it rests on is new.
     `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
@@ -101,6 +102,7 @@ class Finding(Model):
     states_dose: bool = False
     screens: bool = False
     only_beside: tuple[DecisionName, ...] = ()
+    only_by_route: Id | None = None
     once_in: Window | None = None
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
