@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, concept
-from cds_service.facts.substances import is_severe, notes_of, reactions_of
+from cds_service.facts.substances import is_critical, is_severe, notes_of, reactions_of
 from cds_service.knowledge.model import OnlyReactions
 
 _NAME = re.compile(r"[^\W\d_]{4}|[^\x00-\u024f]")  # a longer word, or a sign of a script without spaces
@@ -22,11 +22,12 @@ class Only:
     beside: Matcher
     never: tuple[Matcher, ...]
     severe: Matcher
+    stops: Callable[[Resource, Matcher], bool]
 
     def __call__(self, allergy: Resource) -> bool:
-        """Every reaction is one of these, none is severe, and nothing beside them speaks of another one."""
+        """Every reaction is one of these, none stops it, and nothing beside them speaks of another one."""
         shown = [m for reaction in reactions_of(allergy) for m in _manifestations(reaction)]
-        if not shown or is_severe(allergy, self.severe):
+        if not shown or self.stops(allergy, self.severe):
             return False
         told = (allergy.concept, *shown, *notes_of(allergy))
         if any(m.mentions(said) for said in told for m in self.never):
@@ -44,7 +45,8 @@ class Only:
 def compiled(given: OnlyReactions, terms: Mapping[str, Matcher]) -> Only:
     """A `reactions` of the catalogue as a test of a record."""
     never = tuple(terms[name] for name in given.never)
-    return Only(terms[given.only], terms[given.beside], never, terms[given.severe])
+    stops = is_critical if given.however_severe else is_severe
+    return Only(terms[given.only], terms[given.beside], never, terms[given.severe], stops)
 
 
 def _manifestations(reaction: Mapping[str, object]) -> list[Concept]:

@@ -87,12 +87,17 @@ def _clauses(found: Concept) -> list[Concept]:
 
 def is_severe(allergy: Resource, severe: Matcher) -> bool:
     """High criticality, a severe reaction, or a reaction of the value set in any wording."""
+    return is_critical(allergy, severe) or any(r.get("severity") == "severe" for r in reactions_of(allergy))
+
+
+def is_critical(allergy: Resource, severe: Matcher) -> bool:
+    """High criticality, or a reaction of the value set in any wording, however severe it is called."""
     if allergy.text("criticality") == "high" or severe.matches(allergy.concept):
         return True
     for reaction in reactions_of(allergy):
         shown = reaction.get("manifestation")
         said = [concept(m) for m in shown] if isinstance(shown, list) else []
         said.append(concept({"text": reaction.get("description")}))
-        if reaction.get("severity") == "severe" or any(severe.matches(s) for s in said):
+        if any(severe.matches(s) for s in said):
             return True
     return False

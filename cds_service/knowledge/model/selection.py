@@ -154,12 +154,13 @@ class Meant(Model):
 
 class OnlyReactions(Model):
     """Allergies whose reactions are all `only` these: words `beside` them name no reaction; one of `never`, also in a
-    note, or a severe one (`severe` or by its own word) is another."""
+    note, one of `severe`, high criticality, or, unless they count `howeverSevere`, a severe one is another."""
 
     only: ValueSetId
     beside: ValueSetId
     never: ValueSets
     severe: ValueSetId
+    however_severe: bool = False
 
 
 class After(Model):
