@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from datetime import datetime
 from typing import Any
 
 from cds_service.advice import words
@@ -176,13 +177,18 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "plan": Trusted(words.dose(plan, routes)) if plan else None,
         "days": plan.duration_days if plan else None,
         "alternatives": [Trusted(words.dose(p, routes)) for p in answer.alternatives],
-        "until": Trusted(clock(answer.until, knowledge.site.timezone)) if answer.until else None,
+        "until": _clock(answer.until, knowledge),
+        "holds_until": _clock(answer.reevaluate_at, knowledge),
         "offered": bool(answer.offers),
         "other_route": Trusted(routes[answer.other_route].short) if answer.other_route else None,
         "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,
         "review": Trusted(regimen.review) if regimen else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
     }
+
+
+def _clock(moment: datetime | None, knowledge: Knowledge) -> Trusted | None:
+    return Trusted(clock(moment, knowledge.site.timezone)) if moment is not None else None
 
 
 def _found(answer: Answer) -> dict[str, Any]:

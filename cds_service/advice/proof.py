@@ -227,7 +227,8 @@ def _answer(rule: RuleDefinition, decision: DecisionName, order: OrderAssessment
     return Answer(
         decision, "info", rule, order.occasion, regimen=dosed, plan=made, alternatives=(made,) if made else (),
         other_route=dosed.route if dosed else "",
-        differs=DraftedDose(1, 6, 4, "") if dosed else None, until=_AT if dosed else None,
+        differs=DraftedDose(1, 6, 4, "") if dosed else None,
+        until=_AT if dosed else None, reevaluate_at=_AT if dosed else None,
         because=tuple(fact for fact in order.facts.values() if fact.value is not None),
     )  # fmt: skip
 

@@ -105,7 +105,7 @@ def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) ->
     elif seen.oxygen_observed:
         others.append("no oxygen device recorded")
     if seen.systolic is not None:
-        pressure = f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mm[Hg]"
+        pressure = f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mmHg"
         (decisive if hypotensive else others).insert(0, pressure)
     if not fever and seen.fever_masked:
         decisive.append("fever masked")

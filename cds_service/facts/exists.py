@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.after import as_dated
 from cds_service.facts.growth import last, named
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.select import NOTHING, Drawn, Selections
+from cds_service.facts.select import NOTHING, Drawn, Selections, reasons_of
 from cds_service.knowledge.model import Exists, Selection
 
 Find = Callable[[Reading, Facts], Fact]
@@ -22,7 +23,7 @@ _LIVE = frozenset({"active", "completed", "in-progress"})
 def exists(name: str, source: Exists, select: Selections) -> Find:
     """True with its sources; false only where nothing was found in reads that were complete; else unknown."""
     draws = tuple(select.draw(selection) for selection in source.exists)
-    told = tuple(_telling(selection) for selection in source.exists)
+    told = tuple(_telling(selection, select) for selection in source.exists)
     queries, drugs = queries_of([selection.from_ for selection in source.exists], select)
     live = _live(source.exists, select)
     reach = _reach(source.exists, select)
@@ -61,8 +62,11 @@ def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[Tell], reading: Readi
     return Fact(name, True, as_of=max(dates, default=None), sources=refs(found), text=text, unusable=bad)
 
 
-def _telling(selection: Selection) -> Tell:
-    """How the records of a selection are told."""
+def _telling(selection: Selection, select: Selections) -> Tell:
+    """How the records of a selection are told; a drug that counts for its reason, with that."""
+    if selection.reason:
+        reasons = select.matchers(selection.reason)
+        return lambda drawn, reading: (_with_reason(r, reasons, reading) for r in drawn.found)
     if selection.tell == "last":
         return lambda drawn, reading: (last(drawn.found, drawn.standings, reading),) if drawn.found else ()
     if selection.tell:
@@ -70,6 +74,11 @@ def _telling(selection: Selection) -> Tell:
     if selection.after:
         return lambda drawn, _: map(as_dated, drawn.found)
     return lambda drawn, _: (r.concept.label for r in drawn.found)
+
+
+def _with_reason(drug: Resource, reasons: Sequence[Matcher], reading: Reading) -> str:
+    said = dict.fromkeys(c.label for c in reasons_of(drug, reading) if any(m.matches(c) for m in reasons))
+    return f"{drug.concept.label} for {', '.join(said)}" if said else drug.concept.label
 
 
 def queries_of(sources: Iterable[str], select: Selections) -> tuple[tuple[str, ...], tuple[str, ...]]:

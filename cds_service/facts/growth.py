@@ -189,6 +189,7 @@ def named(culture: Resource, reading: Reading) -> str:
     return f"{what} positive: {_grown(culture, reading)}{_taken(culture, reading, ', taken')}"
 
 
+_WORDS_OF_A_RESULT = 6  # beside its date on the first line of a card
 _SAID: Mapping[str, str] = {"negative": "no growth", "pending": "no result yet", "uncertain": "result not certain"}
 
 
@@ -200,7 +201,7 @@ def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Re
         dated, key=lambda c: (c.when.start if c.when else reading.now, standings.get(id(c)) not in ("negative", "over"))
     )
     standing = standings.get(id(newest), "")
-    result = _SAID.get(standing) or _grown(newest, reading)
+    result = _SAID.get(standing) or _short(_grown(newest, reading))
     if standing == "contaminant":
         result += " (possible contaminant)"
     status = "" if newest.status == "final" else f" ({newest.status or 'status not said'})"
@@ -210,6 +211,15 @@ def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Re
 def _grown(culture: Resource, reading: Reading) -> str:
     said = Result(culture, parts_of(culture, reading), "growth").said
     return "; ".join(dict.fromkeys(c.label for c in said if c.label))[:80] or "organism not named"
+
+
+def _short(result: str) -> str:
+    """As much of a result as leaves room for its date: whole clauses where it has any."""
+    words = result.split()
+    if len(words) <= _WORDS_OF_A_RESULT:
+        return result
+    ends = [place for place, word in enumerate(words[:_WORDS_OF_A_RESULT], 1) if word[-1] in ",;"]
+    return f"{' '.join(words[: ends[-1] if ends else _WORDS_OF_A_RESULT]).rstrip(',;')} ..."
 
 
 def _taken(culture: Resource, reading: Reading, before: str) -> str:

@@ -181,12 +181,17 @@ def _against(
             return unknown(name, "no earlier value in the window", as_of=when.start, unusable=tuple(bad))
         resource, other = extreme(before, key=lambda pair: pair[1])
         sources = (usable[0][0].ref, resource.ref)
-        text = f"from {other:g} to {latest:g} {reading.units[measured.analyte].analyte.unit}"
+        text = f"from {_short(other)} to {_short(latest)} {reading.units[measured.analyte].analyte.unit}"
         # 0.9 to 1.2 is a rise of 0.3, whatever binary fractions make of it.
         change = round(compare(latest, other), 9)
         return Fact(name, change, unit, when.start, sources, text=text, unusable=tuple(bad))
 
     return find
+
+
+def _short(value: float) -> str:
+    """A value as a laboratory prints it: what was converted from another unit has no more digits than that."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _usable(found: list[Resource], reading: Reading, analyte: str) -> tuple[list[tuple[Resource, float]], list[str]]:

@@ -263,7 +263,7 @@ class Selections:
             doubts = self.matchers(selection.reason_doubted_by)
             says = _reason(self.matchers(selection.reason), selection.reason_sense, doubts)
             yield lambda r, reading, known: any(
-                says(said) for said in _reasons(r, reading) if not aside(said, reading, known)
+                says(said) for said in reasons_of(r, reading) if not aside(said, reading, known)
             )
         elif selection.unreasoned:
             yield lambda r, reading, known: not states_reason(r)
@@ -290,7 +290,7 @@ class Selections:
         return apart
 
 
-def _reasons(request: Resource, reading: Reading) -> Sequence[Concept]:
+def reasons_of(request: Resource, reading: Reading) -> Sequence[Concept]:
     """Read once for all selections: an order may state thousands."""
     return reading.once(("reasons", id(request)), lambda: told_reasons(request, reading.condition_refs))
 
