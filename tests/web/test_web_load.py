@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.web.front import ANSWER_BY
+from tests.support.live import never_left
 from tests.web.stub import SELECT, StubService, call_body, client_of
 
 HANGS = 20.0  # seconds: no limit that is tested here
@@ -57,9 +58,8 @@ main(["serve", "--port", "0", "--workers", "1", "--threads", "1"])
 @contextmanager
 def started() -> Iterator[tuple[subprocess.Popen[str], int]]:
     environ = {"XDG_STATE_HOME": os.environ["XDG_STATE_HOME"], "CDS_QUEUE": "2", "CDS_TIMEOUT": "2"}
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with never_left(subprocess.Popen([sys.executable, "-c", PROGRAM], **pipes, text=True, env=environ)) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline().rsplit(":", 1)[1])
         process.send_signal(signal.SIGTERM)
