@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -61,7 +61,9 @@ Clause = tuple[str, ...]
 class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
-    def __init__(self, phrases: Iterable[tuple[str, Phrase]]) -> None:
+    def __init__(self, phrases: Iterable[tuple[str, Phrase]], spell: Callable[[str], str] = str) -> None:
+        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"."""
+        self._spell = spell
         self._one: dict[str, list[Phrase]] = {}
         # Longer phrases by their first two words: many begin with "no".
         self._more: dict[tuple[str, str], list[tuple[Clause, Phrase, bool]]] = {}
@@ -76,7 +78,7 @@ class Lexicon:
             found.sort(key=lambda entry: -len(entry[0]))
 
     def _add(self, text: str, phrase: Phrase) -> None:
-        folded = fold(text)
+        folded = self._spell(fold(text))
         words = words_of(folded)
         if not words:
             return
@@ -100,7 +102,7 @@ class Lexicon:
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order; what it says again in the same words only once."""
-        clauses = _cut(fold(text))
+        clauses = _cut(self._spell(fold(text)))
         distinct = set().union(*clauses)
         terms = {w for w in distinct if w in self._terms or w[-_TAIL:] in self._tails}
         if not terms:

@@ -64,6 +64,25 @@ class Spelling(Model):
     letters: tuple[tuple[str, str], ...] = ()
 
 
+Some = Annotated[Words, Field(min_length=1)]
+
+
+class StainSays(Model):
+    """One thing that a stain may say: the word for it, the signs, and how else it is spelled."""
+
+    word: str
+    signs: Some
+    words: Some
+
+
+class Stains(Model):
+    """How charts write what a stain says. The first of `names` stands for all; alone a sign counts before `of`."""
+
+    names: Some
+    of: Some
+    says: Annotated[tuple[StainSays, ...], Field(min_length=1)]
+
+
 class Languages(Model):
     """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
 
@@ -72,6 +91,7 @@ class Languages(Model):
     placeholders: Placeholders
     abbreviations: Words
     spellings: dict[Id, Spelling]
+    stains: Stains
 
 
 class CodeFamily(Model):
