@@ -79,6 +79,7 @@ from cds_service.knowledge.model.selection import (
     SetAside,
     Since,
     StatusSet,
+    Where,
 )
 from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.sources import (
@@ -279,6 +280,7 @@ __all__ = [
     "Version",
     "VersionEntry",
     "Versions",
+    "Where",
     "YoungerThan",
     "assembled",
     "conditions",
