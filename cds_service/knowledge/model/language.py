@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from cds_service.knowledge.model.base import Id, Model
 
@@ -33,6 +33,13 @@ class Cues(Model):
     last: Words = ()
 
 
+class Lists(Model):
+    """How a list that is denied ends ("or"), and which denials begin one even where nothing ends it."""
+
+    begins: Words = ()
+    ends: Words = ()
+
+
 class Language(Model):
     """How one language denies, doubts, speaks of the past or of somebody else."""
 
@@ -45,6 +52,13 @@ class Language(Model):
     turns: Words
     joins: Words
     times: Words = ()
+    lists: Lists = Lists()
+
+    @model_validator(mode="after")
+    def _begun_by_denials(self) -> Language:
+        if strange := set(self.lists.begins) - set(self.denied.before):
+            raise ValueError(f"lists are begun by what denies before: {', '.join(sorted(strange))}")
+        return self
 
 
 class Placeholders(Model):
