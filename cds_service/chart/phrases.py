@@ -23,7 +23,8 @@ _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     """Each text with what it stands for; texts that stand for the same share it."""
     for value_set in value_sets:
-        yield from _alike(_texts(value_set, languages), Phrase(value_set.id, qualifies=value_set.qualifies))
+        named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
+        yield from _alike(_texts(value_set, languages), named)
         excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
         yield from _alike(excluded, Phrase(value_set.id, excludes=True))
     for language in languages.languages.values():
@@ -35,6 +36,8 @@ def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tu
         yield from _alike(language.turns, Phrase(turn=True))
         yield from _alike(language.joins, Phrase(join=True))
         yield from _alike(language.times, Phrase(when=True))
+        yield from _alike(language.lists.ends, Phrase(alternative=True))
+        yield from _alike(language.lists.begins, Phrase(lists=True))
 
 
 def _texts(value_set: ValueSet, languages: Languages) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Final
 from cds_service.chart.codes import CodeIndex, Systems
 from cds_service.chart.phrases import parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
+from cds_service.chart.stains import one_spelling
 from cds_service.chart.words import Lexicon, fold, words_of
 from cds_service.knowledge.model import CodeSystems, Languages, ValueSet
 
@@ -92,7 +93,7 @@ class Recogniser:
             self._index(value_set)
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
-        self._lexicon = Lexicon(phrases(told, languages))
+        self._lexicon = Lexicon(phrases(told, languages), one_spelling(languages.stains, fold))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)

@@ -31,7 +31,8 @@ class Phrase:
     """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
     the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
     begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by. One that only
-    `qualifies` changes nothing of how others are meant."""
+    `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, and
+    those of a set that is `listed` stand in one."""
 
     set_id: str = ""
     qualifies: bool = False
@@ -40,6 +41,9 @@ class Phrase:
     turn: bool = False
     join: bool = False
     when: bool = False
+    alternative: bool = False
+    lists: bool = False
+    listed: bool = False
 
 
 class Hit(NamedTuple):
@@ -85,7 +89,7 @@ class Scope:
 
     def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit]) -> None:
         first = min(hit.start for hit in [hit for hit in terms if not hit.phrase.qualifies] or terms)
-        cues = _cues(hits, first)
+        cues = resolved_cues(hits, first)
         told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
         self._person = any(cue.person for _, cue in told)
         self._active = any(cue.sense == "said" for _, cue in told)
@@ -128,7 +132,7 @@ class Scope:
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
 
 
-def _cues(hits: Sequence[Hit], first: int) -> list[Hit]:
+def resolved_cues(hits: Sequence[Hit], first: int) -> list[Hit]:
     """The cues of a clause in order; of two that overlap the longer one ("not ruled out", not "ruled out"), of two ways
     to read one ("ruled out" stands before or after) the one that looks back where a phrase stands there (`first`)."""
     taken: dict[int, tuple[int, int]] = {}
@@ -152,7 +156,7 @@ def _fit(hit: Hit, first: int) -> tuple[bool, int]:
 def trailing_cue(hits: Sequence[Hit], begin: int, words: Sequence[str], clauses: Sequence[int]) -> Cue | None:
     """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out in May". Followed by another
     word it speaks of something else: "sepsis, resolved delirium"."""
-    first = next((hit for hit in _cues(hits, -1) if hit.start == begin), None)
+    first = next((hit for hit in resolved_cues(hits, -1) if hit.start == begin), None)
     cue = first.phrase.cue if first else None
     if first is None or cue is None or cue.side == "before" or cue.sense == "said" or cue.person:
         return None

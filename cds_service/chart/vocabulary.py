@@ -167,6 +167,12 @@ def _bare(text: str) -> str:
     return _APPENDED.sub("", text)
 
 
+def is_coded(found: Concept, sets: Sequence[Matcher]) -> bool:
+    """Whether a code, and not only words, puts a concept in one of some value sets."""
+    meanings = (matcher.meaning(found) for matcher in sets)
+    return any(meaning is not None and meaning.by_code for meaning in meanings)
+
+
 def one_of(sets: Sequence[Matcher], past: bool = False) -> Callable[[Concept], bool]:
     """Whether a concept says one of some value sets of the patient as of now; with `past` also that it is over."""
     names, any_set = frozenset(matcher.id for matcher in sets), sets[0]

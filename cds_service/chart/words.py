@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from cds_service.chart.lists import joined
 from cds_service.chart.scopes import Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
 
 # Signs that carry no meaning of their own: (TM) and (R) before NFKC would write them as letters, superscript digits.
@@ -26,6 +27,7 @@ _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
 # A full stop ends a sentence only after a word: "E. coli" is one name, and "1.5" one number. The sign comes first, then
 # what stands around it: the signs are looked for ten times as fast so.
 _BREAK: Final = re.compile(r"[;\n。；、,.](?:(?<=[;\n。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
+_COMMAS: Final = ",、"
 _YEARS: Final = range(1950, 2100)
 
 
@@ -61,7 +63,9 @@ Clause = tuple[str, ...]
 class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
-    def __init__(self, phrases: Iterable[tuple[str, Phrase]]) -> None:
+    def __init__(self, phrases: Iterable[tuple[str, Phrase]], spell: Callable[[str], str] = str) -> None:
+        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"."""
+        self._spell = spell
         self._one: dict[str, list[Phrase]] = {}
         # Longer phrases by their first two words: many begin with "no".
         self._more: dict[tuple[str, str], list[tuple[Clause, Phrase, bool]]] = {}
@@ -69,6 +73,7 @@ class Lexicon:
         self._firsts: set[str] = set()  # words that begin a phrase, and those that begin one of a value set
         self._terms: set[str] = set()
         self._tails: set[str] = set()
+        self._denials: set[str] = set()  # words that begin a denial of what follows
         self._ahead = 1  # clauses after its own that a phrase may reach into
         for text, phrase in phrases:
             self._add(text, phrase)
@@ -76,7 +81,7 @@ class Lexicon:
             found.sort(key=lambda entry: -len(entry[0]))
 
     def _add(self, text: str, phrase: Phrase) -> None:
-        folded = fold(text)
+        folded = self._spell(fold(text))
         words = words_of(folded)
         if not words:
             return
@@ -85,6 +90,8 @@ class Lexicon:
             self._tails.add(words[0][-_TAIL:])
             return
         self._firsts.add(words[0])
+        if phrase.cue and phrase.cue.sense == "denied" and phrase.cue.side == "before":
+            self._denials.add(words[0])
         if phrase.set_id:
             self._terms.add(words[0])
         if len(words) == 1:
@@ -100,7 +107,7 @@ class Lexicon:
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order; what it says again in the same words only once."""
-        clauses = _cut(fold(text))
+        clauses = self._cut(self._spell(fold(text)))
         distinct = set().union(*clauses)
         terms = {w for w in distinct if w in self._terms or w[-_TAIL:] in self._tails}
         if not terms:
@@ -110,6 +117,25 @@ class Lexicon:
             tuple(clauses[at : at + 1 + self._ahead]) for at, c in enumerate(clauses) if not terms.isdisjoint(c)
         )
         return tuple(mention for window in windows for mention in self._told(window))
+
+    def _cut(self, folded: str) -> list[Clause]:
+        """The words of each clause, those of a list that is denied as one."""
+        run: list[Clause] = []
+        clauses: list[Clause] = []
+        start = 0
+        for sign in chain(_BREAK.finditer(folded), (None,)):
+            words = tuple(_WORD.findall(folded[start : sign.start() if sign else len(folded)]))
+            run += [words] if words else []
+            if sign is None or sign[0] not in _COMMAS:
+                clauses += self._lists(run)
+                run = []
+            start = sign.end() if sign else start
+        return [piece for words in clauses for piece in _pieces(words)]
+
+    def _lists(self, run: list[Clause]) -> Iterable[Clause]:
+        """Clauses between which only commas stand; most texts deny nothing, and are not looked at twice."""
+        denies = len(run) > 1 and not self._denials.isdisjoint(chain.from_iterable(run))
+        return joined(run, self._hits) if denies else run
 
     def _told(self, window: tuple[Clause, ...]) -> Iterator[Mention]:
         """What the first of some clauses says."""
@@ -171,16 +197,13 @@ def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
     return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.start]
 
 
-def _cut(folded: str) -> list[Clause]:
-    """The words of each clause; one that is too long in pieces, between which an empty one keeps what trails a clause
-    from trailing a piece."""
-    found = (tuple(_WORD.findall(part)) for part in _BREAK.split(folded))
-    clauses: list[Clause] = []
-    for words in filter(None, found):
-        clauses.append(words[:_LONGEST_CLAUSE])
-        for start in range(_LONGEST_CLAUSE, len(words), _LONGEST_CLAUSE):
-            clauses += ((), words[start : start + _LONGEST_CLAUSE])
-    return clauses
+def _pieces(words: Clause) -> Iterator[Clause]:
+    """A clause; one that is too long in pieces, between which an empty one keeps what trails a clause from trailing a
+    piece."""
+    yield words[:_LONGEST_CLAUSE]
+    for start in range(_LONGEST_CLAUSE, len(words), _LONGEST_CLAUSE):
+        yield ()
+        yield words[start : start + _LONGEST_CLAUSE]
 
 
 def _joined(clauses: list[int], hits: Iterable[Hit]) -> list[int]:

@@ -155,6 +155,7 @@ def _support_facts(given: CrsGrade, told: Fact, derived: Derived, reading: Readi
     else:
         yield Fact("alone", alone, sources=drugs.sources if alone else ())
     yield _told("for-the-heart", drugs.inotropes, (given.administrations,), reading, ", ".join(drugs.inotropes))
+    yield _oxygen(given, derived, reading)
     # With a documented grade nobody needs to be asked what the support is for, or what the other scale means.
     asked = told.value is None
     airway = derived.support.oxygen.airway if asked else ()
@@ -162,6 +163,16 @@ def _support_facts(given: CrsGrade, told: Fact, derived: Derived, reading: Readi
     others = documented(given.scale, given.conditions, reading).others if asked else ()
     words = "; ".join(dict.fromkeys(r.concept.label for r in others))
     yield _told("other-scale", refs(others), (given.vitals, given.conditions) if asked else (), reading, words)
+
+
+def _oxygen(given: CrsGrade, derived: Derived, reading: Reading) -> Fact:
+    """Whether oxygen is given now; unknown where a device is not understood, or saturation is low without one."""
+    seen, name = derived.support.oxygen, "oxygen"
+    if seen.words:
+        return Fact(name, True, sources=seen.sources, text=seen.words)
+    hypoxic = ("the saturation is low and no oxygen recorded",) if derived.support.hypoxic else ()
+    why = (*reading.chart.gaps((given.vitals, given.oxygen.procedures)), *(str(p) for p in seen.puzzles), *hypoxic)
+    return unknown(name, "; ".join(why)) if why else Fact(name, False)
 
 
 def _unexplained(derived: Derived) -> Fact:

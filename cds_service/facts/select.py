@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct, field
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.vocabulary import Concept, Matcher, one_of
+from cds_service.chart.vocabulary import Concept, Matcher, is_coded, one_of
 from cds_service.facts import growth, reactions, result, status
 from cds_service.facts.after import begun_after
 from cds_service.facts.culture import specimens_of
@@ -20,7 +20,7 @@ from cds_service.facts.puzzles import puzzle_of, puzzles
 from cds_service.facts.quantity import newest_first
 from cds_service.facts.reasons import states_reason, told_reasons
 from cds_service.facts.substances import concepts_of, is_severe, says_apart, says_together, with_notes
-from cds_service.knowledge.model import Catalogue, Selection, SetAside
+from cds_service.knowledge.model import Catalogue, Selection, SetAside, Where
 
 Test = Callable[[Resource, Reading, Facts], bool]
 # A test of a record alone, whose answer is the same in every call.
@@ -109,7 +109,7 @@ class Selections:
         judged = self._judge(selection)
         puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
         standing, besides = selection.standing, selection.except_
-        after = selection.after
+        after, where = selection.after, selection.where
         begun = begun_after(after, self.windows[after.within], self.queries(after.of)) if after else None
 
         def drawn(reading: Reading, known: Facts) -> Drawn:
@@ -127,6 +127,9 @@ class Selections:
             if besides:
                 others = {id(r) for r in self.records[besides](reading, known).found}
                 found = [r for r in found if id(r) not in others]
+            if where is not None:
+                found, unknown_there = _where(where, found, known)
+                doubts += unknown_there
             if begun is not None:
                 found, unclear_dates = begun(found, reading)
                 doubts += unclear_dates
@@ -240,6 +243,9 @@ class Selections:
             yield lambda r: any(says_together(c, within, beside) for c in concepts(r))
         elif within and not selection.meant and not self._is_matched(selection):
             yield _about(one_of(within, past), concepts)
+        if selection.not_coded_as:
+            elsewhere = self.matchers(selection.not_coded_as)
+            yield lambda r: any(not is_coded(c, elsewhere) or is_coded(c, within) for c in concepts(r))
         for matcher in self.matchers(selection.in_each):
             yield _about(one_of((matcher,), past), concepts)
         if selection.specimen:
@@ -288,6 +294,14 @@ class Selections:
             return any(m.matches(concept) for m in ours) and not any(m.matches(concept) for m in besides)
 
         return apart
+
+
+def _where(where: Where, found: list[Resource], known: Facts) -> tuple[list[Resource], list[str]]:
+    """The records where another fact says so, and why they may count where it is unknown."""
+    other = known[where.fact]
+    if other.value is None:
+        return [], [f"{r.ref} counts only with {where.fact}, which is unknown: {other.why}" for r in found]
+    return (found if other.value is where.is_ else []), []
 
 
 def reasons_of(request: Resource, reading: Reading) -> Sequence[Concept]:

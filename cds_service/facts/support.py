@@ -22,13 +22,15 @@ from cds_service.knowledge.model import CrsGrade, Quantity
 class Support:
     """The worst of the window. None means not observed.
 
-    `oxygen_observed` is whether the whole oxygen need is known; `unusable` are records that could not be used.
+    `oxygen_observed` is whether the whole oxygen need is known, `hypoxic` whether saturation is low without support;
+    `unusable` are records that could not be used.
     """
 
     temperature: float | None
     systolic: float | None
     oxygen: Breathing
     oxygen_observed: bool
+    hypoxic: bool
     drugs: Running
     fever_masked: bool
     sources: tuple[str, ...]
@@ -74,6 +76,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
         systolic=systolic,
         oxygen=oxygen,
         oxygen_observed=(bool(saturation) or oxygen.observed) and not (hypoxic or oxygen.puzzles or oxygen.at_least),
+        hypoxic=hypoxic,
         drugs=drugs,
         fever_masked=_fever_masked(given, moment, reading),
         sources=tuple(dict.fromkeys(sources)),

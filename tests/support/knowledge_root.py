@@ -98,6 +98,7 @@ languages:
     joins: [with]
 placeholders: {whole: [unknown], anywhere: [not on file], nothing: [other], things: [allergy]}
 spellings: {}
+stains: {names: [gram], of: [rods], says: [{word: negative, signs: ["-"], words: [neg]}]}
 abbreviations: [RA]
 """,
     "rules/regions.yaml": """\

@@ -43,7 +43,7 @@ from cds_service.knowledge.model.drugs import (
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
 from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
-from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages, Stains
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
 from cds_service.knowledge.model.rules import (
@@ -80,6 +80,7 @@ from cds_service.knowledge.model.selection import (
     SetAside,
     Since,
     StatusSet,
+    Where,
 )
 from cds_service.knowledge.model.site import Issuer, LocalCode, Opposites, Site, SiteTerms
 from cds_service.knowledge.model.sources import (
@@ -263,6 +264,7 @@ __all__ = [
     "SmallerThan",
     "Source",
     "SourceAttributes",
+    "Stains",
     "Standing",
     "Statement",
     "Status",
@@ -282,6 +284,7 @@ __all__ = [
     "Version",
     "VersionEntry",
     "Versions",
+    "Where",
     "YoungerThan",
     "assembled",
     "conditions",

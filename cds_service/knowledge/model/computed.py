@@ -123,10 +123,10 @@ class CrsGrade(Computes):
 
     gives: ClassVar[Gives] = {
         "grade": "integer", "derived": "integer", "differ": "code", "running": "boolean", "alone": "boolean",
-        "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean",
+        "for-the-heart": "boolean", "airway": "boolean", "other-scale": "boolean", "oxygen": "boolean",
         "not-established": "boolean", "unexplained": "boolean", "open": "boolean", "hours": "number",
     }  # fmt: skip
-    denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale"})
+    denies = frozenset({"running", "alone", "for-the-heart", "airway", "other-scale", "oxygen"})
     by: Literal["crs-grade"]
     vitals: QueryId
     administrations: QueryId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from cds_service.knowledge.model.base import Id, Model
 
@@ -33,6 +33,13 @@ class Cues(Model):
     last: Words = ()
 
 
+class Lists(Model):
+    """How a list that is denied ends ("or"), and which denials begin one even where nothing ends it."""
+
+    begins: Words = ()
+    ends: Words = ()
+
+
 class Language(Model):
     """How one language denies, doubts, speaks of the past or of somebody else."""
 
@@ -45,6 +52,13 @@ class Language(Model):
     turns: Words
     joins: Words
     times: Words = ()
+    lists: Lists = Lists()
+
+    @model_validator(mode="after")
+    def _begun_by_denials(self) -> Language:
+        if strange := set(self.lists.begins) - set(self.denied.before):
+            raise ValueError(f"lists are begun by what denies before: {', '.join(sorted(strange))}")
+        return self
 
 
 class Placeholders(Model):
@@ -64,6 +78,25 @@ class Spelling(Model):
     letters: tuple[tuple[str, str], ...] = ()
 
 
+Some = Annotated[Words, Field(min_length=1)]
+
+
+class StainSays(Model):
+    """One thing that a stain may say: the word for it, the signs, and how else it is spelled."""
+
+    word: str
+    signs: Some
+    words: Some
+
+
+class Stains(Model):
+    """How charts write what a stain says. The first of `names` stands for all; alone a sign counts before `of`."""
+
+    names: Some
+    of: Some
+    says: Annotated[tuple[StainSays, ...], Field(min_length=1)]
+
+
 class Languages(Model):
     """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
 
@@ -72,6 +105,7 @@ class Languages(Model):
     placeholders: Placeholders
     abbreviations: Words
     spellings: dict[Id, Spelling]
+    stains: Stains
 
 
 class CodeFamily(Model):

@@ -170,15 +170,23 @@ class After(Model):
     within: Window
 
 
+class Where(Model):
+    """What another fact must say for the records to count; where it is unknown, they are a doubt."""
+
+    fact: FactId
+    is_: Annotated[bool, Field(alias="is")]
+
+
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written. A reason that also says one
-    of `reasonDoubtedBy` is in doubt."""
+    of `reasonDoubtedBy` is in doubt. What a code says is in `notCodedAs` is none of `in` by its words alone."""
 
     from_: Annotated[SourceId, Field(alias="from")]
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
     in_each: ValueSets | None = None
     not_in: ValueSets | None = None
     not_beside: ValueSets | None = None
+    not_coded_as: ValueSets | None = None
     beside: ValueSets | None = None
     meant: Meant | None = None
     past: Literal["counts"] | None = None
@@ -206,6 +214,7 @@ class Selection(Model):
     told_before: FactId | None = None
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
+    where: Where | None = None
     growth: Growth | None = None
     standing: Standing | None = None
     newest_answer: ResultId | None = None
@@ -221,8 +230,8 @@ class Selection(Model):
             raise ValueError("reasonSense needs reason beside it")
         if self.reason_doubted_by and not self.reason_sense:
             raise ValueError("reasonDoubtedBy needs reasonSense beside it")
-        if self.meant and not self.in_:
-            raise ValueError("meant needs in beside it")
+        if (self.meant or self.not_coded_as) and not self.in_:
+            raise ValueError("meant and notCodedAs need in beside them")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

@@ -54,13 +54,15 @@ class ValueSet(Model):
     """Codes and words with one clinical meaning. One that only `qualifies` says nothing alone: a record of it and
     nothing else is not understood by it. `fillers` are words that name nothing: no concept is recognised by them, they
     are only taken away from others. Single words of one that is `international` are found in the spelling of every
-    language too: mycosis, mykose, micosi."""
+    language too: mycosis, mykose, micosi. A denial goes on over the commas of a list among the terms of those that are
+    `listed`: "no pneumonia, sepsis or meningitis"."""
 
     id: Id
     title: str
     qualifies: bool = False
     fillers: bool = False
     international: bool = False
+    listed: bool = False
     status: Status
     version: Version
     date: date_

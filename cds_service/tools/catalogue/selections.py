@@ -48,6 +48,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "in_each": "each of them also named:",
     "not_in": "none of",
     "not_beside": "outside a clause that says",
+    "not_coded_as": "by more than words where a code says",
     "beside": "in one clause with",
     "notes_under": "with its notes, where it is",
     "specimen": "taken from",
@@ -65,6 +66,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "puzzled": "left open by one that is not understood",
     "after": "begun after another record",
     "reactions": "whose reactions are only of one kind",
+    "where": "where another fact says so",
 }
 _WORDS: Final[Mapping[str, str]] = {
     "unreasoned": "that state no reason",

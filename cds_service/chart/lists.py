@@ -1,0 +1,87 @@
+"""A denial that goes on over commas: "No pneumonia, sepsis or bacteremia" denies all three.
+
+A comma usually ends what a denial acts on: "No fever, pneumonia of the right lower lobe" is a pneumonia. It goes on
+only in a list of single terms of value sets that are `listed`, where nothing else stands: not "no MRSA, grew E. coli".
+And the list must show that it is one: by a word such as "or" at its end, or, after words that begin one ("negative
+for"), by terms of one value set. Whatever may be read otherwise stays said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cds_service.chart.scopes import Hit, resolved_cues
+
+Clause = tuple[str, ...]
+_MOST = 16  # parts of one list
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What stands between two commas: the listed value sets of its terms, whether it denies single terms (`opens`;
+    `begins`: by words that begin a list), holds nothing but terms (`goes_on`), or ends a list."""
+
+    sets: frozenset[str]
+    opens: bool
+    begins: bool
+    goes_on: bool
+    ends: bool
+
+
+def joined(clauses: Sequence[Clause], hits_of: Callable[[Clause], Iterable[Hit]]) -> Iterator[Clause]:
+    """The clauses between which only commas stand, those of a denied list as one. Each is looked at once."""
+    parts = [_part(words, list(hits_of(words))) for words in clauses]
+    at = 0
+    while at < len(clauses):
+        last = _last(parts, at) if parts[at].opens else at
+        yield tuple(word for words in clauses[at : last + 1] for word in words)
+        at = last + 1
+
+
+def _last(parts: Sequence[_Part], first: int) -> int:
+    """The last part of the list that a part opens; the part itself where it opens none."""
+    last, common = first, parts[first].sets
+    for at in range(first + 1, min(first + _MOST, len(parts))):
+        if not parts[at].goes_on:
+            break
+        common &= parts[at].sets
+        if parts[at].ends or (parts[first].begins and common):
+            last = at
+    return last
+
+
+def _part(words: Clause, hits: Sequence[Hit]) -> _Part:
+    terms = [hit for hit in hits if hit.phrase.set_id and not hit.phrase.excludes and not hit.phrase.qualifies]
+    if not terms or any(hit.phrase.turn for hit in hits):
+        return _Part(frozenset(), opens=False, begins=False, goes_on=False, ends=False)
+    ends = {(hit.start, hit.end) for hit in hits if hit.phrase.alternative}
+    cues = [c for c in resolved_cues(hits, min(hit.start for hit in terms)) if (c.start, c.end) not in ends]
+    start, cue = (cues[-1].end, cues[-1].phrase.cue) if cues else (0, None)
+    ors = [hit for hit in hits if hit.phrase.alternative and hit.start >= start]
+    listed = [hit for hit in terms if hit.phrase.listed and hit.start >= start]
+    bare = _is_bare(listed, ors, start, len(words))
+    denies = cue is not None and cue.sense == "denied" and cue.side == "before" and not cue.person
+    return _Part(
+        sets=frozenset(hit.phrase.set_id for hit in listed),
+        opens=bare and denies,
+        begins=any(hit.phrase.lists and hit.end == start for hit in hits),
+        goes_on=bare and not cues,
+        ends=bool(ors),
+    )
+
+
+def _is_bare(terms: Iterable[Hit], ors: Iterable[Hit], start: int, end: int) -> bool:
+    """Whether single terms stand there, with words such as "or" between, and nothing else."""
+    spans = {(hit.start, hit.end) for hit in terms}
+    joints = {at for hit in ors for at in range(hit.start, hit.end)}
+    named = False
+    while start < end:
+        if start in joints:
+            start += 1
+            continue
+        upto = next((at for at in range(start, end) if at in joints), end)
+        if (start, upto) not in spans:
+            return False
+        named, start = True, upto
+    return named
