@@ -214,12 +214,19 @@ def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def _elsewhere(drugs: Vasopressors, record: Resource, dosages: list[Mapping[str, Any]], reading: Reading) -> bool:
-    """Given by a route, or in a way, that is no infusion into a vein."""
-    never, route = reading.terms[drugs.not_infused], reading.terms[drugs.elsewhere]
-    if any(route.matches(concept(dosage.get(element))) for dosage in dosages for element in ("route", "method")):
+    """Given by a route, or in a way, that is no infusion into a vein; what runs on, or has a rate, is no bolus."""
+    terms = reading.terms
+    routes = [concept(dosage.get(element)) for dosage in dosages for element in ("route", "method")]
+    if any(terms[drugs.elsewhere].matches(route) for route in routes):
         return True
     said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
-    return not _rate(dosages) and any(never.matches(words) for words in said)
+    if _rate(dosages):
+        return False
+    if any(terms[drugs.not_infused].matches(words) for words in said):
+        return True
+    said += routes
+    runs_on = any(terms[drugs.continuous].matches(words) for words in said)
+    return not runs_on and any(terms[drugs.bolus].matches(words) for words in said)
 
 
 def _order_of(record: Resource) -> str:
