@@ -118,6 +118,10 @@ class Recogniser:
         """Whether a code system is one of the public ones, and none of a hospital's own."""
         return self._systems.is_known(system)
 
+    def qualifies(self, set_id: str) -> bool:
+        """Whether a value set says nothing alone: what is in it names no condition, drug or finding of its own."""
+        return set_id in self._qualifiers
+
     def bars(self, set_id: str, system: str, code: str) -> bool:
         """Whether a code is one that a value set excludes."""
         spelling = self._systems.spelled(system, code)
