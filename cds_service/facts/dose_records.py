@@ -10,6 +10,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted, number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Facts, LeftOut, Reading
+from cds_service.facts.routes import says_route
 from cds_service.knowledge.model import DistinctDoses, OtherRoute
 
 _CLAUSE = re.compile(r"[;\n。；、]|[,.](?=\s|$)")
@@ -120,7 +121,7 @@ def _by_other_route(other: OtherRoute, record: Resource, reading: Reading, known
     if record.matches(reading.terms[other.in_]):
         return True
     routes, words = record.remember("routes", _routes)
-    if any(reading.terms[other.route].matches(said) for said in (*routes, *words)):
+    if any(says_route(other.route, said, reading) for said in (*routes, *words)):
         return True
     counted = reading.terms[other.counted]
     stated = any(not c.empty and not counted.recognised(c).puzzle for c in routes)

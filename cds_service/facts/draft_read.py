@@ -10,6 +10,7 @@ from cds_service.facts.draft_dose import kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order import Draft
 from cds_service.facts.order_use import is_other, use_of
+from cds_service.facts.routes import route_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,4 @@ def _read(reading: Reading, facts: Facts) -> Iterator[DraftRead]:
 
 def _route(draft: Draft, reading: Reading) -> str:
     said = concept(draft.dosage(None).route)
-    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), "")
+    return route_of(said, reading) or ""

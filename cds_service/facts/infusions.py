@@ -15,6 +15,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
+from cds_service.facts.routes import says_route
 from cds_service.knowledge.model import CrsGrade, Vasopressors
 
 PRESSOR, UNCOUNTED, INOTROPE, UNKNOWN = "counted", "uncounted", "for the heart", "not understood"
@@ -217,7 +218,7 @@ def _elsewhere(drugs: Vasopressors, record: Resource, dosages: list[Mapping[str,
     """Given by a route, or in a way, that is no infusion into a vein; what runs on, or has a rate, is no bolus."""
     terms = reading.terms
     routes = [concept(dosage.get(element)) for dosage in dosages for element in ("route", "method")]
-    if any(terms[drugs.elsewhere].matches(route) for route in routes):
+    if any(terms[drugs.elsewhere].matches(r) or says_route(drugs.subcutaneous, r, reading) for r in routes):
         return True
     said = [record.concept, *(concept({"text": dosage.get("text")}) for dosage in dosages)]
     if _rate(dosages):

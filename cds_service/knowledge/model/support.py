@@ -82,6 +82,7 @@ class Vasopressors(Model):
     substances: ValueSets
     not_infused: ValueSetId
     elsewhere: ValueSetId
+    subcutaneous: ValueSetId
     bolus: ValueSetId
     continuous: ValueSetId
     not_started: ValueSetId
