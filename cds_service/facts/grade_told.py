@@ -36,7 +36,7 @@ def grade_of(scale: Scale, condition: Resource, reading: Reading) -> Said:
 def _names_more(scale: Scale, said: Concept, reading: Reading) -> bool:
     """Whether a concept names something besides the condition and its grade: words that only qualify name nothing."""
     matcher = reading.terms[scale.ungraded]
-    own = {g.in_ for g in (*scale.bare, *scale.grades)} | {scale.ungraded, scale.others}
+    own = {g.in_ for g in (*scale.bare, *scale.grades)} | {scale.ungraded, scale.others, *scale.gradeless}
     return any(n not in own and not matcher.recogniser.qualifies(n) for n in matcher.recognised(said).meanings)
 
 

@@ -53,9 +53,9 @@ class Scale(Model):
 
     `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
     A record that names one of the `others` has a grade of another scale; one that says a `word` for a grade beside a
-    number and gives none has a grade that nobody can read. `numerals` are the ways to write a grade as all that the
-    value of a row says, but for what stands in brackets or after a dash. A grade in words of doubt, or of an
-    `unconfirmed` record, is in doubt.
+    number and gives none has a grade that nobody can read. What is `gradeless` has no grade that a text could mean
+    instead. `numerals` are the ways to write a grade as all that the value of a row says, but for what stands in
+    brackets or after a dash. A grade in words of doubt, or of an `unconfirmed` record, is in doubt.
     """
 
     title: str
@@ -65,6 +65,7 @@ class Scale(Model):
     rows: GradeRow | None = None
     others: ValueSetId | None = None
     word: ValueSetId | None = None
+    gradeless: ValueSets = ()
     ungraded: ValueSetId
     disproven: StatusId
     unconfirmed: StatusId
