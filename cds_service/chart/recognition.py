@@ -94,6 +94,8 @@ class Recogniser:
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         self._lexicon = Lexicon(phrases(told, languages))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
+        named = (text for value_set in told if not value_set.qualifies for text in value_set.text)
+        self._names = frozenset(words_of(fold(text)) for text in named)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
@@ -173,9 +175,12 @@ class Recogniser:
         )
 
     def _is_placeholder(self, words: tuple[str, ...]) -> bool:
-        """Whether words are one that is listed, or only made of parts that say nothing."""
+        """Whether words are one that is listed, or only made of parts that say nothing; a phrase that says something
+        as a whole is none ("no allergies known")."""
         if words in self._whole:
             return True
+        if words in self._names:
+            return False
         at, told = 0, False
         while at < len(words):
             found = self._parts.get(words[at], ())
