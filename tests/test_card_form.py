@@ -73,3 +73,15 @@ def test_what_a_card_no_longer_prints_stands_in_its_explanation(answers: list[tu
     """The basis of every first card: facts, or what is unknown; a card that rests on nothing says so."""
     firsts = [(name, explanation(cards[0])) for _, name, cards in answers]
     assert [name for name, told in firsts if not (told.get("facts") or told.get("unknown"))] == []
+
+
+def test_every_answer_can_be_overridden_as_resting_on_wrong_data(answers: list[tuple[str, str, Cards]]) -> None:
+    """The contract: override reasons fit the card, and always: the data are wrong or outdated."""
+    lacking = {
+        explanation(card)["rule"]
+        for _, _, cards in answers
+        for card in cards
+        if explanation(card)["decision"] not in ("caution", "monitoring", "status", "suggest", "order-ok")
+        and "data-wrong" not in {reason["code"] for reason in card.get("overrideReasons", ())}
+    }
+    assert lacking == set()

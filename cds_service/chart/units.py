@@ -51,6 +51,11 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
+class Beyond(Unusable):
+    """A number in a unit of the table that is more than any plausible value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bounded(Unusable):
     """A value of which only the least or the most is known (None: not known), in the canonical unit."""
 
@@ -98,7 +103,8 @@ class UnitTable:
             return Unusable("no finite value")
         low, high = self._range(adult)
         if not low <= value <= high:
-            return Unusable(f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})")
+            why = f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})"
+            return Beyond(why) if value > high else Unusable(why)
         same = written == self.analyte.unit
         return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
 

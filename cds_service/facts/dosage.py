@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.chart.units import Converted, UnitTable, number_of
+from cds_service.chart.units import Beyond, Converted, UnitTable, number_of
 from cds_service.knowledge.model import Pack
 
 # UCUM units of Timing.repeat.periodUnit, in hours.
@@ -26,6 +26,7 @@ _PER_DAY = {
 _BOUNDLESS_MG = 1e9
 _LEAST_PER_DAY = 1 / 3650
 _SAME_MG = 1e-6
+ANY_WEIGHT = 1.0  # to see whether a dose by weight can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
     doses = _dose_mg(instruction, amounts, weight)
     often = per_day(instruction.get("timing"))
     if isinstance(doses, str):
-        return Dosage(None, 0.0, route=route, why=doses)
+        # An amount beyond any dose is no missing one.
+        beyond = any(isinstance(amounts.mass.convert(row), Beyond) for row in _quantities(instruction))
+        return Dosage(None, math.inf if beyond else 0.0, route=route, why=doses)
     dose = max(doses)
     if often is None or often < _LEAST_PER_DAY:
         return Dosage(None, 0.0, dose_mg=dose, route=route, why="no frequency that can be read")
@@ -123,15 +126,10 @@ def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | N
     units; without any, a row in a unit of the drug's own products does, then one per kilogram of body weight.
     """
     rates = instruction.get("doseAndRate")
-    rows: list[Mapping[str, Any]] = []
-    for rate in rates if isinstance(rates, list) else []:
-        if not isinstance(rate, Mapping):
-            return "a dose that cannot be read"
-        high = rate.get("doseRange")
-        quantity = rate.get("doseQuantity") or (high.get("high") if isinstance(high, Mapping) else None)
-        if not isinstance(quantity, Mapping):
-            return "the dose is a rate, not an amount"
-        rows.append(quantity)
+    rows = _quantities(instruction)
+    if isinstance(rates, list) and len(rows) < len(rates):
+        whole = all(isinstance(rate, Mapping) for rate in rates)
+        return "the dose is a rate, not an amount" if whole else "a dose that cannot be read"
     why = ""
     for table, times in amounts.readings(weight):
         known = [row for row in rows if table.has_unit(row)]
@@ -146,6 +144,26 @@ def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | N
             return tuple(a.value * times for a in said if isinstance(a, Converted))
         why = why or next((f"dose: {a.why}" for a in map(table.convert, rows) if not isinstance(a, Converted)), "")
     return why or "no dose given"
+
+
+def _quantities(instruction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The amounts that an instruction writes: of a range its upper end."""
+    rates = instruction.get("doseAndRate")
+    rows: list[Mapping[str, Any]] = []
+    for rate in rates if isinstance(rates, list) else []:
+        if isinstance(rate, Mapping):
+            high = rate.get("doseRange")
+            quantity = rate.get("doseQuantity") or (high.get("high") if isinstance(high, Mapping) else None)
+            rows += [quantity] if isinstance(quantity, Mapping) else []
+    return rows
+
+
+def unread_doses(request: Mapping[str, Any], amounts: Amounts) -> tuple[str, ...]:
+    """Why amounts that the instructions of an order write cannot be read, whatever the patient weighs."""
+    written = request.get("dosageInstruction")
+    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
+    found = [_dose_mg(i, amounts, ANY_WEIGHT) for i in instructions if i.get("doseAndRate")]
+    return tuple(why for why in found if isinstance(why, str))
 
 
 def per_day(timing: object) -> float | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.dosage import doses_at_once
+from cds_service.facts.dosage import ANY_WEIGHT, doses_at_once, unread_doses
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
@@ -14,7 +14,6 @@ from cds_service.facts.routes import route_of
 from cds_service.knowledge.model import DosedDrafts, DoseMaximum
 
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
-_ANY_WEIGHT = 1.0  # to see whether an order states a dose at all
 
 
 def kilograms(weight: Fact) -> float | None:
@@ -61,6 +60,17 @@ def computable(name: str, dosed: DosedDrafts) -> Find:
             lacking = [f"{d.resource.ref}: no dose given" for d, doses in at_once if not doses or None in doses]
         sources = tuple(d.resource.ref for d in drafts)
         return Fact(name, not lacking, sources=sources, text="; ".join(lacking))
+
+    return find
+
+
+def readable(name: str, drug: str) -> Find:
+    """Whether no draft of the drug writes an amount that cannot be read; one that writes none has nothing to read."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        told = [(d, unread_doses(d.resource.raw, d.amounts)) for d in reading.order.of_kind(drug)]
+        text = "; ".join(dict.fromkeys(why for _, whys in told for why in whys))
+        return Fact(name, not text, sources=tuple(d.resource.ref for d, whys in told if whys), text=text)
 
     return find
 
@@ -152,9 +162,9 @@ def _undecided(
 ) -> str:
     """Why it cannot be said that a stated dose is within the maximum."""
     if at_once:
-        lacks = known["weight"].value is None and _highest(drafts, _ANY_WEIGHT) > 0
+        lacks = known["weight"].value is None and _highest(drafts, ANY_WEIGHT) > 0
         return "the dose by weight needs a current weight" if lacks else ""
-    stated = any(d.dosage(_ANY_WEIGHT).bound_mg > 0 for d in drafts)
+    stated = any(d.dosage(ANY_WEIGHT).bound_mg > 0 for d in drafts)
     lacks = stated and daily_maximum(drug, reading, known) is None
     return "the daily maximum needs the patient's age and, under 18, a current weight" if lacks else ""
 

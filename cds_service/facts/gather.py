@@ -52,6 +52,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Drafts: lambda name, s, unit, select: dose.drafts(name, s.drafts, select),
     model.DraftDailyDose: lambda name, s, unit, select: draft_dose.daily_dose(name, s.draft_daily_dose, unit),
     model.DraftDoseComputable: lambda name, s, unit, select: draft_dose.computable(name, s.draft_dose_computable),
+    model.DraftDoseReadable: lambda name, s, unit, select: draft_dose.readable(name, s.draft_dose_readable),
     model.DraftExceedsMaximum: lambda name, s, unit, select: draft_dose.exceeds_maximum(
         name, s.draft_exceeds_maximum.orders
     ),

@@ -16,6 +16,9 @@ def take(connection: Connection, tokens: Mapping[str, datetime], now: datetime) 
     """How many of them are new, of those named with their ends; all are remembered then. Those that have ended are
     forgotten: they admit nobody."""
     connection.execute(delete(token).where(token.c.until < written(now)))
-    insert = inserting(connection)(token).on_conflict_do_nothing()
-    ends = {name: written(until) for name, until in tokens.items()}
-    return sum(connection.execute(insert.values(hash=name, until=end)).rowcount for name, end in ends.items())
+    if not tokens:
+        return 0
+    rows = [{"hash": name, "until": written(until)} for name, until in tokens.items()]
+    # What a database says of the number of rows that it inserted is not the same in all of them: the rows are.
+    new = inserting(connection)(token).values(rows).on_conflict_do_nothing().returning(token.c.hash)
+    return len(connection.execute(new).all())

@@ -106,6 +106,38 @@ def test_what_says_no_daily_dose(instruction: dict[str, Any]) -> None:
     assert case.first() == "insufficient-data warning", case.answers()
 
 
+UNREAD = [
+    dose(100, "foo", **Q6H),
+    dose(-1, **Q6H),
+    dose(2, "mg/kg/d", **Q6H),
+    {"doseAndRate": [{"doseQuantity": MG | {"value": "100"}}], **Q6H},
+    {"doseAndRate": [{"doseQuantity": {"value": 100}}], **Q6H},
+    {"doseAndRate": [{"doseQuantity": MG | {"value": 100, "comparator": "<"}}], **Q6H},
+    {"doseAndRate": [{"rateQuantity": MG | {"value": 10, "unit": "mg/h", "code": "mg/h"}}], **Q6H},
+]
+
+
+@pytest.mark.parametrize("instruction", UNREAD, ids=lambda instruction: str(instruction)[:60])
+def test_on_order_select_an_amount_that_cannot_be_read_is_said(instruction: dict[str, Any]) -> None:
+    case = Case(given=REFRACTORY, draft=({"draft": "anakinra", "id": "draft-1", "dosage": [instruction]},))
+    fact = case.facts()["draft-dose-readable"]
+    assert (fact.value, bool(fact.text)) == (False, True)
+    assert ("caution", "warning", "dose-not-read") in case.answers()
+
+
+@pytest.mark.parametrize("instruction", [dose(), dose(100, **Q6H), dose(2, "mg/kg", **Q6H), Q6H, {"text": "100 mg"}])
+def test_on_order_select_what_can_be_read_or_is_missing_is_not(instruction: dict[str, Any]) -> None:
+    case = Case(given=REFRACTORY, draft=({"draft": "anakinra", "id": "draft-1", "dosage": [instruction]},))
+    assert case.facts()["draft-dose-readable"].value is True
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("amount", [99_999, 100_000, 100_001, 1e15])
+def test_an_amount_beyond_any_dose_is_too_much(hook: str, amount: float) -> None:
+    draft = {"draft": "anakinra", "id": "draft-1", "dosage": [dose(amount, **Q6H)]}
+    assert Case(given=REFRACTORY, draft=(draft,), hook=hook).first() == "order-exceeds-max critical"
+
+
 @pytest.mark.parametrize("instruction", [dose(), {"text": "100 mg every 6 hours"}, dose(asNeededBoolean=True, **Q6H)])
 def test_on_order_select_a_missing_dose_never_counts(instruction: dict[str, Any]) -> None:
     draft = {"draft": "anakinra", "id": "draft-1", "dosage": [instruction]}

@@ -27,6 +27,7 @@ from tests.fhir_server.faults import FAULTS, SLOW
 from tests.fhir_server.good import GoodServer
 from tests.fhir_server.misbehaving import FaultServer, Trap
 from tests.support.cards import drug_orders, explanation, is_anakinra
+from tests.support.live import never_left
 from tests.support.vignettes import Vignette
 
 WAYS = ("nothing", "patient", "no-allergies")
@@ -205,7 +206,7 @@ def test_the_command_answers_twenty_in_time(
     call = offering(call_of(refractory, asker, "patient"), faulty.base("hang", "process"))
     with (
         (tmp_path / "log").open("wb") as log,
-        subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, env=environment) as process,
+        never_left(subprocess.Popen(program, stdout=subprocess.PIPE, stderr=log, env=environment)) as process,
     ):
         assert process.stdout is not None
         client = HttpClient(process.stdout.readline().decode().split()[-1], trust_env=False)

@@ -23,8 +23,8 @@ from cds_service.errors import StoreError
 from cds_service.store.database import Database
 from cds_service.store.place import Place
 from cds_service.store.tables import audit, card, feedback
-from tests.operation.test_metrics import REQUEST, samples, total
-from tests.support.live import process_of
+from tests.operation.test_metrics import REQUEST, process_of, samples, total
+from tests.support.live import never_left
 from tests.support.postgresql import any_server
 from tests.support.shipped import ROOT
 from tests.web.stub import SELECT
@@ -60,7 +60,7 @@ def proxied(folder: Path, replicas: list[str]) -> Iterator[str]:
     config.write_text(text.replace("/dev/stdout", str(folder / "access.log")), encoding="utf-8")
     assert NGINX is not None
     words = [NGINX, "-c", str(config), "-e", "stderr", "-g", "daemon off;"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+    with never_left(subprocess.Popen(words, stderr=subprocess.PIPE, text=True)) as process:
         try:
             until(lambda: status(f"http://127.0.0.1:{port}/health") == 200)
             yield f"http://127.0.0.1:{port}"

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+from tests.support.live import never_left
 from tests.web.stub import SELECT, call_body
 
 _HANGS = 30
@@ -45,20 +46,17 @@ def test_a_call_in_work_is_answered_and_recorded_before_the_end(tmp_path: Path) 
     words = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     answers: list[tuple[int, bytes]] = []
-    with subprocess.Popen(words, env=environ, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            base = process.stdout.readline().removeprefix("listening on ").strip()
-            asking = threading.Thread(target=lambda: answers.append(asked(base)))
-            asking.start()
-            until(tmp_path / "reached")
-            process.send_signal(signal.SIGTERM)
-            time.sleep(1)  # it is ending by now
-            assert process.poll() is None
-            (tmp_path / "go").touch()
-            asking.join(_HANGS)
-            _, log = process.communicate(timeout=_HANGS)
-        finally:
-            process.kill()
+    with never_left(subprocess.Popen(words, env=environ, **pipes)) as process:  # type: ignore[call-overload]
+        base = process.stdout.readline().removeprefix("listening on ").strip()
+        asking = threading.Thread(target=lambda: answers.append(asked(base)))
+        asking.start()
+        until(tmp_path / "reached")
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)  # it is ending by now
+        assert process.poll() is None
+        (tmp_path / "go").touch()
+        asking.join(_HANGS)
+        _, log = process.communicate(timeout=_HANGS)
     assert answers == [(200, b'{"cards":[]}')]
     assert process.returncode == 0
     told = [json.loads(line) for line in log.splitlines()]

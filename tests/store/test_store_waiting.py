@@ -20,6 +20,7 @@ from cds_service.store.store import Store
 from cds_service.store.verify import verify
 from cds_service.store.waiting import Waiting, left
 from tests.store.test_store_audit import entry
+from tests.support.live import never_left
 from tests.web.test_web_feedback import until
 
 # Hands in so many answers while nothing is written behind them, says what became of each, and waits to be killed.
@@ -48,7 +49,7 @@ def kept(place: Place) -> list[int]:
 def test_answers_of_a_killed_process_are_recorded_once_by_the_next_one(tmp_path: Path) -> None:
     place = Place(tmp_path / "data")
     words = [sys.executable, "-c", _HANDS_IN, str(place.folder), "25"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    with never_left(subprocess.Popen(words, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
         assert set(process.stdout.readline().split()) == {"True"}
         process.send_signal(signal.SIGKILL)

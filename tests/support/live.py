@@ -9,12 +9,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 from werkzeug.serving import make_server
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
+
+T = TypeVar("T", str, bytes)
 
 
 @contextmanager
@@ -30,6 +33,16 @@ def live_service(site: str = "us") -> Iterator[str]:
         server.shutdown()
         thread.join(timeout=10)
         server.server_close()
+
+
+@contextmanager
+def never_left(process: subprocess.Popen[T]) -> Iterator[subprocess.Popen[T]]:
+    """The process, gone at the end whatever happens: a test that fails must not wait for one that goes on."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def serving(workers: int = 1, **environ: str) -> subprocess.Popen[str]:
@@ -48,20 +61,16 @@ def serving(workers: int = 1, **environ: str) -> subprocess.Popen[str]:
 @contextmanager
 def process_of(workers: int = 1, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Such a process and its base URL, for who ends it and reads what it said; ended in any case."""
-    with serving(workers, **environ) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().removeprefix("listening on ").strip()
-        finally:
-            process.kill()
+    with never_left(serving(workers, **environ)) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().removeprefix("listening on ").strip()
 
 
 @contextmanager
 def served_process(**environ: str) -> Iterator[str]:
     """The base URL of such a process, which must end in order."""
-    with serving(**environ) as process:
+    with never_left(serving(**environ)) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
         line = process.stdout.readline()
         if not line.startswith("listening on "):
             pytest.fail(f"it did not start: {process.communicate(timeout=30)[1]}")
@@ -69,7 +78,6 @@ def served_process(**environ: str) -> Iterator[str]:
             yield line.removeprefix("listening on ").strip()
         finally:
             process.send_signal(signal.SIGTERM)
-            errors = process.stderr.read()
-            code = process.wait(timeout=30)
-        assert code == 0, errors
+            _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
         assert errors == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def server(programs: Path) -> Iterator[str]:
     try:
         yield f"postgresql://tests@/{{}}?host={folder}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # at once, and not when the last client has gone
         process.wait(timeout=30)
         shutil.rmtree(folder)
 

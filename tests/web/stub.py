@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Collection
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -58,8 +59,15 @@ class StubService:
     def drafts_intake(self, call: HookCall) -> Intake:
         return Intake()
 
-    def advice(self, service_id: str, assessment: None, public_url: str = "", since: datetime | None = None) -> Advice:
-        assert (assessment, since) == (None, None)
+    def advice(
+        self,
+        service_id: str,
+        assessment: None,
+        public_url: str = "",
+        since: datetime | None = None,
+        reminded: Collection[str] = frozenset(),
+    ) -> Advice:
+        assert (assessment, since, reminded) == (None, None, frozenset())
         self.addresses.append(public_url)
         return Advice(self.response["cards"])
 

@@ -11,7 +11,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from cds_service.tools import build as build_module
 from cds_service.tools.build import build
 from cds_service.web.built import MANIFEST, BuiltFolder, manifest_of
 from tests.support.knowledge_root import EXTENDING_SITE, replace, write
+from tests.support.live import never_left
 from tests.web.stub import StubService, issue
 
 TODAY = date(2026, 3, 5)
@@ -174,8 +174,7 @@ def test_serve_builds_beside_its_work_and_tidies_up(tmp_path: Path) -> None:
     environment |= {"TMPDIR": str(tmp_path), "CDS_LOG_LEVEL": "WARNING"}
     words = [sys.executable, "-m", "cds_service.cli", "serve", "--port", "0", "--workers", "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(words, **pipes, text=True, env=environment) as process, ExitStack() as at_end:
-        at_end.callback(process.kill)  # a failure here must not wait for the end of the service
+    with never_left(subprocess.Popen(words, **pipes, text=True, env=environment)) as process:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("listening on ").strip()
         deadline, status = time.monotonic() + 60, 503

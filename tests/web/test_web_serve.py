@@ -17,6 +17,7 @@ import pytest
 from cds_service.store import feedback
 from cds_service.store.database import Database
 from cds_service.store.place import Place
+from tests.support.live import never_left
 from tests.web.stub import SELECT, call_body
 
 CANARY = "Zq7-canary"
@@ -51,15 +52,14 @@ def start(**environ: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with start() as process:
+    with never_left(start()) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
         line = process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:")
         yield int(line.rsplit(":", 1)[1])
         process.send_signal(signal.SIGTERM)
-        rest, log = process.stdout.read(), process.stderr.read()
-        assert process.wait(timeout=20) == 0
+        rest, log = process.communicate(timeout=20)
+        assert process.returncode == 0
     assert rest == ""  # said once, not by each worker
     assert '"status":200' in log
     assert CANARY not in log

@@ -178,6 +178,13 @@ class DraftDoseComputable(Source):
     draft_dose_computable: DosedDrafts
 
 
+class DraftDoseReadable(Source):
+    """Whether no draft of a drug writes an amount that cannot be read."""
+
+    gives = ("boolean",)
+    draft_dose_readable: KindId
+
+
 class DraftJudged(Source):
     """Whether there is a draft of a drug whose dose is judged."""
 
@@ -293,7 +300,7 @@ class Computed(Source):
 
 SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, Increase, Fall, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf,
-    Drafts, DraftDailyDose, DraftDoseComputable, DraftExceedsMaximum, DraftJudged, DraftDays,
+    Drafts, DraftDailyDose, DraftDoseComputable, DraftDoseReadable, DraftExceedsMaximum, DraftJudged, DraftDays,
     DraftRoutePermitted,
     ActiveDailyDose, PatientAge, Deceased, Gender, Unread, YoungerThan, SmallerThan, InScope, SitePolicy,
     SiteSays, Computed,

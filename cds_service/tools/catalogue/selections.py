@@ -31,6 +31,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "unread": "whether a query was not read whole",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
+    "draft_dose_readable": "whether no unsigned order writes an amount that cannot be read",
     "draft_days": "until when the unsigned orders run, where each states an end",
     "draft_judged": "whether an unsigned order is one whose dose is judged",
     "draft_route_permitted": "whether no unsigned order names a route that is not permitted",

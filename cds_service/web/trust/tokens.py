@@ -26,7 +26,7 @@ MAX_LIFE: Final = 300
 _LONGEST: Final = 8 * 1024
 _LONGEST_NAME: Final = 512
 _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
-_BEARER: Final = re.compile(r"[Bb]earer +(\S+)")
+_BEARER: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 class NotTrusted(Exception):
