@@ -95,6 +95,8 @@ class Recogniser:
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         self._lexicon = Lexicon(phrases(told, languages), one_spelling(languages.stains, fold))
         self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
+        named = (text for value_set in told if not value_set.qualifies for text in value_set.text)
+        self._names = frozenset(words_of(fold(text)) for text in named)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
@@ -118,6 +120,10 @@ class Recogniser:
     def knows(self, system: str) -> bool:
         """Whether a code system is one of the public ones, and none of a hospital's own."""
         return self._systems.is_known(system)
+
+    def qualifies(self, set_id: str) -> bool:
+        """Whether a value set says nothing alone: what is in it names no condition, drug or finding of its own."""
+        return set_id in self._qualifiers
 
     def bars(self, set_id: str, system: str, code: str) -> bool:
         """Whether a code is one that a value set excludes."""
@@ -170,9 +176,12 @@ class Recogniser:
         )
 
     def _is_placeholder(self, words: tuple[str, ...]) -> bool:
-        """Whether words are one that is listed, or only made of parts that say nothing."""
+        """Whether words are one that is listed, or only made of parts that say nothing; a phrase that says something
+        as a whole is none ("no allergies known")."""
         if words in self._whole:
             return True
+        if words in self._names:
+            return False
         at, told = 0, False
         while at < len(words):
             found = self._parts.get(words[at], ())

@@ -79,6 +79,14 @@ def concept(value: object) -> Concept:
     return _remembered(codings, text) if length <= _LONGEST else _concept(codings, text)
 
 
+_CLAUSE = re.compile(r"[;\n。；、]|[,.](?=\s|$)")
+
+
+def clauses_of(text: str) -> list[Concept]:
+    """Each clause of a text for itself."""
+    return [concept({"text": clause}) for clause in _CLAUSE.split(text) if clause.strip()]
+
+
 @lru_cache(maxsize=4096)
 def _remembered(codings: Codings, text: str) -> Concept:
     return _concept(codings, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cds_service.chart.resource import Resource
 from cds_service.facts.graded import documented, unread_since
 from cds_service.facts.model import Fact, Reading
 from cds_service.facts.observed import value_of
@@ -84,13 +85,20 @@ def _open(
     nobody can read."""
     gaps = reading.chart.gaps((given.administrations,))
     reach = timedelta(hours=reading.windows[given.vasopressors.open_within])
-    rows = unread_since(moment, documented(given.scale, given.conditions, reading), reach)
-    unread = [f"{row.ref}: a grade that is not understood ({value_of(row).label or 'nothing is said'})" for row in rows]
+    remembered = timedelta(hours=reading.windows[given.expiry.remembered])
+    rows = unread_since(moment, documented(given.scale, given.conditions, reading), reach, remembered)
+    unread = [f"{row.ref}: a grade that is not understood ({_shown(row)})" for row, _ in rows]
     why = (*(str(p) for p in seen.oxygen.puzzles), *seen.drugs.doubtful, *unread, *gaps)
-    times = [*(p.at for p in seen.oxygen.puzzles), *(row.when.end if row.when else moment for row in rows)]
+    times = [*(p.at for p in seen.oxygen.puzzles), *(at for _, at in rows)]
     if seen.drugs.doubtful or gaps:
         times.append(moment)
     return max(times, default=None), why
+
+
+def _shown(row: Resource) -> str:
+    """What a record says of a grade."""
+    said = row.concept if row.type == "Condition" else value_of(row)
+    return said.label or "nothing is said"
 
 
 def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted, number_of
-from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.vocabulary import Concept, clauses_of, concept
 from cds_service.facts.model import Facts, LeftOut, Reading
+from cds_service.facts.routes import says_route
 from cds_service.knowledge.model import DistinctDoses, OtherRoute
 
-_CLAUSE = re.compile(r"[;\n。；、]|[,.](?=\s|$)")
 _WRITTEN_MG = 0.5  # a fixed amount is written in whole milligrams
 
 
@@ -90,7 +89,7 @@ def _said_of_giving(record: Resource) -> list[Concept]:
     """What stands as reason of its status, as method and as words of the dose; each clause for itself."""
     told = _of_concepts([record.raw.get("statusReason"), *(part.get("method") for part in record.dosages)])
     words = (str(part.get("text") or "") for part in record.dosages)
-    return [concept({"text": clause}) for text in (*told, *words) for clause in _CLAUSE.split(text) if clause.strip()]
+    return [clause for text in (*told, *words) for clause in clauses_of(text)]
 
 
 def _of_concepts(written: list[object]) -> Iterator[str]:
@@ -120,7 +119,7 @@ def _by_other_route(other: OtherRoute, record: Resource, reading: Reading, known
     if record.matches(reading.terms[other.in_]):
         return True
     routes, words = record.remember("routes", _routes)
-    if any(reading.terms[other.route].matches(said) for said in (*routes, *words)):
+    if any(says_route(other.route, said, reading) for said in (*routes, *words)):
         return True
     counted = reading.terms[other.counted]
     stated = any(not c.empty and not counted.recognised(c).puzzle for c in routes)

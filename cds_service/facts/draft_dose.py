@@ -10,6 +10,7 @@ from cds_service.facts.dosage import ANY_WEIGHT, doses_at_once, unread_doses
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
+from cds_service.facts.routes import route_of
 from cds_service.knowledge.model import DosedDrafts, DoseMaximum
 
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
@@ -36,7 +37,7 @@ def route_permitted(name: str, drug: str) -> Find:
     def find(reading: Reading, known: Facts) -> Fact:
         routes = reading.orders.drugs[drug].routes
         named = [(d, said) for d in _own(drug, reading) for said in _routes(d)]
-        other = [(d, said) for d, said in named if _route_of(said, reading) not in routes]
+        other = [(d, said) for d, said in named if route_of(said, reading) not in routes]
         text = "; ".join(dict.fromkeys(said.label for _, said in other))
         return Fact(name, not other, sources=tuple(d.resource.ref for d, _ in other), text=text)
 
@@ -180,7 +181,7 @@ def _judged(drug: str, reading: Reading) -> tuple[Draft, ...]:
         return _own(drug, reading)
     others = [reading.terms[name] for name in told.not_in]
     kept = [d for d in _own(drug, reading) if not any(d.resource.matches(other) for other in others)]
-    named = [(d, [_route_of(said, reading) for said in _routes(d)]) for d in kept]
+    named = [(d, [route_of(said, reading) for said in _routes(d)]) for d in kept]
     # A route that is not named, or not understood, may be one of them.
     return tuple(d for d, routes in named if not routes or any(r is None or r in told.routes for r in routes))
 
@@ -190,11 +191,6 @@ def _routes(draft: Draft) -> list[Concept]:
     written = draft.resource.raw.get("dosageInstruction")
     instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
     return [concept(i["route"]) for i in instructions if isinstance(i.get("route"), Mapping)]
-
-
-def _route_of(said: Concept, reading: Reading) -> str | None:
-    """The id of the route that is meant; None where it is none of ours."""
-    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), None)
 
 
 def _own(drug: str, reading: Reading) -> tuple[Draft, ...]:

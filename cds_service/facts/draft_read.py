@@ -10,6 +10,7 @@ from cds_service.chart.vocabulary import concept
 from cds_service.facts.draft_dose import kilograms
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
+from cds_service.facts.routes import route_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +53,4 @@ def _read(reading: Reading, facts: Facts) -> Iterator[DraftRead]:
 
 
 def _route(written: Mapping[str, Any] | None, reading: Reading) -> str:
-    said = concept(written)
-    return next((name for name in reading.orders.routes if reading.terms[f"route-{name}"].matches(said)), "")
+    return route_of(concept(written), reading) or ""

@@ -25,13 +25,36 @@ def grade_of(scale: Scale, condition: Resource, reading: Reading) -> Said:
     named = [_in(scale.grades, condition.concept, reading)]
     if not named[0] and scale.bare:
         named = [_in((*scale.grades, *scale.bare), said, reading) for said in _stages(condition)]
-        own = {g.in_ for g in scale.bare} | {scale.ungraded, scale.others}
         # "CRS, now grade 3" is a grade of CRS; "CRS after lymphoma grade 3" may be another one.
-        if set(about.meanings) <= own:
+        if not _names_more(scale, condition.concept, reading):
             named.append(_in(scale.bare, condition.concept, reading))
     # Whoever is not sure of the condition is not sure of its grade.
     doubts = reading.is_(scale.unconfirmed, condition) or about.hedges((scale.ungraded, *(g.in_ for g in scale.grades)))
     return _highest([(grade, sure and not doubts) for told in named for grade, sure in told])
+
+
+def _names_more(scale: Scale, said: Concept, reading: Reading) -> bool:
+    """Whether a concept names something besides the condition and its grade: words that only qualify name nothing."""
+    matcher = reading.terms[scale.ungraded]
+    own = {g.in_ for g in (*scale.bare, *scale.grades)} | {scale.ungraded, scale.others, *scale.gradeless}
+    return any(n not in own and not matcher.recogniser.qualifies(n) for n in matcher.recognised(said).meanings)
+
+
+def is_unread(scale: Scale, condition: Resource, reading: Reading) -> bool:
+    """Whether a condition without a grade speaks of one that nobody can read: a word for a grade beside a number, or a
+    number alone behind its name."""
+    name = reading.terms[scale.ungraded]
+    if scale.word is None or not name.matches(condition.concept):
+        return False
+    numbers = {words_of(fold(text)) for numeral in scale.numerals if numeral.grade for text in numeral.text}
+    for text in (condition.concept.written.text, *(shown for _, _, shown in condition.concept.written.codings)):
+        words = words_of(fold(text))
+        if words_of(name.without(text)) in numbers:
+            return True
+        numbered = any((word,) in numbers or word.isdecimal() for word in words)
+        if numbered and reading.terms[scale.word].matches(concept({"text": text})):
+            return True
+    return False
 
 
 def _in(grades: Iterable[Grade], found: Concept, reading: Reading) -> Said:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
 from cds_service.facts.exists import Find
-from cds_service.facts.grade_told import grade_of, is_other, row_grade
+from cds_service.facts.grade_told import grade_of, is_other, is_unread, row_grade
 from cds_service.facts.model import Fact, Reading, refs, unknown
 from cds_service.facts.observed import is_taken
 from cds_service.facts.status import abatement
@@ -43,7 +43,7 @@ class Graded:
 @dataclass(frozen=True, slots=True)
 class Series:
     """Every documented grade of a scale, those in doubt, a line for each record that could not be used, the active
-    records whose grade is one of another scale, and the Observations whose grade nobody can read."""
+    records whose grade is one of another scale, and the records whose grade nobody can read."""
 
     grades: tuple[Graded, ...]
     doubted: tuple[Graded, ...]
@@ -75,6 +75,7 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
             continue
         told = grade_of(scale, resource, reading)
         if not told:
+            unread += [resource] if reading.is_(scale.active, resource) and is_unread(scale, resource, reading) else []
             continue
         onset = resource.time("onsetDateTime") or resource.time("onsetPeriod")
         recorded = resource.time("recordedDate")
@@ -151,12 +152,20 @@ def _told_at(graded: Graded, moment: datetime) -> datetime:
     return graded.recorded if graded.recorded <= moment else graded.start
 
 
-def unread_since(moment: datetime, series: Series, reach: timedelta) -> list[Resource]:
-    """The Observations of a grade that nobody can read, no older than what is documented then; where nothing is, those
-    of the last hours."""
+def unread_since(
+    moment: datetime, series: Series, reach: timedelta, remembered: timedelta
+) -> list[tuple[Resource, datetime]]:
+    """The records of a grade that nobody can read, with their time, no older than what is documented then; where
+    nothing is, Observations of the last hours, and problems as long as their grade would be remembered."""
     told = grade_at(moment, series.grades)
-    since = _told_at(told, moment) if told is not None else moment - reach
-    return [row for row in series.unread if row.when is None or since <= row.when.end <= moment]
+    found = []
+    for row in series.unread:
+        written = row.time("recordedDate") or row.when
+        back = remembered if row.type == "Condition" else reach
+        since = _told_at(told, moment) if told is not None else moment - back
+        if written is None or (since <= min(written.end, moment) and written.start <= moment):
+            found.append((row, min(written.end, moment) if written else moment))
+    return found
 
 
 def documented_grade(name: str, source: GradeSource) -> Find:

@@ -15,6 +15,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
+from cds_service.facts.routes import says_route
 from cds_service.facts.ways import texts_of, ways_of
 from cds_service.knowledge.model import CrsGrade, Vasopressors
 
@@ -209,12 +210,20 @@ def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def _elsewhere(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
-    """Given by a route, or in a way, that is no infusion into a vein."""
-    never, elsewhere = reading.terms[drugs.not_infused], [reading.terms[name] for name in drugs.elsewhere]
-    if any(route.matches(said) for said in ways_of(record) for route in elsewhere):
+    """Given by a route, or in a way, that is no infusion into a vein; what runs on, or has a rate, is no bolus."""
+    terms, ways = reading.terms, ways_of(record)
+    if any(terms[name].matches(way) for way in ways for name in drugs.elsewhere):
+        return True
+    if any(says_route(drugs.subcutaneous, way, reading) for way in ways):
         return True
     said = [record.concept, *texts_of(record)]
-    return not _rate(record.dosages) and any(never.matches(words) for words in said)
+    if _rate(record.dosages):
+        return False
+    if any(terms[drugs.not_infused].matches(words) for words in said):
+        return True
+    said += ways
+    runs_on = any(terms[drugs.continuous].matches(words) for words in said)
+    return not runs_on and any(terms[drugs.bolus].matches(words) for words in said)
 
 
 def _order_of(record: Resource) -> str:

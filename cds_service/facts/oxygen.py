@@ -16,6 +16,7 @@ from cds_service.chart.times import When
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
 from cds_service.facts.observed import components_of, how_of, is_withheld, numbers_in, parts_of, value_of, words_of
+from cds_service.facts.oxygen_words import device_of, in_use
 from cds_service.facts.quantity import quantity_of
 from cds_service.knowledge.model import CrsGrade, Device, Oxygen
 
@@ -162,27 +163,25 @@ def _tell_numbers(given: CrsGrade, part: Resource, told: _Told, reading: Reading
 def _tell_device(given: CrsGrade, found: Concept, told: _Told, reading: Reading, about: bool) -> None:
     """A device by its name, with the numbers that stand beside it; `about`: the record is there to name one."""
     oxygen, terms = given.oxygen, reading.terms
-    text = words_of(found)
-    device = _device(oxygen, found, reading)
+    found = in_use(oxygen, found, reading)
+    text, air = words_of(found), terms[oxygen.room_air].matches(found)
+    device = device_of(oxygen, found, reading)
     flows = list(numbers_in(text, reading.units[given.flow.analyte])) if device or about else []
     if device or about:
         told.flows += flows
-        told.fractions += numbers_in(text, reading.units[oxygen.fraction.analyte])
+        # A percentage beside room air is the saturation.
+        if device or not air or terms[oxygen.fraction.in_].matches(found):
+            told.fractions += numbers_in(text, reading.units[oxygen.fraction.analyte])
     support = about or device is not None or terms[oxygen.breathing_support].matches(found)
     if _not_scored(oxygen, (found,), reading):
         told.airway = told.airway or (support and terms[oxygen.airway].matches(found))
         told.none = told.none or about
     elif device is not None:
         told.devices.append(device)
-    elif terms[oxygen.room_air].matches(found):
+    elif air:
         told.none = True
     elif support and not flows:
         told.puzzles.append(f"an oxygen device that is not understood ({found.label or 'no words'})")
-
-
-def _device(given: Oxygen, found: Concept, reading: Reading) -> Device | None:
-    """The first of the table that a concept is in."""
-    return next((device for device in given.devices if reading.terms[device.in_].matches(found)), None)
 
 
 def _grades(given: CrsGrade, told: _Told, others: Sequence[_Told], reading: Reading) -> Iterator[_Grade]:
@@ -226,7 +225,7 @@ def _procedures(
     airway: list[str] = []
     strange: list[Puzzle] = []
     for procedure in reading.once("breathing procedures", lambda: _of_breathing(given, reading)):
-        device = _device(oxygen, procedure.concept, reading)
+        device = device_of(oxygen, procedure.concept, reading)
         if not _in_use(given, procedure, device, low, high, reading):
             continue
         said = _said(procedure)

@@ -33,6 +33,7 @@ def puzzles(
     nameless = terms[rule.nameless] if rule.nameless else None
     own = tuple(terms[name] for name in selection.in_ or ())
     named_by = tuple(terms[name] for name in rule.named_by or ())
+    kept_out = _kept_out(selection, terms)
     name = rule.within or selection.within
     hours = windows[name] if name else None
     query, any_set = selection.from_, next(iter(terms.values()))
@@ -54,12 +55,37 @@ def puzzles(
         if unclear:
             maybe = reading.chart.found(query, unclear)
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
+        if kept_out is not None:
+            told += [f"{r.ref} may be one: {shown(r.concept)}" for r in kept_out(reading) if counts(r, reading)]
         if nameless is not None:
             open_ = (r for r in reading.chart.of(query) if names_nothing(r, nameless, named_by) and not is_ours(r))
             told += [f"{r.ref} names no substance: {shown(r.concept)}" for r in open_ if counts(r, reading)]
         return told
 
     return lines
+
+
+def _kept_out(selection: Selection, terms: Mapping[str, Matcher]) -> Callable[[Reading], Iterable[Resource]] | None:
+    """The records that only `notIn` keeps out of a selection and that may belong to it all the same."""
+    rule = selection.puzzled
+    if rule is None or not rule.kept_out_but:
+        return None
+    own, others, but = (
+        tuple(terms[name] for name in names or ()) for names in (selection.in_, selection.not_in, rule.kept_out_but)
+    )
+
+    def is_open(record: Resource) -> bool:
+        found = concepts_of(record)
+        if not any(matcher.matches(c) for c in found for matcher in others):
+            return False
+        told = [meaning for c in found for m in own if m.matches(c) and (meaning := m.meaning(c)) is not None]
+        coded = any(meaning.by_code for meaning in told)
+        return coded or (bool(told) and any(matcher.matches(c) for c in found for matcher in but))
+
+    def find(records: Iterable[Resource]) -> tuple[Resource, ...]:
+        return tuple(r for r in records if is_open(r))
+
+    return lambda reading: reading.chart.remember(selection.from_, is_open, find)
 
 
 def not_understood(query: str, reading: Reading, any_set: Matcher) -> Sequence[tuple[Resource, str]]:

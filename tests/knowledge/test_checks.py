@@ -163,6 +163,7 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
         (ORDERS, "short: SC}", 'short: ""}', "routes.subcutaneous.short", "required: an offered order"),
         (ORDERS, '"34206005"', '" "', "routes.subcutaneous.code", "required: an offered order"),
         (ORDERS, "  subcutaneous:", "  oral:", "routes.oral", "expected the value set route-oral"),
+        (ORDERS, "routes:", "lies: {route-x: {of: route-x, beside: y}}\nroutes:", "lies.route-x.of", "route-x"),
         (
             ORDERS,
             "valueSets: [toy-drug]",

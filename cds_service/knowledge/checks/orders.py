@@ -35,3 +35,7 @@ def routes(loaded: Loaded) -> Iterator[str]:
         for key in ("system", "code", "display", "short"):
             if not getattr(route, key).strip():
                 yield document.problem((*here, key), "required: an offered order and its card name the route")
+    for name, lies in loaded.orders.lies.items():
+        yield from missing(document, ("lies", name), "value set", name, value_sets)
+        yield from missing(document, ("lies", name, "of"), "value set", lies.of, value_sets)
+        yield from missing(document, ("lies", name, "beside"), "value set", lies.beside, value_sets)

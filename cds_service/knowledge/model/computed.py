@@ -52,9 +52,10 @@ class Scale(Model):
     """Grades that clinicians document with one code each, and the condition when its grade is not said.
 
     `bare` are the grades alone, without the condition: in a stage, a severity, or the value of an Observation (`rows`).
-    A record that names one of the `others` has a grade of another scale. `numerals` are the ways to write a grade as
-    all that the value of a row says, but for what stands in brackets or after a dash. A grade in words of doubt, or of
-    an `unconfirmed` record, is in doubt.
+    A record that names one of the `others` has a grade of another scale; one that says a `word` for a grade beside a
+    number and gives none has a grade that nobody can read. What is `gradeless` has no grade that a text could mean
+    instead. `numerals` are the ways to write a grade as all that the value of a row says, but for what stands in
+    brackets or after a dash. A grade in words of doubt, or of an `unconfirmed` record, is in doubt.
     """
 
     title: str
@@ -63,6 +64,8 @@ class Scale(Model):
     numerals: tuple[Numeral, ...] = ()
     rows: GradeRow | None = None
     others: ValueSetId | None = None
+    word: ValueSetId | None = None
+    gradeless: ValueSets = ()
     ungraded: ValueSetId
     disproven: StatusId
     unconfirmed: StatusId

@@ -35,6 +35,14 @@ class DosedKind(OrderKind):
     dosing: Dosing | None = None
 
 
+class Lies(Model):
+    """Words of a route that only say where the way of another route (`of`) lies, where that one and words of such a way
+    (`beside`) are said too."""
+
+    of: Id
+    beside: Id
+
+
 class OrdersFile(Model):
     """`rules/orders.yaml`: the kinds of order that are no dosed drug, the order of pathways, those of them that answer
     where no toxicity is at hand, and the routes."""
@@ -43,6 +51,7 @@ class OrdersFile(Model):
     pathways: tuple[str, ...]
     without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
+    lies: dict[Id, Lies] = Field(default_factory=dict)
 
 
 class Orders(Model):
@@ -53,6 +62,7 @@ class Orders(Model):
     pathways: tuple[str, ...]
     without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
+    lies: dict[Id, Lies] = Field(default_factory=dict)
 
     def uses(self, drug: str) -> Mapping[str, Use]:
         """The uses that an order may state, while this drug is judged."""
@@ -72,6 +82,7 @@ def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
         pathways=file.pathways,
         without_toxicity=file.without_toxicity,
         routes=file.routes,
+        lies=file.lies,
     )
 
 

@@ -131,7 +131,8 @@ class Puzzled(Model):
     """What leaves a selection open: records of its query in its statuses, and in none of `unless`, that nobody
     understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
     a window of its own that of the selection counts. An allergy that names nothing but `nameless` is open too, unless
-    its notes name one of `named_by`. What says one of `elsewhere` is another kind of record."""
+    its notes name one of `named_by`. What says one of `elsewhere` is another kind of record. A record that only `notIn`
+    of its selection keeps out is open where a code names it, or its words say one of `kept_out_but`."""
 
     within: Window | None = None
     unless: Statuses | None = None
@@ -139,6 +140,7 @@ class Puzzled(Model):
     elsewhere: ValueSets | None = None
     nameless: ValueSetId | None = None
     named_by: ValueSets | None = None
+    kept_out_but: ValueSets | None = None
 
 
 class Meant(Model):

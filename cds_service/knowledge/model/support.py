@@ -45,11 +45,13 @@ class Device(Grade):
 
 
 class Oxygen(Model):
-    """How oxygen need is read: devices from the highest grade down, flow, fraction, and what does not score."""
+    """How oxygen need is read: devices from the highest grade down, flow, fraction, and what does not score. A
+    device that is called `off` beside room air is none."""
 
     devices: tuple[Device, ...]
     device: ValueSetId
     room_air: ValueSetId
+    off: ValueSetId
     fraction: Quantity
     air: Threshold
     beside: Window
@@ -82,6 +84,8 @@ class Vasopressors(Model):
     substances: ValueSets
     not_infused: ValueSetId
     elsewhere: ValueSets
+    subcutaneous: ValueSetId
+    bolus: ValueSetId
     continuous: ValueSetId
     not_started: ValueSetId
     within: Window

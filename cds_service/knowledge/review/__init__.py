@@ -112,6 +112,7 @@ def _used(loaded: Loaded) -> dict[str, set[str]]:
     value_sets |= _named_by_facts(loaded, "value set").union(always.VALUE_SETS)
     value_sets |= {name for kind in orders.kinds.values() for name in kind.value_sets}
     value_sets |= {f"route-{name}" for name in orders.routes}
+    value_sets |= {name for lies in orders.lies.values() for name in (lies.of, lies.beside)}
     return {
         "value set": value_sets
         | {use.value_set for drug in loaded.table(DRUGS).values() for use in drug.uses.values()},
