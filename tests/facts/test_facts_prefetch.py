@@ -57,6 +57,8 @@ COMPUTED = [
     ("inotrope-running", "administrations"),
     ("ventilation-not-for-oxygen", "procedures"),
     ("ventilation-not-for-oxygen", "vitals"),
+    ("oxygen-given", "procedures"),
+    ("oxygen-given", "vitals"),
     ("crs-graded-by-another-scale", "conditions"),
     ("crs-graded-by-another-scale", "vitals"),
     ("tocilizumab-doses", "administrations"),
