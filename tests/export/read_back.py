@@ -69,6 +69,7 @@ def value_set(resource: Json) -> ValueSet:
         qualifies=first(resource, "only-qualifies", default=False),
         fillers=first(resource, "only-fills", default=False),
         international=first(resource, "international", default=False),
+        listed=first(resource, "listed", default=False),
         text=tuple(values(resource, "matching-text")),
         exclusions=(*_composed(compose), *map(_apart, values(resource, "exclusion"))),
         unverified=tuple(UnverifiedCode(**_coded(part(u, "code")), reason=part(u, "reason")) for u in unverified),
