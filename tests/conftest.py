@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Such a test is run, and its fixtures are made, without measuring what it covers."""
+    """Where coverage is measured, such a test is run, and its fixtures are made, without."""
     measuring = getattr(item.config.pluginmanager.get_plugin("_cov"), "cov_controller", None)
     if measuring is None or not item.nodeid.startswith(UNTRACED):
         return (yield)
