@@ -89,10 +89,13 @@ def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None
 
 def doses_at_once(request: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float | None, ...]:
     """Milligrams at once of each dosage instruction; None where one does not say."""
-    written = request.get("dosageInstruction")
-    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
-    found = [_dose_mg(instruction, amounts, weight) for instruction in instructions]
+    found = [_dose_mg(instruction, amounts, weight) for instruction in _instructions(request)]
     return tuple(None if isinstance(doses, str) else max(doses) for doses in found)
+
+
+def _instructions(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    written = request.get("dosageInstruction")
+    return [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
 
 
 def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> Dosage:
@@ -160,9 +163,7 @@ def _quantities(instruction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def unread_doses(request: Mapping[str, Any], amounts: Amounts) -> tuple[str, ...]:
     """Why amounts that the instructions of an order write cannot be read, whatever the patient weighs."""
-    written = request.get("dosageInstruction")
-    instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
-    found = [_dose_mg(i, amounts, ANY_WEIGHT) for i in instructions if i.get("doseAndRate")]
+    found = [_dose_mg(i, amounts, ANY_WEIGHT) for i in _instructions(request) if i.get("doseAndRate")]
     return tuple(why for why in found if isinstance(why, str))
 
 
