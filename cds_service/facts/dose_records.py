@@ -10,6 +10,7 @@ from cds_service.chart.units import Converted, number_of
 from cds_service.chart.vocabulary import Concept, clauses_of, concept
 from cds_service.facts.model import Facts, LeftOut, Reading
 from cds_service.facts.routes import says_route
+from cds_service.facts.ways import texts_of
 from cds_service.knowledge.model import DistinctDoses, OtherRoute
 
 _WRITTEN_MG = 0.5  # a fixed amount is written in whole milligrams
@@ -99,10 +100,6 @@ def _of_concepts(written: list[object]) -> Iterator[str]:
             yield from _words(value)
 
 
-def _dosage_words(record: Resource) -> list[Concept]:
-    return [concept({"text": part.get("text")}) for part in record.dosages]
-
-
 def _words(value: object) -> Iterator[str]:
     """The words of a CodeableConcept; a code without a display may itself be words."""
     if not isinstance(value, Mapping):
@@ -151,5 +148,5 @@ def _routes(record: Resource) -> tuple[list[Concept], list[Concept]]:
     """What stands as route, and the words that may name one beside it."""
     parts = record.dosages
     methods = [concept(p.get("method")) for p in parts]
-    words = [*methods, concept({"text": record.concept.text}), *record.remember("dosage words", _dosage_words)]
+    words = [*methods, concept({"text": record.concept.text}), *record.remember("dosage words", texts_of)]
     return [concept(p.get("route")) for p in parts], words
