@@ -7,7 +7,7 @@ import traceback
 from typing import Any, Final
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import CallError
@@ -31,7 +31,7 @@ NOT_BUILT: Final = (
     "If this lasts, its log says why, or CDS_PAGES names no folder in a service that was not started by serve."
 )
 """What is said of /knowledge and /fhir until they are there."""
-RETRY_SECONDS: Final = "2"
+_RETRY_SECONDS: Final = "2"
 _NOT_EVALUATED: Final = "Nothing was evaluated: do not read this as no contraindication. Try again in a moment."
 NO_ROOM: Final = CallError(503, "throttled", f"The service has no room for this call. {_NOT_EVALUATED}")
 TOO_LATE: Final = CallError(503, "timeout", f"The service found no answer in time. {_NOT_EVALUATED}")
@@ -43,13 +43,18 @@ def answer(content: Any, status: int = 200) -> Response:
     return Response(_ENCODER.encode(content), status=status, mimetype="application/json")
 
 
+def wants_page() -> bool:
+    """Whether the caller asks for HTML rather than for JSON, as browsers do."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
 def refusal(error: CallError) -> Response:
     """An OperationOutcome with one issue."""
     issue = {"severity": "error", "code": error.code, "diagnostics": error.diagnostics}
     response = answer({"resourceType": "OperationOutcome", "issue": [issue]}, error.status)
     response.headers["Cache-Control"] = "no-store"
     if error.status == 503:
-        response.headers["Retry-After"] = RETRY_SECONDS
+        response.headers["Retry-After"] = _RETRY_SECONDS
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
