@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TOO_LONG: Final = {http_errors.LimitRequestLine: 414, http_errors.LimitRequestHeaders: 431}
-_WHY: Final = {
+COUNTED_AS: Final = {
     400: "malformed",
     408: "too slow",
     413: "body too large",
@@ -51,11 +51,11 @@ class Refusals:
 
     def too_large(self, most: int, asked: Asked) -> bytes:
         """The body is of more bytes than a call may have."""
-        return self._said(outcome.too_large(most), asked, _WHY[413])
+        return self._said(outcome.too_large(most), asked, COUNTED_AS[413])
 
     def known(self, status: int, asked: Asked) -> bytes:
         """The constant refusal for a status."""
-        return self._said(outcome.known(status), asked, _WHY[status])
+        return self._said(outcome.known(status), asked, COUNTED_AS[status])
 
     def unreadable(self, error: BaseException, asked: Asked) -> bytes:
         """Refuse a request that is no HTTP, or that failed outside the application."""
