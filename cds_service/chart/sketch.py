@@ -9,7 +9,7 @@ a type holds of itself, such as extensions within extensions) is one that it doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from types import NoneType, UnionType
+from types import GenericAlias, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -104,7 +104,7 @@ class _Drawing:
             return self._kind(one)
         if origin is list:
             each = self._kind(inner[0])
-            return None if each is None else Annotated[list[each], Meta(min_length=1)]
+            return None if each is None else Annotated[GenericAlias(list, (each,)), Meta(min_length=1)]
         if origin is Annotated:
             return _primitive(inner[1])
         if annotation is bool:
