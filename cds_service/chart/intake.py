@@ -103,17 +103,19 @@ def _counted(source: str, read: Read, records: Iterable[Resource], wanted: Wante
     units: _Judged = {}
     for record in records:
         if record.type == "Observation":
-            for place, said in _results(record.raw):
-                found.update(_codes(source, place, said, wanted))
-            for each in _unit(source, record, wanted, units):
-                found[each] += 1
+            raw = record.raw
+            if "valueCodeableConcept" in raw or "component" in raw:
+                for place, said in _results(raw):
+                    found.update(_codes(source, place, said, wanted))
+            if "valueQuantity" in raw:
+                for each in _unit(source, record, wanted, units):
+                    found[each] += 1
     return found
 
 
 def _results(raw: Mapping[str, Any]) -> Iterator[tuple[str, Concept]]:
     """The coded results of an Observation, and of its components."""
-    if value := raw.get("valueCodeableConcept"):
-        yield "value", concept(value)
+    yield "value", concept(raw.get("valueCodeableConcept"))
     parts = raw.get("component")
     for part in parts if isinstance(parts, list) else ():
         if isinstance(part, Mapping):
@@ -140,16 +142,17 @@ def _codes(query: str, place: str, found: Concept, wanted: Wanted) -> Iterator[U
 def _unit(source: str, record: Resource, wanted: Wanted, judged: _Judged) -> tuple[Unmapped, ...]:
     """The unit of a value that would be read, were its unit one of the table."""
     quantity = record.raw.get("valueQuantity")
-    if not isinstance(quantity, Mapping) or number_of(quantity.get("value")) is None:
+    if not isinstance(quantity, Mapping):
         return ()
-    code, system, named = (_text(quantity.get(member)) for member in ("code", "system", "unit"))
-    key = id(record.concept), code, system, named
-    if key not in judged:
+    key = id(record.concept), _text(quantity.get("code")), _text(quantity.get("system")), _text(quantity.get("unit"))
+    lacking = judged.get(key)
+    if lacking is None:
         held = sorted(wanted.matcher.recognised(record.concept).held & wanted.units.keys())
-        lacking = [name for name in held if not any(table.has_unit(quantity) for table in wanted.units[name])]
+        names = [name for name in held if not any(table.has_unit(quantity) for table in wanted.units[name])]
         unit = _written(quantity)
-        judged[key] = tuple(Unmapped(source, "a unit that is not read", unit=unit, of=name) for name in lacking)
-    return judged[key]
+        lacking = tuple([Unmapped(source, "a unit that is not read", unit=unit, of=name) for name in names])
+        judged[key] = lacking
+    return lacking if lacking and number_of(quantity.get("value")) is not None else ()
 
 
 def _text(value: object) -> str | None:
