@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -100,7 +102,6 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         for each in [process.pid, *below(process.pid)]:  # as its container would be
             os.kill(each, signal.SIGKILL)
         until(lambda: status(f"{addresses[0]}/health") == 0)
-        time.sleep(0.5)  # nginx notices that the connections it kept are gone: on one of them a call would be lost
         again = [posted(base + SELECT, REQUEST) for _ in range(20)]
         assert {told(answer) for answer in again} == {told(answers[0])}
         until(lambda: count(database, audit) == sealed + 20)
@@ -111,6 +112,63 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "access.log").read_text(encoding="utf-8").splitlines()]
     assert len([line for line in lines if line["method"] == "POST" and line["status"] == 200]) == 44
     assert all("?" not in json.dumps(line) for line in lines)
+
+
+@contextmanager
+def replica(answers: bool, asked: list[str]) -> Iterator[str]:
+    """Something that notes how it was asked, and then answers, or ends the connection without a word."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.command} {answers}")
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if answers:
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(_HANGS)
+        server.server_close()
+
+
+@pytest.mark.skipif(NGINX is None, reason="no nginx here: install Debian's package nginx-light")
+def test_nginx_sends_again_only_what_was_never_sent_or_only_reads(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with replica(True, asked) as good, replica(False, asked) as bad, socket.create_server(("127.0.0.1", 0)) as free:
+        gone = f"http://127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        with proxied(tmp_path, [good, gone]) as base:  # half of them go to who is not there first
+            assert [posted(base + SELECT, b"{}") for _ in range(8)] == [b"{}"] * 8
+        assert asked.count("POST True") == 8
+        asked.clear()
+        with proxied(tmp_path, [good, bad]) as base:
+            assert [status(f"{base}/cds-services") for _ in range(8)] == [200] * 8
+            assert "GET False" in asked
+        asked.clear()
+        with proxied(tmp_path, [bad, good]) as base:
+            refused = refusal(base + SELECT)
+            assert [each for each in asked if each.startswith("POST")] == ["POST False"]
+    assert (refused.status, json.loads(refused.read())["resourceType"]) == (502, "OperationOutcome")
+    assert refused.headers["X-Request-ID"]
+
+
+def refusal(url: str) -> HTTPError:
+    with pytest.raises(HTTPError) as found:
+        posted(url, b"{}")
+    return found.value
 
 
 def below(pid: int) -> Iterator[int]:
