@@ -24,5 +24,6 @@ SHORT: Final[Mapping[str, str]] = {
     "schemas": "Write the JSON Schemas of the YAML formats.",
     "serve": "Run the service.",
     "site": "Say what a site's calls bring, what nothing recognises, and what would be shown.",
+    "synth": "Make synthetic CAR-T patients with the truth beside each.",
 }
 """What `anakinra-cds --help` says of each command: to ask the modules would load them all."""
