@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cds_service.advice.words import figure
 from cds_service.cli import main
 from cds_service.tools import commands
 from cds_service.tools.commands import SHORT
-from cds_service.tools.printing import figure, table
+from cds_service.tools.printing import table
 from tests.support.knowledge_root import EXTENDING_SITE, write
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

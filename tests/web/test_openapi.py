@@ -15,7 +15,7 @@ from cds_service.knowledge import load
 from cds_service.record import unrecorded
 from cds_service.service import Service
 from cds_service.settings import Settings
-from cds_service.web.openapi import document, explanation
+from cds_service.web.openapi import Served, document, explanation
 from tests.support.examples import example_calls
 from tests.support.places import answer
 from tests.web.stub import StubService
@@ -40,7 +40,7 @@ def mapped(app: Flask) -> set[tuple[str, str]]:
 
 
 def test_every_endpoint_is_described_and_no_other(tmp_path: Path) -> None:
-    for settings in (Settings(store=False), Settings(data=tmp_path)):
+    for settings in (Settings(store=False), Settings(data=tmp_path), Settings(store=False, workbench=True)):
         app = create_app(settings, StubService())
         assert described(app) == mapped(app)
 
@@ -56,11 +56,11 @@ def test_tokens_are_described_where_they_are_asked_for(tmp_path: Path) -> None:
         "/cds-services/{service_id}",
         "/cds-services/{service_id}/feedback",
     }
-    assert "security" not in document(store=True, tokens=False)
+    assert "security" not in document(Served(store=True, tokens=False))
 
 
 def test_answers_are_as_they_are_described() -> None:
-    components = document(store=True, tokens=False)["components"]
+    components = document(Served(store=True, tokens=False))["components"]
     whole = jsonschema_rs.validator_for({"$ref": "#/components/schemas/Answer", "components": components})
     alone, service, told = jsonschema_rs.validator_for(explanation()), Service.start(load()), 0
     for name, _, call in list(example_calls(service.program.templates_of))[::EVERY]:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import click
 
 from cds_service.errors import CdsError
-from cds_service.tools.examples import find_examples
+from cds_service.shipped import find_examples
 from cds_service.tools.replay.bundles import sources
 from cds_service.tools.replay.client import HttpClient
 from cds_service.tools.replay.expected import Expectation, load_expected
