@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,14 +24,18 @@ from cds_service import __version__
 from cds_service.contract import SERVICES
 from cds_service.errors import CallError
 from cds_service.explaining import order_text
+from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
+from cds_service.timeline.collect import collect, decide_at
+from cds_service.timeline.draw import STYLE, draw
 from cds_service.web.address import called_url
 from cds_service.web.body import body_of
 from cds_service.web.door import read_call
 from cds_service.web.front import ANSWER_BY
 from cds_service.web.health import silent_here
 from cds_service.web.hooks import Answers
+from cds_service.web.members import moment
 from cds_service.web.outcome import answer
 from cds_service.web.requests import seconds
 from cds_service.web.workbench.examples import Offered, offered
@@ -40,6 +44,9 @@ log = logging.getLogger(__name__)
 BLUEPRINT: Final = "workbench"
 STATIC: Final = Path(__file__).parent / "static"
 _PAGE: Final = "index.html"
+_MOST_HOURS: Final = 92 * 24
+_MOST_POINTS: Final = 240  # hours whose facts are found for one picture: half a millisecond each
+_MOST_ANSWERS: Final = 80  # of them with an answer: five milliseconds each
 _MEDIA_TYPES: Final = {
     ".html": "text/html",
     ".css": "text/css",
@@ -47,7 +54,7 @@ _MEDIA_TYPES: Final = {
     ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
     "": "text/plain",
-}
+}  # of every file that there is
 # Nothing from elsewhere, nothing written into the page, and no text becomes markup but through DOMPurify.
 POLICY: Final = "; ".join(
     (
@@ -79,7 +86,7 @@ class WorkbenchPages:
     def __init__(self, service: Answers, settings: Settings) -> None:
         self._service = service
         self._settings = settings
-        self._files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
+        self._files = dict(_files())
         # Where callers need tokens, a browser has none to send its feedback with.
         self._feedback = settings.store and settings.jwt != "required"
 
@@ -92,17 +99,17 @@ class WorkbenchPages:
         pages.add_url_rule("/workbench/config", view_func=self.config)
         pages.add_url_rule("/workbench/patients/<patient_id>", view_func=self.patient)
         pages.add_url_rule("/workbench/cds-services/<service_id>", view_func=self.call, methods=["POST"])
+        pages.add_url_rule("/workbench/timeline/<service_id>", view_func=self.timeline, methods=["POST"])
         return pages
 
     def file(self, name: str) -> Response:
         """The page, or a file that it loads."""
-        path = self._files.get(name)
-        if path is None:
+        body = self._files.get(name)
+        if body is None:
             raise CallError(404, "not-found", "url: no such file of the workbench")
-        body, etag = _read(path)
-        response = Response(body, headers=_HEADERS, mimetype=_MEDIA_TYPES.get(path.suffix, "text/plain"))
+        response = Response(body, headers=_HEADERS, mimetype=_MEDIA_TYPES[Path(name).suffix])
         response.headers["Cache-Control"] = "no-cache"
-        response.set_etag(etag)
+        response.set_etag(hashlib.sha256(body).hexdigest()[:20])
         response.make_conditional(request)
         return response
 
@@ -132,17 +139,7 @@ class WorkbenchPages:
 
     def call(self, service_id: str) -> Response:
         """The cards for one call as its client would get them, and what became of every criterion of every rule."""
-        if service_id not in SERVICES:
-            raise CallError(404, "not-found", "url: no such service; GET /cds-services lists the services")
-        call = read_call(
-            service_id,
-            SERVICES[service_id],
-            body_of(self._settings.max_body_bytes),
-            allow_evaluation_time=True,
-            assumable=self._service.knowledge.catalogue.facts,
-        )
-        until = request.environ.get(ANSWER_BY, math.inf)
-        call = replace(call, answer_by=until, fhir_server=None, fhir_authorization=None)
+        call = self._call(service_id)
         assessment = self._service.assess(call, call.evaluation_time or datetime.now(UTC))
         address = self._settings.public_url or called_url()
         advice = self._service.advice(service_id, assessment, address)
@@ -156,6 +153,42 @@ class WorkbenchPages:
         response = answer(told)
         response.headers["Cache-Control"] = "no-store"
         return response
+
+    def timeline(self, service_id: str) -> Response:
+        """The course of a patient as a picture, from `since` until the time of the call, with what would be answered."""
+        call = self._call(service_id)
+        end = call.evaluation_time or datetime.now(UTC)
+        hours = _hours(moment(request.args.get("since"), "since"), end)
+        question, chart = self._service.read(call, end)
+        if chart is None:
+            return Response(status=204)
+        program = self._service.program
+        decisions = list(decide_at(program, chart, question, hours[:: math.ceil(len(hours) / _MOST_ANSWERS)]))
+        drawn = draw(collect(program, chart, hours, encounter_id=call.encounter_id, decisions=decisions), styled=False)
+        return Response(drawn, headers={"Cache-Control": "no-store"}, mimetype="image/svg+xml")
+
+    def _call(self, service_id: str) -> HookCall:
+        """The call that is sent. Raises CallError(400)."""
+        if service_id not in SERVICES:
+            raise CallError(404, "not-found", "url: no such service; GET /cds-services lists the services")
+        call = read_call(
+            service_id,
+            SERVICES[service_id],
+            body_of(self._settings.max_body_bytes),
+            allow_evaluation_time=True,
+            assumable=self._service.knowledge.catalogue.facts,
+        )
+        until = request.environ.get(ANSWER_BY, math.inf)
+        return replace(call, answer_by=until, fhir_server=None, fhir_authorization=None)
+
+
+def _hours(since: datetime, end: datetime) -> list[datetime]:
+    """The hours from `since` to `end`, at most so many that a picture takes no longer than an answer may."""
+    whole = int((end - since).total_seconds() // 3600)
+    if not 0 < whole <= _MOST_HOURS:
+        raise CallError(400, "invalid", f"since: expected a time from 1 to {_MOST_HOURS} hours before that of the call")
+    step = math.ceil(whole / _MOST_POINTS)
+    return [end - timedelta(hours=back) for back in range(whole, -1, -step)]
 
 
 def orderable(knowledge: Knowledge) -> list[dict[str, Any]]:
@@ -188,11 +221,12 @@ def _patients() -> Mapping[str, Offered]:
     return offered()
 
 
-@cache
-def _read(path: Path) -> tuple[bytes, str]:
-    """The bytes of a file, and a tag of them."""
-    body = path.read_bytes()
-    return body, hashlib.sha256(body).hexdigest()[:20]
+def _files() -> Iterator[tuple[str, bytes]]:
+    """The page and all that it loads, by the path below /workbench."""
+    yield "timeline.css", STYLE.encode()
+    for path in STATIC.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(STATIC).as_posix(), path.read_bytes()
 
 
 def _to_index() -> AnyResponse:

@@ -1,8 +1,8 @@
 // The workbench: what is chosen (patient, time, order, what is assumed), the service's answer to it, and the page of both.
 
-import { ask, feedback, get, newestOnly, request } from "./ask.js";
+import { ask, feedback, get, newestOnly, request, timeline } from "./ask.js";
 import { editor, other, turned } from "./assume.js";
-import { cardsOf, explained } from "./cards.js";
+import { cardsOf, explained, picture } from "./cards.js";
 import { draftsOf, encounterOf, moment, momentsOf, patientsOf, signed } from "./chart.js";
 import { $, h, options, segments } from "./dom.js";
 import { accepted, blank, fieldsOf, orderOf, routesOf, spoken, written } from "./drafts.js";
@@ -23,6 +23,8 @@ const state = {
   patient: null,
   sent: new Map(), // hook -> prefetch
   moments: [],
+  span: { start: 0, end: 1 },
+  redraw: 0, // the timer of the next picture
   drafts: [],
   selected: "",
   hook: "order-select",
@@ -44,8 +46,8 @@ const nothing = { lines: new Map(), rules: [] };
 
 // ---------------------------------------------------------------- asking
 
-function bodyOf(assumed) {
-  const { patient, hook, at } = state;
+function bodyOf(assumed, at = state.at) {
+  const { patient, hook } = state;
   const context = { userId: "Practitioner/workbench", patientId: patient.id };
   const encounter = encounterOf(patient);
   if (encounter) context.encounterId = encounter;
@@ -83,6 +85,21 @@ function again() {
   if (state.patient) asking();
 }
 
+const drawing = newestOnly(async () => {
+  const { start, end } = state.span;
+  try {
+    $("picture").replaceChildren(picture(await timeline(service().id, bodyOf({}, end), start)));
+  } catch (error) {
+    $("picture").replaceChildren(h("p", { class: "muted" }, `No picture: ${error.message}`));
+  }
+});
+
+/** Draw the course again a little later: what is ordered has changed, and so have the answers of every hour. */
+function redraw(after) {
+  clearTimeout(state.redraw);
+  state.redraw = setTimeout(drawing, after);
+}
+
 // ---------------------------------------------------------------- patient
 
 async function choose(id) {
@@ -108,13 +125,15 @@ function begin(patient) {
   state.drafts = draftsOf(patient);
   if (!state.drafts.length) state.drafts = [blank(state.config.orders[0], patient.id)];
   state.selected = state.drafts[0].id;
-  const span = spanOf(state.moments, state.at);
-  Object.assign($("scrubber"), { min: String(span.start / HOUR), max: String(span.end / HOUR), step: "any" });
+  state.span = spanOf(state.moments, state.at);
+  Object.assign($("scrubber"), { min: String(state.span.start / HOUR), max: String(state.span.end / HOUR), step: "any" });
+  $("picture").replaceChildren();
   history.replaceState(null, "", `#${encodeURIComponent(patient.key)}`);
   showPatient();
   showOrder();
   showAssumed();
   again();
+  redraw(0);
 }
 
 function showPatient() {
@@ -179,6 +198,8 @@ function showTime() {
   $("clock").textContent = clock;
   $("scrubber").value = String(state.at / HOUR);
   $("scrubber").setAttribute("aria-valuetext", clock);
+  const { start, end } = state.span;
+  $("course").style.setProperty("--share", String((state.at - start) / (end - start)));
 }
 
 function goTo(at) {
@@ -194,6 +215,7 @@ function showOrder() {
     state.hook = hook;
     showOrder();
     again();
+    redraw(0);
   });
   const ordering = state.hook !== "patient-view";
   $("composer").hidden = !ordering;
@@ -219,6 +241,7 @@ function select(id) {
   state.selected = id;
   showOrder();
   again();
+  redraw(0);
 }
 
 function compose() {
@@ -227,6 +250,7 @@ function compose() {
   state.settled = "";
   $("drafts").hidden = state.drafts.length < 2;
   again();
+  redraw(500);
 }
 
 // ---------------------------------------------------------------- cards
@@ -248,6 +272,7 @@ async function accept(card, suggestion) {
   state.settled = `${told} The draft is changed, and the service was asked about it again.`;
   showOrder();
   again();
+  redraw(0);
 }
 
 async function override(card, reason, comment) {
@@ -274,7 +299,14 @@ function showCards() {
 
 // ---------------------------------------------------------------- why
 
-const on = { rule: showRuleOf, resource: showResource, assume };
+const on = { rule: showRuleOf, resource: showResource, brief, assume };
+
+/** A reference without what its id shares with that of every other resource of the patient. */
+function brief(reference) {
+  const [kind, id] = reference.split("/");
+  const shared = `${state.patient.id}-`;
+  return id?.startsWith(shared) ? `${kind}/${id.slice(shared.length)}` : reference;
+}
 
 function whyCard(card) {
   const { rule } = explained(card);
@@ -452,6 +484,20 @@ function listen() {
   });
   $("before").addEventListener("click", () => goTo(neighbour(state.moments, state.at, false)));
   $("after").addEventListener("click", () => goTo(neighbour(state.moments, state.at, true)));
+  for (const kind of ["pointerdown", "pointermove"]) {
+    $("course").addEventListener(kind, (event) => {
+      if (event.buttons !== 1 || event.target.closest("a, button")) return;
+      const box = $("course").getBoundingClientRect();
+      const share = Math.min(Math.max(((event.clientX - box.left) / box.width - 0.015) / 0.97, 0), 1);
+      const { start, end } = state.span;
+      goTo(Math.round((start + share * (end - start)) / HOUR) * HOUR);
+    });
+  }
+  $("whole").addEventListener("click", () => {
+    const open = $("course").classList.toggle("whole");
+    $("whole").setAttribute("aria-expanded", String(open));
+    $("whole").textContent = open ? "Less of the course" : "Whole course";
+  });
   $("composer").addEventListener("input", compose);
   $("drug").addEventListener("change", () => {
     compose();

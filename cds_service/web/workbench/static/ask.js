@@ -26,6 +26,15 @@ async function post(url, body) {
   return told;
 }
 
+/** The picture of a patient's course from `since` to the time of the body, as SVG; "" where none of the orders is ours. */
+export async function timeline(serviceId, body, since) {
+  const url = here(`timeline/${serviceId}`);
+  url.searchParams.set("since", new Date(since).toISOString());
+  const response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error((await response.json()).issue?.[0]?.diagnostics ?? String(response.status));
+  return response.status === 204 ? "" : response.text();
+}
+
 export const ask = (serviceId, body) => post(here(`cds-services/${serviceId}`), body);
 
 /** Feedback on a card, to the endpoint of the service itself. */

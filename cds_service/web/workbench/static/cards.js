@@ -24,6 +24,9 @@ export function markdown(text) {
   return fragment;
 }
 
+/** A drawn picture as a fragment. */
+export const picture = (svg) => DOMPurify.sanitize(svg, { USE_PROFILES: { svg: true }, RETURN_DOM_FRAGMENT: true });
+
 /**
  * The cards. `on`: {accept(card, suggestion), override(card, reason, comment), why(card)}; `said`: uuid -> what became of
  * a card; `shown`: the uuid of the card whose rule is shown.
@@ -46,8 +49,8 @@ function cardOf(card, on, outcome, shown) {
     h(
       "footer",
       {},
+      h("button", { type: "button", class: "link", "aria-pressed": String(shown), onclick: () => on.why(card) }, "Why this card?"),
       (card.links ?? []).map((link) => h("a", { href: link.url, target: "_blank", rel: "noreferrer noopener" }, link.label)),
-      h("button", { type: "button", class: "link", "aria-pressed": String(shown), onclick: () => on.why(card) }, "Why?"),
       h("span", { class: "source" }, card.source?.label ?? ""),
     ),
     outcome ? null : override(card, on),

@@ -123,7 +123,7 @@ function aside(line) {
 
 function found(fact) {
   if (fact.value === null) return ["Not known: ", fact.why ?? ""];
-  const more = [fact.text, fact.asOf ? `as of ${fact.asOf.replace("T", " ").replace("Z", " UTC")}` : ""].filter(Boolean);
+  const more = [fact.text, fact.asOf ? `as of ${fact.asOf.slice(0, 16).replace("T", " ")} UTC` : ""].filter(Boolean);
   return [h("b", {}, fact.shown), more.length ? h("span", { class: "muted" }, ` · ${more.join(" · ")}`) : null];
 }
 
@@ -140,7 +140,7 @@ function link(order, name, on) {
 const MOST = 4;
 
 function sources(references, on) {
-  const refer = (reference) => h("button", { type: "button", class: "ref", onclick: () => on.resource(reference) }, reference);
+  const refer = (reference) => h("button", { type: "button", class: "ref", title: reference, onclick: () => on.resource(reference) }, on.brief(reference));
   const more = references.slice(MOST);
   return h(
     "p",
