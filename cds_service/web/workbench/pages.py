@@ -155,7 +155,7 @@ class WorkbenchPages:
         return response
 
     def timeline(self, service_id: str) -> Response:
-        """The course of a patient as a picture, from `since` until the time of the call, with what would be answered."""
+        """The course of a patient as a picture, from `since` to the time of the call, with what would be answered."""
         call = self._call(service_id)
         end = call.evaluation_time or datetime.now(UTC)
         hours = _hours(moment(request.args.get("since"), "since"), end)

@@ -25,7 +25,8 @@ export function markdown(text) {
 }
 
 /** A drawn picture as a fragment. */
-export const picture = (svg) => DOMPurify.sanitize(svg, { USE_PROFILES: { svg: true }, RETURN_DOM_FRAGMENT: true });
+export const picture = (svg) =>
+  DOMPurify.sanitize(svg, { USE_PROFILES: { svg: true }, FORBID_TAGS: ["style", "image", "a"], FORBID_ATTR: ["style"], RETURN_DOM_FRAGMENT: true });
 
 /**
  * The cards. `on`: {accept(card, suggestion), override(card, reason, comment), why(card)}; `said`: uuid -> what became of
