@@ -12,9 +12,9 @@ import { flipped, listOf, ruleOf } from "./why.js";
 
 const WIDTHS = [240, 390, 700];
 const HOOKS = [
-  ["order-select", "Select an order", "The order is being written"],
-  ["order-sign", "Sign it", "The order is about to be signed"],
-  ["patient-view", "Open the chart", "Nothing is ordered"],
+  ["order-select", "Select", "The order is being written (order-select)"],
+  ["order-sign", "Sign", "The order is about to be signed (order-sign)"],
+  ["patient-view", "Open chart", "Nothing is ordered (patient-view)"],
 ];
 
 const state = {
@@ -88,11 +88,21 @@ function again() {
 const drawing = newestOnly(async () => {
   const { start, end } = state.span;
   try {
-    $("picture").replaceChildren(picture(await timeline(service().id, bodyOf({}, end), start)));
+    const drawn = await timeline(service().id, bodyOf({}, end), start);
+    $("picture").replaceChildren(drawn ? picture(drawn) : h("p", { class: "muted" }, "No course: the order is none of this service's."));
+    fit();
   } catch (error) {
     $("picture").replaceChildren(h("p", { class: "muted" }, `No picture: ${error.message}`));
   }
 });
+
+/** Words that their block has no room for say less than none: the block's title has them whole. */
+function fit() {
+  for (const block of $("picture").querySelectorAll("svg svg")) {
+    const text = block.querySelector("text");
+    if (text) text.style.visibility = text.getComputedTextLength() + 9 > block.getBoundingClientRect().width ? "hidden" : "";
+  }
+}
 
 /** Draw the course again a little later: what is ordered has changed, and so have the answers of every hour. */
 function redraw(after) {
@@ -127,7 +137,7 @@ function begin(patient) {
   state.selected = state.drafts[0].id;
   state.span = spanOf(state.moments, state.at);
   Object.assign($("scrubber"), { min: String(state.span.start / HOUR), max: String(state.span.end / HOUR), step: "any" });
-  $("picture").replaceChildren();
+  $("picture").replaceChildren(h("p", { class: "muted" }, "Drawing the course …"));
   history.replaceState(null, "", `#${encodeURIComponent(patient.key)}`);
   showPatient();
   showOrder();
@@ -498,6 +508,7 @@ function listen() {
     $("whole").setAttribute("aria-expanded", String(open));
     $("whole").textContent = open ? "Less of the course" : "Whole course";
   });
+  window.addEventListener("resize", fit);
   $("composer").addEventListener("input", compose);
   $("drug").addEventListener("change", () => {
     compose();

@@ -61,20 +61,19 @@ export function turned(before, after, flips, on) {
   };
   const same = first(before) === first(after);
   const count = flips.lines.size;
+  const row = ({ order, rule, before: was }) =>
+    h(
+      "li",
+      {},
+      h("button", { type: "button", class: "link", onclick: () => on.rule(order, rule.id) }, rule.title),
+      was === rule.result ? null : h("span", {}, ` ${was} → `, h("b", {}, rule.result)),
+    );
+  const moved = flips.rules.filter(({ rule, before: was }) => was !== rule.result);
+  const still = flips.rules.filter(({ rule, before: was }) => was === rule.result);
   return [
     h("p", { class: "verdict" }, same ? "The first card stays the same." : ["The first card was ", h("s", {}, first(before)), " and is ", h("b", {}, first(after))]),
-    h("p", {}, count ? `${count} ${count === 1 ? "criterion flips" : "criteria flip"}, in ${flips.rules.length} ${flips.rules.length === 1 ? "rule" : "rules"}:` : "No criterion flips."),
-    h(
-      "ul",
-      {},
-      flips.rules.map(({ order, rule, before: was }) =>
-        h(
-          "li",
-          {},
-          h("button", { type: "button", class: "link", onclick: () => on.rule(order, rule.id) }, rule.title),
-          was === rule.result ? h("span", { class: "muted" }, ` stays ${rule.result}`) : h("span", {}, ` ${was} → `, h("b", {}, rule.result)),
-        ),
-      ),
-    ),
+    h("p", {}, count ? `${count} ${count === 1 ? "criterion flips" : "criteria flip"}; ${moved.length} ${moved.length === 1 ? "rule turns" : "rules turn"}.` : "No criterion flips."),
+    moved.length ? h("ul", {}, moved.map(row)) : "",
+    still.length ? h("details", {}, h("summary", {}, `${still.length} with a flipped criterion that stay as they are`), h("ul", {}, still.map(row))) : "",
   ];
 }
