@@ -46,7 +46,7 @@ def facts(loaded: Loaded) -> Iterator[str]:
     document, whole = loaded.document(FACTS), loaded.catalogue
     value_sets = loaded.table("rules/terms")
     found = [*_statuses(loaded.document(STATUSES), whole.statuses, value_sets), *_apart(document, whole)]
-    known = known_names(loaded)
+    known = known_names(loaded, whole)
     for path, named in _named(whole):
         found += name_problems(document, path, named, known)
     for here, selection in _selections(whole):
@@ -75,9 +75,8 @@ def _apart(document: Document, whole: Catalogue) -> Iterator[str]:
         yield document.problem(("records", name), f"expected another name: {name} is a query")
 
 
-def known_names(loaded: Loaded) -> dict[str, Iterable[str]]:
+def known_names(loaded: Loaded, whole: Catalogue) -> dict[str, Iterable[str]]:
     """Kind of name -> all that there are."""
-    whole = loaded.catalogue
     return {
         "value set": loaded.table("rules/terms"),
         "status": whole.statuses,

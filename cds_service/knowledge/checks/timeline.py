@@ -16,7 +16,7 @@ def picture(loaded: Loaded) -> Iterator[str]:
     shown: Picture = loaded.singles[TIMELINE]
     if not shown.tracks:
         return
-    document, known = loaded.document(TIMELINE), known_names(loaded)
+    document, known = loaded.document(TIMELINE), known_names(loaded, loaded.catalogue)
     for index, track in enumerate(shown.tracks):
         here: YamlPath = ("tracks", index)
         for found in named_in(track):
