@@ -19,11 +19,11 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime ## replay the example patients and show their cards
-	@$(BIN)/anakinra-cds demo
+demo: $(VENV)/.runtime ## replay the example patients and show their cards; OPEN=1: open the workbench on them instead
+	@$(BIN)/anakinra-cds demo $(if $(OPEN),--open)
 
-run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080
-	@$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
+run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080, with the workbench
+	@CDS_WORKBENCH=$${CDS_WORKBENCH:-on} $(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
 
 test: $(VENV)/.dev ## run all tests
 	@$(PYTEST)

@@ -23,8 +23,8 @@ from schemathesis.core.failures import FailureGroup
 from cds_service import knowledge
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from cds_service.shipped import find_examples
 from cds_service.tools.build import build
-from cds_service.tools.examples import find_examples
 
 # Beyond these, checks ask for more than a description promises, such as that what it does not describe is refused.
 CHECKS: Final = (
