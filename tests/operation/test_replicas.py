@@ -11,11 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -29,10 +32,12 @@ from tests.operation.test_metrics import REQUEST, process_of, samples, total
 from tests.support.live import never_left
 from tests.support.postgresql import any_server
 from tests.support.shipped import ROOT
+from tests.support.tokens import ISS, claims, key_set, signed
 from tests.web.stub import SELECT
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIG = ROOT / "deploy/nginx/nginx.conf"
+PUBLIC = "https://cds.example.org"
 _HANGS = 30
 
 
@@ -75,6 +80,7 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
     database = Database(Place(tmp_path, url))
     until(lambda: set_up(database))
     shared = {"CDS_DATABASE_URL": url, "CDS_AUDIT_KEY": "k" * 40, "CDS_ALLOW_EVALUATION_TIME": "on"}
+    shared |= {"CDS_JWT": "required", "CDS_PUBLIC_URL": PUBLIC, "CDS_SITE": str(site(tmp_path)), "CDS_THREADS": "16"}
     with ExitStack() as stack:
         stack.callback(database.close)
         replicas = [stack.enter_context(process_of(CDS_DATA=str(tmp_path / name), **shared)) for name in ("one", "two")]
@@ -87,6 +93,14 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         assert [calls(address) for address in addresses] == [10, 10]
         assert status(f"{base}/metrics") == 404
         until(lambda: count(database, audit) == 20)
+
+        # A token opens one call of all of them, whoever is asked, and none where another process comes in its place.
+        copied = token()
+        with ThreadPoolExecutor(32) as pool:
+            raced = Counter(pool.map(lambda at: called(at, REQUEST, copied), [*addresses, base, base] * 25))
+        assert raced == {200: 1, 401: 99}
+        assert [called(address, REQUEST, None) for address in (*addresses, base)] == [401] * 3
+        until(lambda: count(database, audit) == 21)
 
         # What one has shown is known to the other; then one is killed, and no caller notices.
         cards = [json.loads(answer)["cards"][0]["uuid"] for answer in answers[:2]]
@@ -102,6 +116,7 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         for each in [process.pid, *below(process.pid)]:  # as its container would be
             os.kill(each, signal.SIGKILL)
         until(lambda: status(f"{addresses[0]}/health") == 0)
+        assert called(base, REQUEST, copied) == 401
         again = [posted(base + SELECT, REQUEST) for _ in range(20)]
         assert {told(answer) for answer in again} == {told(answers[0])}
         until(lambda: count(database, audit) == sealed + 20)
@@ -110,7 +125,9 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in (tmp_path / "access.log").read_text(encoding="utf-8").splitlines()]
-    assert len([line for line in lines if line["method"] == "POST" and line["status"] == 200]) == 44
+    answered = Counter(line["status"] for line in lines if line["method"] == "POST")
+    assert answered.keys() == {200, 401}
+    assert answered[200] in (44, 45)  # whether the one of the race came by here
     assert all("?" not in json.dumps(line) for line in lines)
 
 
@@ -211,10 +228,36 @@ def got(url: str) -> bytes:
         return bytes(answer.read())
 
 
+def site(folder: Path) -> Path:
+    """A site that trusts the clients of the tests."""
+    found = folder / "site"
+    found.mkdir()
+    (found / "keys.json").write_bytes(key_set("ES384"))
+    told = {"id": "replicas", "extend": "us", "title": "Replicas", "issuers": [{"iss": ISS, "jwks": "keys.json"}]}
+    (found / "site.yaml").write_text(json.dumps(told), encoding="utf-8")
+    return found
+
+
+def token(path: str = SELECT) -> str:
+    return signed(claims(time.time(), aud=PUBLIC + path))
+
+
 def posted(url: str, body: bytes) -> bytes:
-    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_HANGS) as answer:
+    """The answer to a call or feedback, each with a token of its own."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token(urlsplit(url).path)}"}
+    with urlopen(Request(url, body, headers), timeout=_HANGS) as answer:
         assert answer.status == 200
         return bytes(answer.read())
+
+
+def called(base: str, body: bytes, copied: str | None) -> int:
+    """The status of a call with this token."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {copied}"} if copied else {})
+    try:
+        with urlopen(Request(base + SELECT, body, headers), timeout=_HANGS) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
 
 
 def status(url: str) -> int:
