@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -105,8 +105,10 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
-def _safety_rules(knowledge: Knowledge, drug: str, named: Container[str]) -> list[Trusted]:
+def _safety_rules(knowledge: Knowledge, drug: str, named: Collection[str]) -> list[Trusted]:
     """The titles of those safety rules that are among some names."""
+    if not named:
+        return []
     found = (rule.title for rule in knowledge.rules if rule.stratum == "safety" and rule.id in named)
     of = knowledge.drugs.get(drug)
     return [Trusted(named_for(of, title) if of else title) for title in found]
