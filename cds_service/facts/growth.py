@@ -201,11 +201,16 @@ def last(cultures: Sequence[Resource], standings: Mapping[int, str], reading: Re
         dated, key=lambda c: (c.when.start if c.when else reading.now, standings.get(id(c)) not in ("negative", "over"))
     )
     standing = standings.get(id(newest), "")
-    result = _SAID.get(standing) or _short(_grown(newest, reading))
+    result = _short(result_of(newest, standing, reading))
     if standing == "contaminant":
         result += " (possible contaminant)"
     status = "" if newest.status == "final" else f" ({newest.status or 'status not said'})"
     return f"{result}{status}{_taken(newest, reading, ',')}"
+
+
+def result_of(culture: Resource, standing: str, reading: Reading) -> str:
+    """The result of a culture in words: what grew, or that nothing did, or is known."""
+    return _SAID.get(standing) or _grown(culture, reading)
 
 
 def _grown(culture: Resource, reading: Reading) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
@@ -42,19 +42,28 @@ class _Values:
         return unknown(name, f"no usable value{when}" if bad else gaps or f"none recorded{when}", unusable=tuple(bad))
 
 
+def all_values(measured: MeasuredIn, reading: Reading) -> Iterator[tuple[Resource, Converted | Bounded | str]]:
+    """Every value that `newest` may take, newest first: in the analyte's unit, only bounded, or why it is not used."""
+    return _each(_Values(measured, reading.select), measured.analyte, reading)
+
+
+def _each(values: _Values, analyte: str, reading: Reading) -> Iterator[tuple[Resource, Converted | Bounded | str]]:
+    for resource in values.newest_first(reading):
+        value = quantity_of(resource, reading, analyte)
+        yield resource, (bound_of(resource, reading, analyte) or value) if isinstance(value, str) else value
+
+
 def newest(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Find:
     """The newest value in the analyte's unit; unknown where it is stale or cannot be used."""
     values = _Values(measured, select)
 
     def find(reading: Reading, known: Facts) -> Fact:
         bad: list[str] = []
-        for resource in values.newest_first(reading):
-            value = quantity_of(resource, reading, measured.analyte)
-            if isinstance(value, str):
-                bound = bound_of(resource, reading, measured.analyte)
-                if bound is not None and reading.within(resource, values.hours):
-                    return _bounded(name, bound, unit, resource, bad)
-                bad.append(f"{resource.ref}: {value}")
+        for resource, value in _each(values, measured.analyte, reading):
+            if isinstance(value, Bounded) and reading.within(resource, values.hours):
+                return _bounded(name, value, unit, resource, bad)
+            if not isinstance(value, Converted):
+                bad.append(f"{resource.ref}: {value.why if isinstance(value, Bounded) else value}")
                 continue
             assert resource.when is not None
             notes = (f"converted from {value.written}",) if value.written else ()

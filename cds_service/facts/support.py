@@ -43,11 +43,12 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
-    """One measured value, and when it was measured."""
+class Value:
+    """One measured value in the unit of its analyte, when it was measured, and the record that holds it."""
 
     value: float
     at: datetime
+    ref: str
 
 
 def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datetime | None) -> Support:
@@ -60,7 +61,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     bad: list[str] = []
     used: list[str] = []
 
-    def values(what: Quantity) -> list[_Value]:
+    def values(what: Quantity) -> list[Value]:
         return values_of(vitals, what, reading, used, bad)
 
     temperature = max((v.value for v in values(given.temperature)), default=None)
@@ -91,7 +92,7 @@ def _between(resource: Resource, low: datetime, high: datetime) -> bool:
 
 def values_of(
     vitals: Iterable[Resource], what: Quantity, reading: Reading, used: list[str], bad: list[str]
-) -> list[_Value]:
+) -> list[Value]:
     """Usable values of the Observations and of their components."""
     found = []
     matcher = reading.terms[what.in_]
@@ -104,7 +105,7 @@ def values_of(
                 bad.append(f"{resource.ref}: {value}")
             elif resource.when is not None:
                 used.append(resource.ref)
-                found.append(_Value(value.value, resource.when.start))
+                found.append(Value(value.value, resource.when.start, resource.ref))
     return found
 
 
@@ -113,7 +114,7 @@ def _is_panel(resource: Resource) -> bool:
     return "component" in resource.raw and "valueQuantity" not in resource.raw
 
 
-def _pressure(given: CrsGrade, values: list[_Value], reading: Reading) -> float | None:
+def _pressure(given: CrsGrade, values: list[Value], reading: Reading) -> float | None:
     """The lowest pressure, however it was measured; a single low one that the next minutes contradict is none."""
     limit = reading.policies[given.hypotension]
     reach = timedelta(hours=reading.windows[given.contradicted_within])

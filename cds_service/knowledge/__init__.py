@@ -16,6 +16,7 @@ from cds_service.knowledge.loader import (
     GROUPS,
     SITE_CARDS,
     SOURCE_ATTRIBUTES,
+    TIMELINE,
     VERSIONS,
     Loaded,
     read_all,
@@ -47,6 +48,7 @@ from cds_service.knowledge.model import (
     ValueSet,
     Versions,
 )
+from cds_service.knowledge.model.timeline import Picture
 from cds_service.knowledge.occasions import Occasions
 
 __all__ = ["Inspection", "Knowledge", "KnowledgeError", "inspect", "load"]
@@ -91,6 +93,7 @@ class Knowledge:
     coverage: Coverage = field(default_factory=Coverage)
     versions: Versions = field(default_factory=Versions)
     source_attributes: SourceAttributes = field(default_factory=SourceAttributes)
+    timeline: Picture = field(default_factory=Picture)
     local_codes: Mapping[str, tuple[Code, ...]] = field(default_factory=dict)
     site_cards: frozenset[str] = frozenset()
     site_file: str = ""
@@ -208,6 +211,7 @@ def _knowledge(loaded: Loaded) -> Knowledge:
         coverage=loaded.singles[COVERAGE],
         versions=loaded.singles[VERSIONS],
         source_attributes=loaded.singles[SOURCE_ATTRIBUTES],
+        timeline=loaded.singles[TIMELINE],
         documents=loaded.documents,
         local_codes=site_terms.local_codes(loaded.additions),
         site_cards=frozenset(loaded.table(SITE_CARDS)),

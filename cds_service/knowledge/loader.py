@@ -41,6 +41,7 @@ from cds_service.knowledge.model import (
     Versions,
     assembled,
 )
+from cds_service.knowledge.model.timeline import Picture
 from cds_service.knowledge.occasions import Occasions
 from cds_service.knowledge.tree import yaml_files
 
@@ -65,12 +66,14 @@ SINGLE: Mapping[str, Any] = {
 COVERAGE = "rules/coverage.yaml"
 OPPOSITES = "rules/opposites.yaml"
 SOURCE_ATTRIBUTES = "rules/source-attributes.yaml"
+TIMELINE = "rules/timeline.yaml"
 VERSIONS = "rules/versions.yaml"
-# What traces or guards the others: knowledge of another origin may lack it.
+# What traces, guards or pictures the others: knowledge of another origin may lack it.
 OPTIONAL: Mapping[str, Any] = {
     COVERAGE: Coverage,
     OPPOSITES: Opposites,
     SOURCE_ATTRIBUTES: SourceAttributes,
+    TIMELINE: Picture,
     VERSIONS: Versions,
 }
 FOLDERS: Mapping[str, Any] = {

@@ -15,7 +15,7 @@ from cds_service.knowledge.model import CrsGrade
 from tests.support.shipped import ROOT
 
 SERVED = Path(cds_service.__file__).parent
-FILES = sorted((*(SERVED / "facts").glob("*.py"), *(SERVED / "chart").glob("*.py")))
+FILES = sorted(path for folder in ("facts", "chart", "timeline") for path in (SERVED / folder).glob("*.py"))
 # The only exceptions: what is something else where it stands.
 NAMES: Mapping[str, str] = {"renal.py": "dialysis"}  # a value of the fact renal-function
 DRUGS: Mapping[str, str] = {"line.py": "anakinra"}  # the name of this service

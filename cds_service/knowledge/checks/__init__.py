@@ -21,6 +21,7 @@ from cds_service.knowledge.checks import (
     regimens,
     rules,
     sites,
+    timeline,
     units,
 )
 from cds_service.knowledge.loader import Loaded
@@ -46,6 +47,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     rules.names,
     rules.findings,
     rules.comparisons,
+    timeline.picture,
     capacity.rulesets,
     capacity.keys,
 )

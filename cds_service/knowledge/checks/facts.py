@@ -46,11 +46,11 @@ def facts(loaded: Loaded) -> Iterator[str]:
     document, whole = loaded.document(FACTS), loaded.catalogue
     value_sets = loaded.table("rules/terms")
     found = [*_statuses(loaded.document(STATUSES), whole.statuses, value_sets), *_apart(document, whole)]
-    known = _known(loaded, whole)
+    known = known_names(loaded, whole)
     for path, named in _named(whole):
-        found += _name(document, path, named, known)
+        found += name_problems(document, path, named, known)
     for here, selection in _selections(whole):
-        found += _selection(document, here, selection, whole)
+        found += selection_problems(document, here, selection, whole)
     for name, fact in whole.facts.items():
         found += _fact(loaded, document, name, fact, whole)
     yield from found or _cycles(document, whole)
@@ -75,7 +75,8 @@ def _apart(document: Document, whole: Catalogue) -> Iterator[str]:
         yield document.problem(("records", name), f"expected another name: {name} is a query")
 
 
-def _known(loaded: Loaded, whole: Catalogue) -> dict[str, Iterable[str]]:
+def known_names(loaded: Loaded, whole: Catalogue) -> dict[str, Iterable[str]]:
+    """Kind of name -> all that there are."""
     return {
         "value set": loaded.table("rules/terms"),
         "status": whole.statuses,
@@ -103,7 +104,8 @@ def _models(path: YamlPath, part: Any) -> Iterator[tuple[YamlPath, BaseModel]]:
         yield path, part
 
 
-def _name(document: Document, path: YamlPath, found: Named, known: Mapping[str, Any]) -> Iterator[str]:
+def name_problems(document: Document, path: YamlPath, found: Named, known: Mapping[str, Any]) -> Iterator[str]:
+    """A name that does not exist, or that is of another kind than its place wants."""
     if found.what == "window":
         return  # looked at with all other windows
     what = "policy" if found.what in ("threshold", "switch") else found.what
@@ -140,7 +142,7 @@ def _selections(whole: Catalogue) -> Iterator[tuple[YamlPath, Selection]]:
         yield from ((("facts", name, "from", "exists", index), part) for index, part in enumerate(parts))
 
 
-def _selection(document: Document, here: YamlPath, selection: Selection, whole: Catalogue) -> Iterator[str]:
+def selection_problems(document: Document, here: YamlPath, selection: Selection, whole: Catalogue) -> Iterator[str]:
     """Its statuses and members must be of the resources that it selects from."""
     resources = _resources(selection.from_, whole, set())
     for member in ("status", "unless", "unsure"):

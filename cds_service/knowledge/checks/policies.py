@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from cds_service.knowledge.checks import facts as facts_check
 from cds_service.knowledge.checks.comparisons import DECIMALS, MAX_NUMBER
 from cds_service.knowledge.files import Document, YamlPath
-from cds_service.knowledge.loader import FACTS, POLICIES, Loaded
+from cds_service.knowledge.loader import FACTS, POLICIES, TIMELINE, Loaded
 from cds_service.knowledge.messages import missing
-from cds_service.knowledge.model import Policy
+from cds_service.knowledge.model import Policy, named_in
 
 HOURS: Mapping[str, float] = {"min": 1 / 60, "h": 1.0, "d": 24.0}
 """How long the units of time are that a window may have."""
@@ -75,6 +75,9 @@ def _used_as_windows(loaded: Loaded) -> Iterator[tuple[Document, YamlPath, str]]
         if query.window:
             yield facts, ("queries", name, "window"), query.window
     yield from ((facts, path, name) for path, name in facts_check.windows(loaded.catalogue))
+    for index, track in enumerate(loaded.singles[TIMELINE].tracks):
+        windows_of = (named for named in named_in(track) if named.what == "window")
+        yield from ((loaded.document(TIMELINE), ("tracks", index, *named.path), named.name) for named in windows_of)
     for key, rule in loaded.table("rules").items():
         if rule.finding.until:
             yield loaded.document("rules", key), ("finding", "until", "policy"), rule.finding.until.policy

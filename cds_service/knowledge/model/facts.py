@@ -102,6 +102,11 @@ class Catalogue(FactsFile):
             self.found.names[name, what] = tuple(dict.fromkeys(told))
         return self.found.names[name, what]
 
+    def behind(self, model: BaseModel, *what: str) -> tuple[str, ...]:
+        """The names of some kinds that a model uses, also through whatever it names, each once, in order."""
+        told = (found.name for found in self._reached(self._apart(named_in(model)), set()) if found.what in what)
+        return tuple(dict.fromkeys(told))
+
     def reads(self, name: str) -> tuple[str, ...]:
         """The queries that a fact looks at itself, in order."""
         return self.names(name, "query")

@@ -38,7 +38,10 @@ def _none_written_twice(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Several = (BeforeValidator(_one_or_more), AfterValidator(_none_written_twice))
+Several = (
+    BeforeValidator(_one_or_more, json_schema_input_type=Id | tuple[Id, ...]),
+    AfterValidator(_none_written_twice),
+)
 ValueSetId = Annotated[Id, Names("value set")]
 ValueSets = Annotated[tuple[ValueSetId, ...], *Several]
 StatusId = Annotated[Id, Names("status")]
