@@ -17,6 +17,7 @@ Resource = dict[str, Any]
 
 # Where a resource names its patient; the first of these that refers to a Patient counts.
 _OWNER_ELEMENTS = ("subject", "patient", "beneficiary", "for")
+_TRUTH = ".truth.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def sources(paths: Iterable[Path]) -> tuple[list[Source], list[Problem]]:
 
 
 def _sources_of_directory(directory: Path) -> list[Source]:
-    found = [Source(str(path), path) for path in sorted(directory.rglob("*.json")) if path.is_file()]
+    # What is true of a patient lies beside a bundle, and is none.
+    bundles = (path for path in sorted(directory.rglob("*.json")) if not path.name.endswith(_TRUTH))
+    found = [Source(str(path), path) for path in bundles if path.is_file()]
     exports: dict[Path, list[Path]] = {}
     for path in sorted(directory.rglob("*.ndjson")):
         exports.setdefault(path.parent, []).append(path)
