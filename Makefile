@@ -49,8 +49,9 @@ hostile: $(VENV)/.dev ## measure charts that were made to be slow or large, each
 load: $(VENV)/.dev ## slow FHIR servers, slow clients, too many calls, workers that hang or crash
 	@$(BIN)/python -m benchmarks.load
 
-soak: $(VENV)/.dev ## 200,000 evaluations: memory and results must stay the same
+soak: $(VENV)/.dev ## 200,000 evaluations, then 60,000 calls over HTTP: memory, results and records must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000
+	@$(BIN)/python -m benchmarks.soak_served --requests 60000
 
 kill: $(VENV)/.dev ## 200 times kill -9 of workers and services under load: nothing acknowledged may be lost
 	@$(BIN)/python -m benchmarks.kill --kills 200

@@ -17,7 +17,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
 from cds_service.store.place import place
 from cds_service.store.store import Store
-from cds_service.web import catalogue, cors, entry, fhir, health, openapi, outcome, requests
+from cds_service.web import catalogue, cors, entry, fhir, health, marks, openapi, outcome, requests
 from cds_service.web.built import BuiltFolder
 from cds_service.web.feedback import FeedbackPages
 from cds_service.web.health import silent_here
@@ -66,7 +66,8 @@ def create_app(
     app = Flask("cds_service", static_folder=None)
     requests.install(app)
     outcome.install(app)
-    cors.install(app, origins)
+    cors.install(app)
+    marks.install(app, (cors.marker(origins), fhir.mark, requests.mark))
     if settings.jwt == "required":
         # Imported here: where nobody is asked for a token, nothing is loaded that could check one.
         from cds_service.web.trust.gate import Gate

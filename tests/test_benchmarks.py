@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
 from rich.console import Console
 
-from benchmarks import bench, soak
+from benchmarks import bench, soak, soak_served
 from benchmarks.charts import Calls, prefetched
 from benchmarks.limit import fixed_card
 from cds_service import knowledge
@@ -69,3 +70,27 @@ def test_soak(console: Console) -> None:
     assert "another answer than the first time" in changed
     assert memory.startswith("memory grew by 20.0 MB")
     assert files.startswith("open files")
+
+
+@linux
+def test_soak_served(pages: Path) -> None:
+    calls = soak_served.asked(each=60)
+    calls[3] = replace(calls[3], expected=b"{}")
+    outcome = soak_served.run(40, calls, pages)
+    assert (outcome.told.answers, outcome.records, outcome.told.feedback) == (40, 40, 2)
+    assert outcome.replayed["same"] > 30
+    assert len(outcome.told.faults) == len([number for number in range(1, 41) if number % len(calls) == 3]) > 0
+    assert all(f"{calls[3].patient}: another answer" in fault for fault in outcome.told.faults)
+
+    quiet = replace(outcome, told=replace(outcome.told, faults=[]), moments=outcome.moments[:1])
+    assert quiet.faults == []
+    (first,) = quiet.moments
+    grown = replace(first, resident_mb=first.resident_mb + 10.1, processes=(1,))
+    replayed = {"same": 39, "different": 1}
+    records, decided, memory, processes = replace(
+        quiet, moments=[first, grown], records=39, replayed=replayed, said=()
+    ).faults
+    assert records == "40 answers and 39 records of them"
+    assert decided == "replayed: {'different': 1}"
+    assert memory.startswith("memory grew by 10.1 MB")
+    assert processes.startswith("processes ended or began")

@@ -133,12 +133,24 @@ def test_the_content_security_policy_allows_nothing_but_our_own_style_and_script
 
 @pytest.mark.parametrize("path", ["rules/zq7-canary", "zq7-canary", "a/b/zq7-canary", "index.html"])
 def test_a_page_that_is_not_there(client: FlaskClient, path: str) -> None:
-    response = client.get(f"/knowledge/{path}")
+    response = client.get(f"/knowledge/{path}", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert (response.headers["Vary"], response.headers["Cache-Control"]) == ("Accept", "no-store")
     assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "zq7-canary" not in response.text
     back = "../" * (path.count("/") + 1) + "knowledge"
     assert back in Outline(response.text).links
+
+
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/fhir+json"])
+@pytest.mark.parametrize("path", ["rules/zq7-canary", "zq7-canary", "a/b/zq7-canary", "../zq7-canary"])
+def test_who_asks_for_no_page_is_refused_with_an_operation_outcome(
+    client: FlaskClient, path: str, accept: str | None
+) -> None:
+    response = client.get(f"/knowledge/{path}", headers={"Accept": accept} if accept else {})
+    assert response.status_code == 404
+    assert issue(response)["code"] == "not-found"
+    assert "zq7-canary" not in response.text
 
 
 def test_the_index_has_one_address(client: FlaskClient) -> None:

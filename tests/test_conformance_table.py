@@ -17,13 +17,14 @@ def test_an_orphan_is_told() -> None:
     first, second, third, *_ = requirements(table)
     first["tests"] = []
     second["tests"] = ["tests/test_contract.py::test_that_is_none", "tests/none.py::test_x"]
-    third |= {"id": first["id"], "level": "MAY"}
+    third |= {"id": first["id"], "level": "MAY", "browser": ["tests/none.py::test_y"]}
     assert list(problems(table)) == [
         "0.1: there 2 times",
         "0.1: no test shows it",
         "0.2: no such test: tests/test_contract.py::test_that_is_none",
         "0.2: no such test: tests/none.py::test_x",
         "0.1: no level: MAY",
+        "0.1: no such test: tests/none.py::test_y",
     ]
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from cds_service.advice import words
 from cds_service.advice.doses import plan
 from cds_service.advice.first_card import listed
-from cds_service.advice.model import Answer, OrderAssessment
+from cds_service.advice.model import Answer, DosePlan, OrderAssessment
 from cds_service.advice.words import Trusted, number
 from cds_service.chart.times import clock
 from cds_service.contract import INSUFFICIENT, PATHWAY
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import FactDefinition, RuleDefinition
-from cds_service.knowledge.model.drugs import named_for
+from cds_service.knowledge.model.drugs import Drug, named_for
 
 Definitions = Mapping[str, FactDefinition]
 
@@ -105,8 +105,10 @@ def _region(knowledge: Knowledge, drug: str) -> dict[str, Trusted]:
     return {"title": Trusted(knowledge.regions[knowledge.site.region].title), **said}
 
 
-def _safety_rules(knowledge: Knowledge, drug: str, named: Container[str]) -> list[Trusted]:
+def _safety_rules(knowledge: Knowledge, drug: str, named: Collection[str]) -> list[Trusted]:
     """The titles of those safety rules that are among some names."""
+    if not named:
+        return []
     found = (rule.title for rule in knowledge.rules if rule.stratum == "safety" and rule.id in named)
     of = knowledge.drugs.get(drug)
     return [Trusted(named_for(of, title) if of else title) for title in found]
@@ -184,7 +186,16 @@ def of_answer(answer: Answer, knowledge: Knowledge) -> dict[str, Any]:
         "differs": Trusted(words.drafted(answer.differs, routes)) if answer.differs else None,
         "review": Trusted(regimen.review) if regimen else None,
         "regimen_notes": [Trusted(n) for n in regimen.notes] if regimen else [],
+        "part": _part(plan, knowledge.drugs.get(answer.occasion.drug)),
     }
+
+
+def _part(plan: DosePlan | None, drug: Drug | None) -> Trusted:
+    """What a dose is called that is no number of whole packs of any of the drug's products; empty for one that is."""
+    products = drug.products if drug else ()
+    if plan is None or any(plan.dose_mg % product.mg == 0 for product in products):
+        return Trusted("")
+    return Trusted(next((product.part for product in products), ""))
 
 
 def _clock(moment: datetime | None, knowledge: Knowledge) -> Trusted | None:

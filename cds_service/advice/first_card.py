@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from cds_service.advice.model import Answer, OrderAssessment
-from cds_service.advice.words import Trusted, brief, words_of
+from cds_service.advice.words import MOST_WORDS, Trusted, brief, words_of
 from cds_service.contract import CARD_WORDS
 from cds_service.facts.model import Fact
 from cds_service.knowledge import Knowledge
@@ -73,17 +73,24 @@ def listed(facts: Iterable[tuple[str, str]]) -> tuple[list[Json], int]:
     for title, why in facts:
         by_reason.setdefault(why, []).append(title)
     lines = list(_within(by_reason))
-    return lines, sum(map(len, by_reason.values())) - sum(len(line["titles"]) for line in lines)
+    more = sum(map(len, by_reason.values())) - sum(len(titles) for titles, _ in lines)
+    spare = _WORDS_OF_FACTS - sum(words_of(said) for titles, why in lines for said in (*titles, brief(why)))
+    told = []
+    for titles, why in lines:
+        # Where few facts are unknown there is room to say why, whole.
+        reason = brief(why, MOST_WORDS + max(spare, 0))
+        spare -= max(words_of(reason) - MOST_WORDS, 0)
+        told.append({"titles": [Trusted(title) for title in titles], "why": reason})
+    return told, more
 
 
-def _within(by_reason: dict[str, list[str]]) -> Iterator[Json]:
-    """Lines until a card has enough of them: the first is always there."""
+def _within(by_reason: dict[str, list[str]]) -> Iterator[tuple[list[str], str]]:
+    """(titles, reason) until a card has enough of them: the first is always there."""
     facts = words = 0
     for why, titles in by_reason.items():
         for_this = titles[: MOST_FACTS - facts]
-        reason = brief(why)
-        words += sum(map(words_of, (*for_this, reason)))
+        words += sum(map(words_of, (*for_this, brief(why))))
         if not for_this or (facts and words > _WORDS_OF_FACTS):
             return
         facts += len(for_this)
-        yield {"titles": [Trusted(title) for title in for_this], "why": reason}
+        yield for_this, why

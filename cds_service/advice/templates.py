@@ -29,11 +29,17 @@ class CardTemplate:
 
     def fill(self, context: Mapping[str, Any]) -> tuple[str, str]:
         """(summary as plain text of at most 139 characters, detail as Markdown)."""
-        summary = " ".join(self.summary.render(context).split())
+        known = {**self.summary.globals, **context}
+        summary = " ".join(_filled(self.summary, known).split())
         if len(summary) > SUMMARY_LIMIT:
             summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
-        details = (template.render(context).strip() for template in (self.detail, *self.parts))
-        return summary, "\n\n".join(detail for detail in details if detail)
+        details = [_filled(template, known).strip() for template in (self.detail, *self.parts)]
+        return summary, "\n\n".join([detail for detail in details if detail])
+
+
+def _filled(template: Template, known: dict[str, Any]) -> str:
+    """`template.render`, without the copy of all that is known that it makes each time."""
+    return "".join(template.root_render_func(template.new_context(known, shared=True)))
 
 
 def _brief(said: object, most: int = MOST_WORDS) -> str:

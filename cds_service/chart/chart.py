@@ -72,8 +72,9 @@ class Chart:
         """Why absence (`since` then) cannot be concluded from these queries; empty where it can."""
         lines: list[str] = []
         for query in queries:
-            if gaps := _gaps(self.reads.get(query, NOT_SENT), since):
-                lines += [f"{query}: {gap}" for gap in gaps]
+            read = self.reads.get(query, NOT_SENT)
+            if read.gaps or read.empty_is_unknown:
+                lines += [f"{query}: {gap}" for gap in _gaps(read, since)]
         return tuple(lines)
 
     def unread(self, queries: Iterable[str]) -> dict[str, str]:

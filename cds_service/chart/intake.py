@@ -84,30 +84,43 @@ class Wanted:
     units: Mapping[str, Sequence[UnitTable]]
 
 
+# What was found of the values of a concept (by its identity) in a unit, by its code, system and name.
+_Judged = dict[tuple[int, str | None, str | None, str | None], tuple[Unmapped, ...]]
+
+
 def unmapped(source: str, read: Read, wanted: Wanted) -> Mapping[Unmapped, int]:
     """What of one read nothing recognised, and how often it was met; found once for each."""
     key = ("unmapped", source, wanted.matcher.recogniser)
-    return read.remember(key, lambda records: Counter(_of(source, records, wanted)))
+    return read.remember(key, lambda records: _counted(source, read, records, wanted))
 
 
-def _of(source: str, records: Iterable[Resource], wanted: Wanted) -> Iterator[Unmapped]:
+def _counted(source: str, read: Read, records: Iterable[Resource], wanted: Wanted) -> Mapping[Unmapped, int]:
+    """Each concept and each unit is judged once, however often a chart says it."""
+    found: Counter[Unmapped] = Counter()
+    for said, times in read.concepts(wanted.matcher):
+        for each in _codes(source, "", said, wanted):
+            found[each] += times
+    units: _Judged = {}
     for record in records:
-        if record.type != "Patient":
-            for place, found in _concepts(record):
-                yield from _codes(source, place, found, wanted)
-            yield from _unit(source, record, wanted)
+        if record.type == "Observation":
+            raw = record.raw
+            if "valueCodeableConcept" in raw or "component" in raw:
+                for place, said in _results(raw):
+                    found.update(_codes(source, place, said, wanted))
+            if "valueQuantity" in raw:
+                for each in _unit(source, record, wanted, units):
+                    found[each] += 1
+    return found
 
 
-def _concepts(record: Resource) -> Iterator[tuple[str, Concept]]:
-    """What a record is about, and the coded results of an Observation."""
-    yield "", record.concept
-    if record.type == "Observation":
-        yield "value", concept(record.raw.get("valueCodeableConcept"))
-        parts = record.raw.get("component")
-        for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, Mapping):
-                yield "component", concept(part.get("code"))
-                yield "component value", concept(part.get("valueCodeableConcept"))
+def _results(raw: Mapping[str, Any]) -> Iterator[tuple[str, Concept]]:
+    """The coded results of an Observation, and of its components."""
+    yield "value", concept(raw.get("valueCodeableConcept"))
+    parts = raw.get("component")
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, Mapping):
+            yield "component", concept(part.get("code"))
+            yield "component value", concept(part.get("valueCodeableConcept"))
 
 
 def _codes(query: str, place: str, found: Concept, wanted: Wanted) -> Iterator[Unmapped]:
@@ -126,14 +139,25 @@ def _codes(query: str, place: str, found: Concept, wanted: Wanted) -> Iterator[U
         yield Unmapped(source, f"{WORDS}: {recognised.puzzle}")
 
 
-def _unit(source: str, record: Resource, wanted: Wanted) -> Iterator[Unmapped]:
+def _unit(source: str, record: Resource, wanted: Wanted, judged: _Judged) -> tuple[Unmapped, ...]:
     """The unit of a value that would be read, were its unit one of the table."""
     quantity = record.raw.get("valueQuantity")
-    if record.type != "Observation" or not isinstance(quantity, Mapping) or number_of(quantity.get("value")) is None:
-        return
-    for name in sorted(wanted.matcher.recognised(record.concept).held & wanted.units.keys()):
-        if not any(table.has_unit(quantity) for table in wanted.units[name]):
-            yield Unmapped(source, "a unit that is not read", unit=_written(quantity), of=name)
+    if not isinstance(quantity, Mapping):
+        return ()
+    key = id(record.concept), _text(quantity.get("code")), _text(quantity.get("system")), _text(quantity.get("unit"))
+    lacking = judged.get(key)
+    if lacking is None:
+        held = sorted(wanted.matcher.recognised(record.concept).held & wanted.units.keys())
+        names = [name for name in held if not any(table.has_unit(quantity) for table in wanted.units[name])]
+        unit = _written(quantity)
+        lacking = tuple([Unmapped(source, "a unit that is not read", unit=unit, of=name) for name in names])
+        judged[key] = lacking
+    return lacking if lacking and number_of(quantity.get("value")) is not None else ()
+
+
+def _text(value: object) -> str | None:
+    """A member as what tells it apart; what is no text is no unit, whatever it is."""
+    return value if value is None or isinstance(value, str) else ""
 
 
 def _written(quantity: Mapping[str, Any]) -> str:

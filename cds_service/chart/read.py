@@ -20,7 +20,7 @@ import msgspec
 from cds_service.chart.outcomes import loss
 from cds_service.chart.resource import ANYWHERE, Resource
 from cds_service.chart.validation import MOST_PARTS
-from cds_service.chart.vocabulary import Matcher
+from cds_service.chart.vocabulary import Concept, Matcher
 
 T = TypeVar("T")
 # By the reference that names them.
@@ -79,6 +79,10 @@ class Read:
         """References of the resources whose concept was not understood."""
         return self._recognised(matcher).puzzles if self.resources else ()
 
+    def concepts(self, matcher: Matcher) -> tuple[tuple[Concept, int], ...]:
+        """The distinct concepts of the resources, and how many have each (of equal long ones there may be several)."""
+        return self._recognised(matcher).concepts if self.resources else ()
+
     def _recognised(self, matcher: Matcher) -> _Recognised:
         known: _Recognised | None = self._remembered.get(matcher.recogniser)
         if known is None:
@@ -88,23 +92,36 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class _Recognised:
-    """A list of resources, looked through once for all value sets: those whose concept is in each, and the references
-    of those that were not understood."""
+    """A list of resources, looked through once for all value sets: those whose concept is in each, the references of
+    those that were not understood, and the distinct concepts with how often each is met."""
 
     by_set: Mapping[str, tuple[Resource, ...]]
     puzzles: tuple[str, ...]
+    concepts: tuple[tuple[Concept, int], ...]
 
 
 def _recognised(resources: Iterable[Resource], matcher: Matcher) -> _Recognised:
     by_set: dict[str, list[Resource]] = {}
-    puzzles = []
+    puzzles: list[str] = []
+    # A chart has few concepts, again and again, and equal ones are one object: each is looked up once.
+    met: dict[int, tuple[Concept, list[list[Resource]], bool]] = {}
+    counts: dict[int, int] = {}
     for resource in resources:
-        known = matcher.recognised(resource.concept)
-        for name in known.held:
-            by_set.setdefault(name, []).append(resource)
-        if known.puzzle:
+        concept = resource.concept
+        key = id(concept)
+        known = met.get(key)
+        if known is None:
+            found = matcher.recognised(concept)
+            lists = [by_set.setdefault(name, []) for name in found.held]
+            known = met[key] = (concept, lists, bool(found.puzzle))
+            counts[key] = 0
+        counts[key] += 1
+        for each in known[1]:
+            each.append(resource)
+        if known[2]:
             puzzles.append(resource.ref)
-    return _Recognised({name: tuple(found) for name, found in by_set.items()}, tuple(puzzles))
+    sets = {name: tuple(found) for name, found in by_set.items()}
+    return _Recognised(sets, tuple(puzzles), tuple((known[0], counts[key]) for key, known in met.items()))
 
 
 def _in_any(resources: Iterable[Resource], known: _Recognised, matchers: Iterable[Matcher]) -> tuple[Resource, ...]:

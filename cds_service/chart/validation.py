@@ -7,12 +7,14 @@ comparators) is checked where it matters, in `facts`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
+
+from cds_service.chart.sketch import sketches
 
 READ_TYPES = (
     "Patient", "Condition", "AllergyIntolerance", "Procedure", "Observation", "MedicationAdministration",
@@ -26,27 +28,33 @@ MOST_PARTS: Final = 20_000
 _LONGEST: Final = 8192
 
 
+_sketches = cache(partial(sketches, READ_TYPES))
+
+
 def problem_of(raw: Mapping[str, Any]) -> str:
     """What is wrong, by element, without repeating the chart's own values; "" where nothing is."""
+    kind = raw.get("resourceType")
+    if not isinstance(kind, str) or kind not in READ_TYPES:
+        return f"resource type {str(kind)[:40]!r} is not read"
     encoded = msgspec.json.encode(raw)
     if encoded.count(b"{") > MOST_PARTS:
         return f"it has more than {MOST_PARTS} parts"
-    return _remembered(encoded) if len(encoded) <= _LONGEST else _problem(encoded)
+    try:
+        _sketches()[kind].decode(encoded)
+    except (msgspec.MsgspecError, RecursionError):  # not surely valid: the models say
+        return _remembered(kind, encoded) if len(encoded) <= _LONGEST else _problem(kind, encoded)
+    return ""
 
 
 @lru_cache(maxsize=2048)
-def _remembered(encoded: bytes) -> str:
-    """Remembered by content: a validation costs a hundred times what encoding does."""
-    return _problem(encoded)
+def _remembered(kind: str, encoded: bytes) -> str:
+    """Remembered by content: a validation by the models costs a hundred times what encoding does."""
+    return _problem(kind, encoded)
 
 
-def _problem(encoded: bytes) -> str:
-    raw = msgspec.json.decode(encoded)
-    kind = raw.get("resourceType")
-    if kind not in READ_TYPES:
-        return f"resource type {str(kind)[:40]!r} is not read"
+def _problem(kind: str, encoded: bytes) -> str:
     try:
-        get_fhir_model_class(str(kind)).model_validate(raw)
+        get_fhir_model_class(kind).model_validate(msgspec.json.decode(encoded))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]

@@ -31,17 +31,18 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
 
     def find(reading: Reading, known: Facts) -> Fact:
         drawn = [draw(reading, known) for draw in draws]
-        if any(each.found for each in drawn):
-            return _yes(name, drawn, told, reading)
-        drawn = [each for each in drawn if each is not NOTHING]
-        unclear = _lines([each.not_understood for each in drawn])
+        some = [each for each in drawn if each is not NOTHING]
+        for each in some:
+            if each.found:
+                return _yes(name, drawn, told, reading)
+        unclear = _lines([each.not_understood for each in some]) if some else ()
         if certain is not None and certain(reading, known).found:
             return Fact(name, False, not_understood=unclear)
-        if bad := _lines([each.unusable for each in drawn]):
+        if some and (bad := _lines([each.unusable for each in some])):
             return unknown(name, "a record that may say so could not be used", unusable=bad, not_understood=unclear)
         gaps = reading.chart.gaps(queries)
         lost = unresolved_drugs(reading, drugs, live, reach) if drugs else ()
-        if doubts := (*gaps, *lost, *_lines([each.doubts for each in drawn])):
+        if doubts := (*gaps, *lost, *(_lines([each.doubts for each in some]) if some else ())):
             return unknown(name, "; ".join(doubts), not_understood=unclear)
         return Fact(name, False, not_understood=unclear)
 
@@ -50,8 +51,7 @@ def exists(name: str, source: Exists, select: Selections) -> Find:
 
 def _lines(groups: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Each line once, in order."""
-    said = [line for group in groups for line in group]
-    return tuple(dict.fromkeys(said)) if said else ()
+    return tuple(dict.fromkeys([line for group in groups for line in group]))
 
 
 def _yes(name: str, drawn: Sequence[Drawn], told: Sequence[Tell], reading: Reading) -> Fact:

@@ -110,7 +110,8 @@ class Gatherer:
         known: dict[str, Fact] = {}
         for step in self._steps:
             for fact in step(reading, known):
-                known[fact.name] = bounded(fact)
+                value = fact.value  # most are yes, no or unknown, which nothing bounds
+                known[fact.name] = fact if value is None or value is True or value is False else bounded(fact)
         for alias, of in self._aliases.items():
             own = known.get(of.get(reading.drug, ""))
             if own is not None:

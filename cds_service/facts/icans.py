@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from cds_service.facts.graded import current_grade
 from cds_service.facts.icans_score import Scored, scored
@@ -22,7 +23,7 @@ def facts(given: NeurologicalScore, reading: Reading, known: Facts) -> Iterator[
 def _scored_fact(given: NeurologicalScore, score: Scored, reading: Reading) -> Fact:
     name = "scored"
     if score.grade is None:
-        gaps = "; ".join(reading.chart.gaps((given.vitals,)))
+        gaps = "; ".join(_gaps(given, reading))
         why = "a score could not be used" if score.unusable else gaps or "no score recorded in time"
         return unknown(name, why, unusable=score.unusable)
     more = {"text": score.evidence, "unusable": score.unusable}
@@ -34,7 +35,7 @@ def _worse(given: NeurologicalScore, told: Fact, score: Scored, reading: Reading
 
     "None documented" is a 0 only where the scores were read too, and none of them was unusable.
     """
-    gaps = reading.chart.gaps((given.vitals,))
+    gaps = _gaps(given, reading)
     if score.grade is not None and (told.value is None or score.grade > int(told.value)):
         said = f"documented grade: {told.value if told.value is not None else told.why}"
         notes = (f"scored: {score.evidence}", said)
@@ -45,3 +46,9 @@ def _worse(given: NeurologicalScore, told: Fact, score: Scored, reading: Reading
     if nothing and score.grade is None and gaps:
         return unknown(told.name, f"none documented, and scores are not known: {'; '.join(gaps)}")
     return told
+
+
+def _gaps(given: NeurologicalScore, reading: Reading) -> tuple[str, ...]:
+    """Why scores that count may be missing. A stay brings more vital signs than one page holds: what the page was cut
+    off is older than any score that counts, where the page itself reaches further back."""
+    return reading.chart.gaps((given.vitals,), reading.now - timedelta(hours=reading.windows[given.within]))

@@ -119,8 +119,15 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
     spoiled: list[tuple[Resource, str]] = []
 
     def of_them(records: Iterable[Resource]) -> list[tuple[Resource, list[tuple[str, str]]]]:
-        told = ((record, list(_drugs_of(given.vasopressors, record, reading))) for record in records)
-        return [(record, drugs) for record, drugs in told if drugs]
+        same: dict[int, list[tuple[str, str]]] = {}  # equal concepts are one object, and a chart has few of them
+        told = []
+        for record in records:
+            key = id(record if record.ingredients or not record.concept.label else record.concept)
+            if key not in same:
+                same[key] = list(_drugs_of(given.vasopressors, record, reading))
+            if same[key]:
+                told.append((record, same[key]))
+        return told
 
     for record, named in reading.chart.remember(given.administrations, ("infused", reading.select), of_them):
         drugs = list(_counted(given.vasopressors, record, named, reading))

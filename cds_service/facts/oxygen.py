@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import When
-from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.model import Reading
 from cds_service.facts.observed import components_of, how_of, is_withheld, numbers_in, parts_of, value_of, words_of
 from cds_service.facts.oxygen_words import device_of, in_use
@@ -109,12 +109,28 @@ class _Grade(NamedTuple):
 
 
 def _all_told(given: CrsGrade, reading: Reading) -> list[_Told]:
+    numbers = reading.terms[given.flow.in_], reading.terms[given.oxygen.fraction.in_]
+
     def find(vitals: Iterable[Resource]) -> list[tuple[Resource, _Told]]:
-        dated = ((r, r.when) for r in vitals if r.when is not None)
+        dated = ((r, r.when) for r in vitals if _may_tell(r, numbers) and r.when is not None)
         return [(r, told) for r, when in dated if (told := _told(given, r, when, reading)).says]
 
     said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
     return reading.once("oxygen told", lambda: [told for r, told in said if reading.is_(given.final, r)])
+
+
+# Where an Observation says more than one number.
+_WORDS: Final = frozenset(
+    {"valueCodeableConcept", "valueString", "valueBoolean", "component", "device", "method", "dataAbsentReason"}
+)
+
+
+def _may_tell(record: Resource, numbers: Sequence[Matcher]) -> bool:
+    """False where it is nothing but a number that is neither a flow nor a fraction: so are most of a chart."""
+    raw = record.raw
+    if not _WORDS.isdisjoint(raw):
+        return True
+    return "valueQuantity" in raw and any(matcher.matches(record.concept) for matcher in numbers)
 
 
 def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> _Told:

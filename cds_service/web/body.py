@@ -10,6 +10,7 @@ from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds_service.errors import CallError
+from cds_service.web.outcome import too_large
 
 _DISCARD_SECONDS: Final = 1.0
 _CONTENT_TYPES: Final = frozenset({"application/json", "application/fhir+json"})
@@ -24,17 +25,16 @@ def body_of(limit: int) -> bytes:
         raise CallError(415, "not-supported", "Content-Type: expected application/json (in UTF-8)")
     # One more byte than allowed: a body without Content-Length is cut at the limit, not refused.
     request.max_content_length = limit + 1
-    too_large = CallError(413, "too-long", f"body: too large; expected at most {limit} bytes")
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         _discard(4 * limit)
-        raise too_large from None
+        raise too_large(limit) from None
     except Exception:  # which error says that the body does not arrive is each WSGI server's own affair
         raise CallError(400, "structure", "body: broken off, stalled or badly chunked; expected a whole body") from None
     if len(body) > limit:
         _discard(4 * limit)
-        raise too_large
+        raise too_large(limit)
     if not body:
         raise CallError(400, "required", "body: missing; expected a JSON object of CDS Hooks")
     return body

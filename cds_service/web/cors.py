@@ -9,6 +9,7 @@ from typing import Final
 from flask import Flask, Response, request
 
 from cds_service.errors import SettingsError
+from cds_service.web.marks import Asked, Mark
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _PATH: Final = "/cds-services"
@@ -27,31 +28,34 @@ def allowlist(origins: Iterable[str], where: str) -> frozenset[str]:
     return found
 
 
-def install(app: Flask, origins: frozenset[str]) -> None:
-    """Answer preflights under `/cds-services`, before any authentication, and mark every answer there."""
+def marker(origins: frozenset[str]) -> Mark:
+    """Marks every answer under `/cds-services`, so that a page of one of `origins` may read it."""
 
-    def preflight() -> Response | None:
-        # A path that no route has stays a 404: request.url_rule is None there.
-        if request.method == "OPTIONS" and request.url_rule is not None and _ours():
-            return Response(status=204)
-        return None
-
-    def mark(response: Response) -> Response:
-        if not _ours():
-            return response
+    def mark(response: Response, asked: Asked) -> None:
+        if not _ours(asked.path):
+            return
         response.vary.add("Origin")
-        origin = request.headers.get("Origin")
-        if origin in origins:
-            response.headers["Access-Control-Allow-Origin"] = str(origin)
-            if request.method == "OPTIONS":
+        if asked.origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = asked.origin
+            if asked.method == "OPTIONS":
                 response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
                 response.headers["Access-Control-Allow-Headers"] = "authorization, content-type"
                 response.headers["Access-Control-Max-Age"] = _MAX_AGE
-        return response
+
+    return mark
+
+
+def install(app: Flask) -> None:
+    """Answer preflights under `/cds-services`, before any authentication."""
+
+    def preflight() -> Response | None:
+        # A path that no route has stays a 404: request.url_rule is None there.
+        if request.method == "OPTIONS" and request.url_rule is not None and _ours(request.path):
+            return Response(status=204)
+        return None
 
     app.before_request(preflight)
-    app.after_request(mark)
 
 
-def _ours() -> bool:
-    return request.path == _PATH or request.path.startswith(_PATH + "/")
+def _ours(path: str) -> bool:
+    return path == _PATH or path.startswith(_PATH + "/")

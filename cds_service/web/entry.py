@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, redirect, url_for
 from werkzeug.wrappers import Response
 
 from cds_service import __version__
-from cds_service.web.outcome import answer
+from cds_service.web.outcome import answer, wants_page
 
 _ENDPOINTS: Final = {
     "discovery": "/cds-services",
@@ -26,7 +26,7 @@ def blueprint(public_url: str) -> Blueprint:
     pages = Blueprint("entry", __name__)
 
     def entry() -> Response:
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        if wants_page():
             response = redirect(f"{public_url}/knowledge" if public_url else url_for("catalogue.index"), 303)
         else:
             endpoints = {name: f"{public_url}{path}" for name, path in _ENDPOINTS.items()}

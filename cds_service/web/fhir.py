@@ -12,11 +12,20 @@ from cds_service.errors import CallError
 from cds_service.web import fhir_search
 from cds_service.web.address import called_url
 from cds_service.web.built import FHIR, Build, BuiltFolder
+from cds_service.web.marks import Asked
 from cds_service.web.outcome import NOT_BUILT
 
 _ROOT: Final = f"/{FHIR}"
 _MEDIA_TYPE: Final = "application/fhir+json"
 _ENCODER: Final = msgspec.json.Encoder()
+
+
+def mark(response: Response, asked: Asked) -> None:
+    """Mark every answer below `/fhir`, refusals too, as FHIR."""
+    if asked.path == _ROOT or asked.path.startswith(f"{_ROOT}/"):
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if response.mimetype == "application/json":
+            response.mimetype = _MEDIA_TYPE
 
 
 class FhirPages:
@@ -32,8 +41,6 @@ class FhirPages:
         pages.add_url_rule(f"{_ROOT}/metadata", view_func=self.metadata)
         pages.add_url_rule(f"{_ROOT}/<kind>", view_func=self.search)
         pages.add_url_rule(f"{_ROOT}/<kind>/<name>", view_func=self.read)
-        # Of the app: a refusal that no route has made belongs to no blueprint.
-        pages.after_app_request(_as_fhir)
         return pages
 
     def metadata(self) -> Response:
@@ -86,13 +93,4 @@ def _conditional(body: bytes) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.set_etag(hashlib.sha256(body).hexdigest()[:20], weak=True)
     response.make_conditional(request)
-    return response
-
-
-def _as_fhir(response: Response) -> Response:
-    """Mark every answer below `/fhir`, refusals too, as FHIR."""
-    if request.path == _ROOT or request.path.startswith(f"{_ROOT}/"):
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if response.mimetype == "application/json":
-            response.mimetype = _MEDIA_TYPE
     return response

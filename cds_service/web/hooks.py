@@ -113,7 +113,6 @@ class HookPages:
             raise CallError(
                 404, "not-found", "url: no such service; GET /cds-services lists the services and their ids"
             )
-        g.service_id = service_id
         body = body_of(self._settings.max_body_bytes)
         call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
         call = replace(call, answer_by=request.environ.get(ANSWER_BY, math.inf))
@@ -157,8 +156,9 @@ class HookPages:
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
-        service_id = g.get("service_id")
-        if service_id is None:
+        # Not by the view: who is refused before it, for want of a token, made a call too.
+        service_id = (request.view_args or {}).get("service_id", "")
+        if service_id not in self._hooks:
             return response
         response.headers["Cache-Control"] = "no-store"
         cards = g.get("cards", [])

@@ -73,7 +73,7 @@ class Metrics:
         self._unrecorded = self._counter("unrecorded", "Answers that were never recorded.")
         self._seconds = self._histogram("call_seconds", "Time from a call's headers to its answer.", _CALL, "service")
         self._steps = self._histogram("step_seconds", "Time of each step of a call.", _STEP, "step")
-        self._refused = self._counter("refused", "Calls for which a worker had no room or no answer in time.", "why")
+        self._refused = self._counter("refused", "Requests that never reached the application, or too late.", "why")
         self._of_rule: dict[tuple[str, bool | None], Counter] = {}
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
@@ -88,7 +88,7 @@ class Metrics:
         self._seconds.labels(service_id).observe(seconds)
 
     def refused(self, why: str) -> None:
-        """A call that was told 503 without being asked of the application; `why` is a word of the worker's."""
+        """A request that a worker refused in place of the application; `why` is a word of the worker's."""
         self._refused.labels(why).inc()
 
     def step(self, name: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ import traceback
 from typing import Any, Final
 
 import msgspec
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import CallError
@@ -15,7 +15,7 @@ from cds_service.errors import CallError
 log = logging.getLogger(__name__)
 
 _ENCODER: Final = msgspec.json.Encoder()
-# status -> (FHIR IssueType, constant text) of refusals that Flask and Werkzeug raise
+# status -> (FHIR IssueType, constant text) of refusals that Flask, Werkzeug and gunicorn's parser make
 _KNOWN: Final = {
     400: ("structure", "request: could not be read; expected HTTP with a complete body"),
     404: ("not-found", "url: nothing is here; GET /cds-services lists the services and their ids"),
@@ -31,7 +31,10 @@ NOT_BUILT: Final = (
     "If this lasts, its log says why, or CDS_PAGES names no folder in a service that was not started by serve."
 )
 """What is said of /knowledge and /fhir until they are there."""
-RETRY_SECONDS: Final = "2"
+_RETRY_SECONDS: Final = "2"
+_NOT_EVALUATED: Final = "Nothing was evaluated: do not read this as no contraindication. Try again in a moment."
+NO_ROOM: Final = CallError(503, "throttled", f"The service has no room for this call. {_NOT_EVALUATED}")
+TOO_LATE: Final = CallError(503, "timeout", f"The service found no answer in time. {_NOT_EVALUATED}")
 _FAILED: Final = "The service failed to answer. Do not read this as advice. The failure was logged."
 
 
@@ -40,36 +43,43 @@ def answer(content: Any, status: int = 200) -> Response:
     return Response(_ENCODER.encode(content), status=status, mimetype="application/json")
 
 
-def refusal(status: int, code: str, diagnostics: str) -> Response:
-    """An OperationOutcome with one issue; `code` is a FHIR IssueType."""
-    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
-    return answer({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+def wants_page() -> bool:
+    """Whether the caller asks for HTML rather than for JSON, as browsers do."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
-def install(app: Flask) -> None:
-    """Make every error of `app` an OperationOutcome."""
-    app.register_error_handler(CallError, _refused)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _failed)
-
-
-def _refused(error: CallError) -> Response:
-    response = refusal(error.status, error.code, error.diagnostics)
+def refusal(error: CallError) -> Response:
+    """An OperationOutcome with one issue."""
+    issue = {"severity": "error", "code": error.code, "diagnostics": error.diagnostics}
+    response = answer({"resourceType": "OperationOutcome", "issue": [issue]}, error.status)
+    response.headers["Cache-Control"] = "no-store"
     if error.status == 503:
-        response.headers["Retry-After"] = RETRY_SECONDS
+        response.headers["Retry-After"] = _RETRY_SECONDS
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def http_refusal(status: int) -> Response:
+def known(status: int) -> CallError:
     """The constant refusal for an HTTP status that is not of our own making."""
     code, text = _KNOWN.get(status, ("processing", "request: refused") if status < 500 else ("exception", _FAILED))
-    return refusal(status, code, text)
+    return CallError(status, code, text)
+
+
+def too_large(most: int) -> CallError:
+    """The refusal of a body of more than `most` bytes."""
+    return CallError(413, "too-long", f"body: too large; expected at most {most} bytes")
+
+
+def install(app: Flask) -> None:
+    """Make every error of `app` an OperationOutcome."""
+    app.register_error_handler(CallError, refusal)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
 
 
 def _http(error: HTTPException) -> Response:
-    response = http_refusal(error.code or 500)
+    response = refusal(known(error.code or 500))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
@@ -83,7 +93,7 @@ def log_failure(error: BaseException) -> None:
 
 def _failed(error: Exception) -> Response:
     log_failure(error)
-    return refusal(500, "exception", _FAILED)
+    return refusal(known(500))
 
 
 def anatomy(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from typing import Final
 
 from flask import Response, g, request
 
+from cds_service.errors import CallError
 from cds_service.knowledge.sites import is_loopback
 from cds_service.web.outcome import refusal
 from cds_service.web.trust import GUARDED
@@ -92,12 +93,11 @@ class RateLimit:
             return None
         log.warning("refused: a client made too many calls")
         seconds = math.ceil(wait)
-        response = refusal(
-            429,
-            "throttled",
+        words = (
             "This client makes more calls than this service takes from one. Nothing was evaluated: do not read this as "
-            f"no contraindication. Try again in {seconds} s.",
+            f"no contraindication. Try again in {seconds} s."
         )
+        response = refusal(CallError(429, "throttled", words))
         response.headers["Retry-After"] = str(seconds)
         return response
 

@@ -196,6 +196,27 @@ def test_a_page_that_reaches_beyond_the_window_is_complete() -> None:
         assert facts["vasopressor-running"].value is value
 
 
+@pytest.mark.parametrize(
+    ("given", "grade"),
+    [
+        # Hourly vital signs fill a page in days: scores count for 12 h, and the page says that there is none in them.
+        ([{"obs": "temp", "value": 37.0, "ago": "1h"}, {"obs": "temp", "value": 37.0, "ago": "13h"}], 0),
+        ([{"obs": "temp", "value": 37.0, "ago": "1h"}, {"obs": "temp", "value": 37.0, "ago": "12h"}], None),
+        ([{"obs": "temp", "value": 37.0, "ago": "1h"}, {"obs": "temp", "value": 37.0, "ago": "11h"}], None),
+        ([{"obs": "temp", "value": 37.0, "ago": "13h"}, {"obs": "temp", "value": 37.0, "ago": "1h"}], None),
+        ([{"score": "ice-score", "points": 2, "ago": "1h"}, {"obs": "temp", "value": 37.0, "ago": "11h"}], 3),
+        ([{"condition": "ICANS grade 2", "icd": "G92.02", "onset": "3h", "recorded": "2h"}], 2),
+    ],
+)
+def test_a_page_of_vital_signs_that_reaches_beyond_the_scores_leaves_no_neurological_grade_open(
+    given: list[dict[str, Any]], grade: int | None
+) -> None:
+    found = resources(given)
+    vitals = NEXT | {"entry": [{"resource": r} for r in found if r["resourceType"] == "Observation"]}
+    conditions = [item for item in given if "condition" in item]
+    assert Case(given=conditions, prefetch={"vitals": vitals}).facts()["icans-grade"].value == grade
+
+
 def test_a_cut_list_of_conditions_is_never_complete() -> None:
     old = resources([{"condition": "Hypertension", "onset": "2000d"}])
     facts = Case(prefetch={"conditions": NEXT | {"entry": [{"resource": r} for r in old]}}).facts()

@@ -57,6 +57,8 @@ def once(ours: OurClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from cds_service.tools.commands import replay as command
 
     monkeypatch.setattr(command, "OurClient", lambda site, root: ours)
+    monkeypatch.setattr(walking, "compile_program", lambda _: ours.program)
+    monkeypatch.setattr(walking, "load", lambda: None)
 
 
 # ---- the steps of an episode

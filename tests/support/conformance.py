@@ -38,10 +38,15 @@ def problems(table: list[Json], root: Path = ROOT) -> Iterator[str]:
             yield f"{each['id']}: no level: {each['level']}"
         if not each["tests"]:
             yield f"{each['id']}: no test shows it"
-        for test in each["tests"]:
+        for test in shown_by(each):
             file, _, function = test.partition("::")
             if function not in _functions(root / file):
                 yield f"{each['id']}: no such test: {test}"
+
+
+def shown_by(requirement: Json) -> list[str]:
+    """The tests that show it, those in a browser last."""
+    return [*requirement["tests"], *requirement.get("browser", ())]
 
 
 def _functions(file: Path) -> set[str]:
@@ -57,7 +62,7 @@ def lines(table: list[Json]) -> Iterator[str]:
         yield f"\n{chapter['chapter']}"
         for each in chapter["requirements"]:
             yield f"{each['id']:>5}  {each['level']:<9}  {each['text']}"
-            yield from (f"{'':>16}  {test}" for test in each["tests"])
+            yield from (f"{'':>16}  {test}" for test in shown_by(each))
 
 
 def main() -> None:
@@ -65,7 +70,7 @@ def main() -> None:
     table = chapters()
     print("\n".join(lines(table)))  # noqa: T201
     every, missing = requirements(table), list(problems(table))
-    tests = {test for each in every for test in each["tests"]}
+    tests = {test for each in every for test in shown_by(each)}
     print(f"\n{len(every)} requirements, {len(tests)} tests, {len(missing)} problems", *missing, sep="\n")  # noqa: T201
     raise SystemExit(bool(missing))
 

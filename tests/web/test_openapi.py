@@ -15,10 +15,12 @@ from cds_service.knowledge import load
 from cds_service.record import unrecorded
 from cds_service.service import Service
 from cds_service.settings import Settings
+from cds_service.web.front.words import COUNTED_AS
 from cds_service.web.openapi import document, explanation
 from tests.support.examples import example_calls
 from tests.support.places import answer
-from tests.web.stub import StubService
+from tests.support.shipped import ROOT
+from tests.web.stub import StubService, client_of
 from tests.web.test_web_trust import guarded
 
 EVERY = 3
@@ -43,6 +45,39 @@ def test_every_endpoint_is_described_and_no_other(tmp_path: Path) -> None:
     for settings in (Settings(store=False), Settings(data=tmp_path)):
         app = create_app(settings, StubService())
         assert described(app) == mapped(app)
+
+
+def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> None:
+    """Those of the front by the table that it refuses by, another method by asking for one."""
+    client = client_of(StubService(), store=True, data=tmp_path)
+    for path, methods in document(store=True, tokens=False)["paths"].items():
+        for operation in methods.values():
+            assert {str(status) for status in {*COUNTED_AS, 405, 503}} <= operation["responses"].keys(), path
+        other = client.delete(re.sub("{[^}]+}", "x", path))
+        assert (other.status_code, other.get_json()["resourceType"]) == (405, "OperationOutcome")
+        assert other.headers["Allow"]
+
+
+def test_the_table_for_who_connects_an_ehr_has_every_status_that_is_described() -> None:
+    described = {
+        int(status)
+        for methods in document(store=True, tokens=True)["paths"].values()
+        for operation in methods.values()
+        for status in operation["responses"]
+    }
+    text = (ROOT / "docs/connecting.md").read_text(encoding="utf-8")
+    table = text.partition("## Status codes")[2].partition("\n## ")[0]
+    told = {int(status) for row in re.findall(r"^\| (\d[\d, ]*) \|", table, re.MULTILINE) for status in row.split(", ")}
+    assert described - {303, 308} == told
+
+
+def test_a_service_that_may_not_be_asked_says_so_as_described() -> None:
+    service = StubService()
+    service.trouble = ["rule x: fires on nobody"]
+    components = document(store=True, tokens=False)["components"]
+    asked = client_of(service).get("/ready")
+    schema = jsonschema_rs.validator_for({"$ref": "#/components/schemas/NotReady", "components": components})
+    assert (asked.status_code, [str(error) for error in schema.iter_errors(asked.get_json())]) == (503, [])
 
 
 def test_tokens_are_described_where_they_are_asked_for(tmp_path: Path) -> None:

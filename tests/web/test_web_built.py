@@ -30,6 +30,7 @@ from tests.support.live import never_left
 from tests.web.stub import StubService, issue
 
 TODAY = date(2026, 3, 5)
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PATHS = ("/knowledge", "/knowledge/rules/toy-neutropenia", "/knowledge/gone", "/fhir/metadata", "/fhir/ValueSet/anc")
 
 
@@ -46,8 +47,12 @@ def test_what_is_not_there_yet_is_told_until_it_is(root: Path, tmp_path: Path, p
     client = create_app(Settings(), stub(knowledge), awaited=out).test_client()
     before = client.get(path)
     assert (before.status_code, before.headers["Retry-After"]) == (503, "2")
-    assert "not there yet" in before.text
-    assert before.mimetype == ("text/plain" if path.startswith("/knowledge") else "application/fhir+json")
+    assert "not there yet" in before.get_json()["issue"][0]["diagnostics"]
+    assert before.mimetype == ("application/json" if path.startswith("/knowledge") else "application/fhir+json")
+    page = client.get(path, headers=BROWSER)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
+    assert "not there yet" in page.text
+    assert page.mimetype == ("text/html" if path.startswith("/knowledge") else "application/fhir+json")
     build(knowledge, out, TODAY)
     assert client.get(path).status_code == (404 if path.endswith("gone") else 200)
 
@@ -147,13 +152,12 @@ def test_build_says_what_it_cannot_write(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_browser_is_led_to_the_catalogue(root: Path) -> None:
-    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     client = create_app(Settings(), stub(load(root))).test_client()
-    response = client.get("/", headers=browser)
+    response = client.get("/", headers=BROWSER)
     assert (response.status_code, response.headers["Location"]) == (303, "/knowledge")
     assert response.headers["Vary"] == "Accept"
     public = create_app(Settings(public_url="https://cds.example.org/a"), stub(load(root))).test_client()
-    assert public.get("/", headers=browser).headers["Location"] == "https://cds.example.org/a/knowledge"
+    assert public.get("/", headers=BROWSER).headers["Location"] == "https://cds.example.org/a/knowledge"
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/plain"])

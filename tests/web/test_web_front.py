@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +12,7 @@ from cds_service.web.front.arriving import HEAD_LIMIT, Arriving, Stage
 from cds_service.web.front.connection import Call, Connection
 from cds_service.web.front.lanes import Lane, Turns
 from cds_service.web.front.sharing import Loads
+from cds_service.web.marks import Asked
 
 MOST = 1000
 HEAD = b"POST /cds-services/x HTTP/1.1\r\nHost: x\r\n"
@@ -98,10 +100,35 @@ def test_what_says_where_it_ends_does_not(request_: bytes) -> None:
     assert not arriving.unframed
 
 
-def test_the_path_and_the_word_to_go_on() -> None:
+ID = "0B9B1B0E-8f3a-4c1e-9d59-0a5a6b7c8d9e"
+NAMED = b"Origin: https://EHR.example\r\nX-Request-ID: " + ID.encode() + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "method", "path", "origin"),
+    [
+        (BARE, "GET", "/health", ""),
+        (HEAD + NAMED + b"\r\n", "POST", "/cds-services/x", "https://EHR.example"),
+        (HEAD + NAMED + b"Content-Length: 1001\r\n\r\n", "POST", "/cds-services/x", "https://EHR.example"),
+        (HEAD + NAMED + b"Host: no end yet", "POST", "/cds-services/x", "https://EHR.example"),
+        (HEAD + b"Origin: https://EHR.exa", "POST", "/cds-services/x", ""),
+        (HEAD + b"Origin: a\r\nOrigin: b\r\n\r\n", "POST", "/cds-services/x", ""),
+        (b"GET http://h:1/cds%2dservices?/x HTTP/1.1\r\n\r\n", "GET", "/cds-services", ""),
+        (b"OPTIONS * HTTP/1.1\r\n\r\n", "OPTIONS", "/", ""),
+        (b"POST /cds-services x HTTP/1.1\r\n\r\n", "", "/", ""),
+        (b"\x00\xff", "", "/", ""),
+    ],
+)
+def test_what_is_asked_for_is_told_before_it_is_parsed(sent: bytes, method: str, path: str, origin: str) -> None:
     arriving = Arriving(MOST)
-    arriving.feed(BARE)
-    assert (arriving.path, arriving.continues) == (b"/health", False)
+    arriving.feed(sent)
+    asked = arriving.asked
+    assert (asked.method, asked.path, asked.origin) == (method, path, origin)
+    assert asked.id == (ID.lower() if ID.encode() in sent else str(UUID(asked.id)))
+    assert asked is arriving.asked
+
+
+def test_a_client_that_waits_for_the_word_to_go_on() -> None:
     asking = Arriving(MOST)
     assert asking.feed(HEAD + b"Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n") is Stage.BODY
     assert asking.continues
@@ -152,7 +179,7 @@ def test_a_call_that_waits_for_a_server_leaves_its_turn_to_another() -> None:
 
 def test_an_answer_is_given_once() -> None:
     connection: Connection = None  # type: ignore[assignment] # nothing is sent
-    call = Call(connection, b"", 0.0)
+    call = Call(connection, Asked("GET", "/", "", ""), b"", 0.0)
     call.sendall(b"a")
     call.sendall(memoryview(b"b"))
     assert call.answer() == b"ab"

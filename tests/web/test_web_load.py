@@ -125,6 +125,7 @@ def test_a_call_without_an_answer_in_time_is_told_so_and_the_next_is_answered(po
     status, head, body = ask(port, call("sleeps-3500"))
     assert (status, body["resourceType"]) == (503, "OperationOutcome")
     assert b"Retry-After" in head
+    assert b"\r\nX-Request-ID: " in head
     assert "do not read this as no contraindication" in str(body)
     assert ask(port, call())[0] == 200  # the thread that sleeps on keeps nobody from a turn
 

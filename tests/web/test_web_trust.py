@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_a_token_opens_one_call(client: FlaskClient) -> None:
     assert again.headers["WWW-Authenticate"] == "Bearer"
     assert issue(again)["code"] == "login"
     assert call(client, fresh()).status_code == 200
+    told = re.findall(r'calls_total\{[^}]*status="(\d+)"\} (\d)', client.get("/metrics").text)
+    assert dict(told) == {"200": "2", "401": "1"}
 
 
 def test_a_token_of_a_call_is_taken_once_by_all_processes_and_after_a_restart(tmp_path: Path) -> None:

@@ -25,13 +25,14 @@ class Route(Medication):
 
 class Pack(Model):
     """A single-use unit that a pharmacy dispenses: the amount of drug and, where known, the volume in it; `names` are
-    what orders call it beside `unit`."""
+    what orders call it beside `unit`, `part` what cards call a dose for which one must be divided."""
 
     mg: float
     volume_ml: float | None = None
     unit: str
     names: tuple[str, ...] = ()
     display: str
+    part: str = ""
     source: str
 
 

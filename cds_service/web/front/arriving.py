@@ -9,13 +9,21 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 from typing import Final
+from urllib.parse import unquote
+
+from cds_service.web.marks import Asked, request_id
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of all header lines together."""
-_LINE: Final = re.compile(rb"[\r\n](content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_LINE: Final = re.compile(
+    rb"[\r\n](content-length|transfer-encoding|expect|origin|x-request-id)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+)
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 _SIZE_LIMIT: Final = 256
 """Bytes of the line before a chunk."""
+
+
+Fields = list[tuple[bytes, bytes]]
 
 
 class Stage(Enum):
@@ -41,6 +49,7 @@ class Arriving:
 
     def _start(self) -> None:
         self.stage = Stage.HEAD
+        self._asked: Asked | None = None
         self.continues = False
         """Whether the client waits for a word before it sends the body."""
         self._end = self._next = self._decoded = 0
@@ -52,10 +61,12 @@ class Arriving:
         return len(self._bytes)
 
     @property
-    def path(self) -> bytes:
-        """The path that is asked for, as written; of a request whose head is here."""
-        words = bytes(self._bytes[: self._bytes.find(b"\r\n")]).split(b" ")
-        return words[1].partition(b"?")[0] if len(words) == 3 else b""
+    def asked(self) -> Asked:
+        """What is asked for, as far as it is here."""
+        if self._asked is None:
+            head = bytes(self._bytes[: self._bytes.rfind(b"\r\n") + 2])
+            self._asked = _asked(head, _fields(head))
+        return self._asked
 
     def feed(self, more: bytes) -> Stage:
         """Take what came."""
@@ -83,10 +94,12 @@ class Arriving:
                 self.stage = Stage.LONG_HEAD
             return
         self._next = end + 4
-        found = [(name.lower(), value.strip().lower()) for name, value in _LINE.findall(self._bytes[: end + 2])]
-        lengths = [value for name, value in found if name == b"content-length"]
-        codings = [value for name, value in found if name == b"transfer-encoding"]
-        self.continues = (b"expect", b"100-continue") in found
+        head = bytes(self._bytes[: end + 2])
+        found = _fields(head)
+        self._asked = _asked(head, found)
+        lengths = _values(found, b"content-length")
+        codings = [value.lower() for value in _values(found, b"transfer-encoding")]
+        self.continues = b"100-continue" in [value.lower() for value in _values(found, b"expect")]
         self.stage = Stage.BODY
         if codings == [b"chunked"] and not lengths:
             self._chunked = True
@@ -143,3 +156,27 @@ class Arriving:
         """Throw away what is here."""
         self._bytes.clear()
         self.stage = Stage.TOO_LARGE
+
+
+def _fields(head: bytes) -> Fields:
+    """Names in small letters and values of the headers that are read here."""
+    return [(name.lower(), value.strip()) for name, value in _LINE.findall(head)]
+
+
+def _values(fields: Fields, name: bytes) -> list[bytes]:
+    return [value for each, value in fields if each == name]
+
+
+def _once(fields: Fields, name: bytes) -> str:
+    """The value of a header that is there once."""
+    values = _values(fields, name)
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _asked(head: bytes, fields: Fields) -> Asked:
+    words = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
+    method, target, _ = words if len(words) == 3 else ("", "", "")
+    if not target.startswith("/"):  # as proxies are asked, with scheme and host
+        target = f"/{target.partition('://')[2].partition('/')[2]}"
+    path = unquote(target.partition("?")[0])
+    return Asked(method, path, _once(fields, b"origin"), request_id(_once(fields, b"x-request-id")))

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from cds_service.web.front.arriving import Arriving
+from cds_service.web.marks import Asked
 
 
 class State(Enum):
@@ -56,6 +57,7 @@ class Call:
     """
 
     connection: Connection
+    asked: Asked
     request: bytes
     answer_by: float
     _parts: list[bytes] = field(default_factory=list)

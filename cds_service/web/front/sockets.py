@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from cds_service.web.front import words
 from cds_service.web.front.arriving import Arriving, Stage
 from cds_service.web.front.connection import Connection, State
 from cds_service.web.front.sharing import Loads
+from cds_service.web.front.words import CONTINUE, Refusals
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Sockets:
         slot: int,
         most_body: int,
         admit: Callable[[Connection], None],
+        refusals: Refusals,
     ) -> None:
         self.poll = selectors.DefaultSelector()
         self.connections: set[Connection] = set()
@@ -52,6 +53,7 @@ class Sockets:
         self._loads, self._slot = loads, slot
         self._most_body = most_body
         self._admit = admit
+        self._refusals = refusals
         self._listening = False
         self._closed = False
         self._held_until = self._ticked = 0.0
@@ -167,15 +169,15 @@ class Sockets:
             connection.due = now + BODY_SECONDS
             if arriving.continues:
                 with contextlib.suppress(OSError):  # a client that is gone is noticed when it is read
-                    connection.send(words.CONTINUE)
+                    connection.send(CONTINUE)
         elif stage is Stage.WHOLE:
             self.poll.unregister(connection.sock)
             connection.state = State.ADMITTED
             self._admit(connection)
         elif stage is Stage.TOO_LARGE:
-            self.finish(connection, words.too_large(self._most_body))
+            self.finish(connection, self._refusals.too_large(self._most_body, arriving.asked))
         elif stage is Stage.LONG_HEAD:
-            self.finish(connection, words.known(431))
+            self.finish(connection, self._refusals.known(431, arriving.asked))
 
     # ------------------------------------------------------------ what they are told
 
@@ -253,6 +255,6 @@ class Sockets:
     def _give_up(self, connection: Connection) -> None:
         """End a connection in which the client has something to do."""
         if connection.state is State.ARRIVING and connection.arriving.held:
-            self.finish(connection, words.known(408))
+            self.finish(connection, self._refusals.known(408, connection.arriving.asked))
         else:
             self.close(connection)

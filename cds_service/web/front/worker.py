@@ -11,7 +11,7 @@ import logging
 import os
 import selectors
 import time
-from collections import Counter, deque
+from collections import deque
 from typing import Any, Final
 
 from gunicorn.http import errors as http_errors
@@ -19,18 +19,20 @@ from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base import Worker as BaseWorker
 
-from cds_service.web.front import ANSWER_BY, words
+from cds_service.web import marks
+from cds_service.web.front import ANSWER_BY
 from cds_service.web.front.connection import Call, Connection
 from cds_service.web.front.crew import Crew
 from cds_service.web.front.lanes import Lane, Turns
 from cds_service.web.front.sockets import Sockets
+from cds_service.web.front.words import Refusals
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 4.0
 WAIT_SECONDS: Final = 0.5
 """How long a call waits for its turn before it is told that there is no room."""
-WATCHED: Final = frozenset({b"/health", b"/ready", b"/metrics"})
+WATCHED: Final = frozenset({"/health", "/ready", "/metrics"})
 """Paths that are answered by threads of their own, whatever the load."""
 _TELL_EVERY: Final = 5.0
 
@@ -49,9 +51,11 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
         self._crew = Crew(self._work)
         self._finished: deque[tuple[Call, bytes | None, bool]] = deque()
         self._lost: dict[Call, float] = {}
-        self._refused: Counter[str] = Counter()
+        self._refusals = Refusals(marks.of(self.wsgi), self.app.refused)
         self._notified = self._told = 0.0
-        self._sockets = Sockets(self.sockets, self.app.loads, self.slot, settings.max_body_bytes, self._admit)
+        self._sockets = Sockets(
+            self.sockets, self.app.loads, self.slot, settings.max_body_bytes, self._admit, self._refusals
+        )
         self._sockets.poll.register(self.PIPE[0], selectors.EVENT_READ, self._woken)
         turns.wake = self._wake
         while self.alive:
@@ -76,7 +80,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
                 self.alive = False
         for lane in (self._work_lane, self._watch_lane):
             for call in lane.impatient(now):
-                self._refuse(call.connection, "no room")
+                self._refuse(call)
             for call in lane.overdue(now):
                 self._answer_late(call)
         self._begin()
@@ -86,12 +90,13 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _admit(self, connection: Connection) -> None:
         now = time.monotonic()
-        lane = self._watch_lane if connection.arriving.path in WATCHED else self._work_lane
-        call = Call(connection, connection.arriving.take(), now + ANSWER_SECONDS)
+        asked = connection.arriving.asked
+        lane = self._watch_lane if asked.path in WATCHED else self._work_lane
+        call = Call(connection, asked, connection.arriving.take(), now + ANSWER_SECONDS)
         if lane.offer(call, now):
             self._begin()
         else:
-            self._refuse(connection, "no room")
+            self._refuse(call)
 
     def _begin(self) -> None:
         for lane in (self._watch_lane, self._work_lane):
@@ -99,18 +104,14 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
                 lane.working[call] = call.answer_by
                 self._crew.put(call)
 
-    def _refuse(self, connection: Connection, why: str) -> None:
-        self._refused[why] += 1
-        self.app.refused(why)
-        self._sockets.finish(connection, words.BUSY)
+    def _refuse(self, call: Call) -> None:
+        self._sockets.finish(call.connection, self._refusals.no_room(call.asked))
 
     def _answer_late(self, call: Call) -> None:
         """Answer in place of a thread. If its call never ends, this process is given up."""
         self._lost[call] = call.answer_by - ANSWER_SECONDS
         if call.claim():
-            self._refused["no answer in time"] += 1
-            self.app.refused("no answer in time")
-            self._sockets.finish(call.connection, words.LATE)
+            self._sockets.finish(call.connection, self._refusals.too_late(call.asked))
 
     def _woken(self, _: Any) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -129,10 +130,10 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
             os.write(self.PIPE[1], b".")
 
     def _tell(self, now: float) -> None:
-        if self._refused and now - self._told >= _TELL_EVERY:
+        if now - self._told >= _TELL_EVERY:
             self._told = now
-            log.warning("calls refused: %s", ", ".join(f"{why}: {n}" for why, n in self._refused.items()))
-            self._refused.clear()
+            if told := self._refusals.told():
+                log.warning("requests refused: %s", told)
         if self.alive and any(now - begun > self.app.settings.timeout for begun in self._lost.values()):
             log.error("a call is in work for more than %d s: this worker is replaced", self.app.settings.timeout)
             self.alive = False
@@ -146,7 +147,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
             keep = self._answer(call)
             answer = call.answer()
         except Exception as error:
-            answer = words.unreadable(error)
+            answer = self._refusals.unreadable(error, call.asked)
         rest: bytes | None = None
         if call.claim():
             try:
@@ -167,6 +168,7 @@ class Worker(BaseWorker):  # type: ignore[misc] # gunicorn has no types
         response, environ = wsgi.create(request, call, connection.peer, connection.local, self.cfg)
         environ["wsgi.multithread"] = True
         environ[ANSWER_BY] = call.answer_by
+        environ["HTTP_X_REQUEST_ID"] = call.asked.id  # whoever answers, and in each line of the log
         if not self.alive or connection.arriving.unframed:
             response.force_close()
         pieces = self.wsgi(environ, response.start_response)

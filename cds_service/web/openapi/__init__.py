@@ -2,7 +2,7 @@
 
 The description is data: `openapi.yaml` has the paths, `parts.yaml` and `schemas.yaml` what they share,
 `explanation.yaml` the extension of a card. Only what other tables say is put in here: words of the public contract,
-version, address.
+version, address; and to every operation what holds for all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from cds_service import __version__
 from cds_service.contract import RANK, SERVICES, SEVERITY
 from cds_service.web.address import called_url
 from cds_service.web.outcome import answer
+from cds_service.web.requests import HEADER as REQUEST_ID
 
 _FOLDER: Final = Path(__file__).parent
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -38,13 +40,27 @@ def explanation() -> Json:
 
 def document(*, store: bool, tokens: bool, address: str = "") -> Json:
     """The description of a service: with feedback where it has a `store`, with its `tokens` where it asks for them."""
-    described = _read("openapi.yaml")
-    described["info"]["version"] = __version__
+    described, everywhere = _described(store=store, tokens=tokens)
     if address:
         described["servers"] = [{"url": address}]
+    shared = described["components"]["responses"]
+    whole = list(shared.values())
+    for path, _, operation in _operations(described):
+        added = {status: _refusal(path, name, shared) for status, name in everywhere.items()}
+        operation["responses"] = dict(sorted((added | operation["responses"]).items()))
+        whole += [each for each in operation["responses"].values() if "$ref" not in each]
+    for response in whole:
+        response["headers"] = response.get("headers", {}) | {REQUEST_ID: {"$ref": "#/components/headers/RequestId"}}
+    return described
+
+
+def _described(*, store: bool, tokens: bool) -> tuple[Json, Json]:
+    """As each operation is described for itself; and, by status, how any may be refused."""
+    described = _read("openapi.yaml")
+    described["info"]["version"] = __version__
     if not store:
         del described["paths"][_FEEDBACK]
-    components = _read("parts.yaml")
+    components = described["components"] = _read("parts.yaml")
     if tokens:
         described["security"] = [{"client": []}]
     else:
@@ -52,8 +68,21 @@ def document(*, store: bool, tokens: bool, address: str = "") -> Json:
     components["parameters"]["service_id"]["schema"]["enum"] = list(SERVICES)
     components["schemas"] = _read("schemas.yaml") | _explained()
     components["schemas"]["Card"]["properties"]["indicator"]["enum"] = list(SEVERITY)
-    described["components"] = components
-    return described
+    return described, components.pop("everywhere")
+
+
+def _operations(described: Json) -> Iterator[tuple[str, str, Json]]:
+    """(path, method, operation) of each."""
+    for path, methods in described["paths"].items():
+        yield from ((path, method, operation) for method, operation in methods.items())
+
+
+def _refusal(path: str, name: str, shared: Json) -> Json:
+    """A shared response as it is at a path: FHIR has a media type of its own."""
+    if not path.startswith("/fhir/"):
+        return {"$ref": f"#/components/responses/{name}"}
+    response: Json = shared[name]
+    return response | {"content": {"application/fhir+json": response["content"]["application/json"]}}
 
 
 def blueprint(*, store: bool, tokens: bool, public_url: str) -> Blueprint:
@@ -86,31 +115,31 @@ def _explained() -> Json:
 @cache
 def _page(store: bool, tokens: bool) -> tuple[str, str]:
     """The page, and the policy under which a browser loads nothing for it from anywhere."""
-    described = document(store=store, tokens=tokens)
+    described, everywhere = _described(store=store, tokens=tokens)
     environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     schemas = {name: _brief(schema) for name, schema in described["components"]["schemas"].items()}
-    tags = {tag["name"]: _operations(described, tag["name"]) for tag in described["tags"]}
+    tags = {tag["name"]: _told(described, tag["name"]) for tag in described["tags"]}
+    refusals = {status: described["components"]["responses"][name] for status, name in everywhere.items()}
     body = environment.get_template("page.html.j2").render(
-        info=described["info"], tags=tags, schemas=schemas, style=style
+        info=described["info"], tags=tags, refusals=refusals, schemas=schemas, style=style
     )
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     only = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     return body, f"{only}; style-src 'sha256-{digest}'"
 
 
-def _operations(described: Json, tag: str) -> list[Json]:
+def _told(described: Json, tag: str) -> list[Json]:
     """What is told of each operation of a tag; references to shared parts are followed."""
     found = []
-    for path, methods in described["paths"].items():
-        for method, operation in methods.items():
-            if tag in operation["tags"]:
-                parameters = [_followed(described, each) for each in operation.get("parameters", ())]
-                responses = {status: _followed(described, each) for status, each in operation["responses"].items()}
-                told = {"method": method.upper(), "path": path, "parameters": parameters, "responses": responses}
-                found.append({"description": "", **operation, **told, "body": _named(operation.get("requestBody"))})
-                for response in responses.values():
-                    response["body"] = _named(response)
+    for path, method, operation in _operations(described):
+        if tag in operation["tags"]:
+            parameters = [_followed(described, each) for each in operation.get("parameters", ())]
+            responses = {status: _followed(described, each) for status, each in operation["responses"].items()}
+            told = {"method": method.upper(), "path": path, "parameters": parameters, "responses": responses}
+            found.append({"description": "", **operation, **told, "body": _named(operation.get("requestBody"))})
+            for response in responses.values():
+                response["body"] = _named(response)
     return found
 
 
