@@ -69,6 +69,7 @@ def _latest(drawn: Sequence[Series], at: Across) -> str:
 def _plot(track: Track, drawn: Sequence[Series], at: Across, scale: Down) -> str:
     made = [_rulers(track, scale, at)]
     made += [_limit(line, scale) for line in track.lines]
+    names = (_limit_name(line, scale) for line in track.lines)
     paths: list[str] = []
     dots: list[str] = []
     for css, series in zip(_CLASSES, drawn, strict=False):
@@ -83,7 +84,7 @@ def _plot(track: Track, drawn: Sequence[Series], at: Across, scale: Down) -> str
     # The lines stretch with the width; their strokes and the dots beside them do not.
     box = f'viewBox="0 0 100 {_PLOT}" preserveAspectRatio="none" overflow="visible"'
     inner = f'<svg width="100%" height="{_PLOT}" {box}>'
-    return "".join(made) + f"{inner}{''.join(paths)}</svg>" + "".join(dots)
+    return "".join(made) + f"{inner}{''.join(paths)}</svg>" + "".join((*dots, *names))
 
 
 def _rulers(track: Track, scale: Down, at: Across) -> str:
@@ -110,11 +111,13 @@ def _beside(y: float, track: Track | None = None) -> float:
 
 def _limit(line: Line, scale: Down) -> str:
     y = scale(line.value)
+    return f'<line class="limit" x2="100%" y1="{y:g}" y2="{y:g}"/>'
+
+
+def _limit_name(line: Line, scale: Down) -> str:
+    """In front of what was measured: it stays readable where a line runs through it."""
     told = f"{line.title} {number(line.value)}"
-    return (
-        f'<line class="limit" x2="100%" y1="{y:g}" y2="{y:g}"/>'
-        f'<text class="limit-name end" x="100%" y="{_beside(y):g}">{escape(told)}</text>'
-    )
+    return f'<text class="limit-name end" x="100%" y="{_beside(scale(line.value)):g}">{escape(told)}</text>'
 
 
 def _steps(series: Series, at: Across, scale: Down) -> Iterator[str]:

@@ -21,7 +21,7 @@ from cds_service.tools.replay.ours import OurClient, Outcomes, Tally
 from cds_service.tools.replay.told import Told, differing, rules_of, told_of, unlinked
 
 Line = dict[str, Any]
-_MOST_HOURS: Final = 120  # of a timeline; beside the steps, where they are few
+_MOST_HOURS: Final = 72  # of a timeline; beside the steps, where they are few
 _WORDS: Final[dict[bool | None, str]] = {True: "fires", False: "silent", None: "unknown"}
 
 
