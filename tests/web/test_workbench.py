@@ -23,6 +23,7 @@ from cds_service.explaining import Line, OrderText, order_text, reached
 from cds_service.knowledge import load
 from cds_service.service import Service
 from cds_service.settings import Settings
+from cds_service.tools.commands import serve
 from cds_service.web.openapi import Served, document
 from cds_service.web.workbench.pages import STATIC
 from tests.support.examples import example_calls
@@ -76,6 +77,13 @@ def test_on_a_browser_is_led_there() -> None:
     assert prefixed.get("/", headers={"Accept": "text/html"}).location == "https://cds.example.org/a/workbench"
 
 
+def test_who_opens_it_to_others_is_warned(caplog: pytest.LogCaptureFixture) -> None:
+    for host, workbench, warned in (("127.0.0.1", True, False), ("0.0.0.0", True, True), ("0.0.0.0", False, False)):
+        caplog.clear()
+        serve._trust(Settings(workbench=workbench, jwt="off"), host)
+        assert ("CDS_WORKBENCH=on" in caplog.text) is warned
+
+
 def test_its_page_loads_nothing_from_elsewhere_and_holds_no_script_or_style() -> None:
     client = client_of(StubService(), workbench=True)
     page = client.get("/workbench")
@@ -90,6 +98,14 @@ def test_its_page_loads_nothing_from_elsewhere_and_holds_no_script_or_style() ->
         assert ":" not in address
         if re.fullmatch(r"workbench/.+\.\w+", address):
             assert client.get(f"/{address}").status_code == 200, address
+
+
+def test_every_module_is_asked_for_at_once() -> None:
+    """Else each waits for the one that imports it."""
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'(?:modulepreload"|module") (?:href|src)="workbench/(\w+\.js)"', page)) == {
+        path.name for path in STATIC.glob("*.js")
+    }
 
 
 def test_its_own_scripts_make_no_markup_of_text_and_name_no_other_place() -> None:

@@ -15,29 +15,32 @@ export function request({ hook, context, prefetch, at, assumed }) {
   return { hook, hookInstance: crypto.randomUUID(), context, prefetch, extension };
 }
 
+const RETRY_MS = 1000;
+
+/** The answer to a post; asked once more where the service has no room for it now. Throws an Error in its words. */
 async function post(url, body) {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  const send = () =>
+    fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  let response = await send();
+  if (response.status === 503) {
+    await new Promise((go) => setTimeout(go, RETRY_MS));
+    response = await send();
+  }
+  if (response.ok) return response;
   const told = await response.json();
-  if (!response.ok) throw new Error(told.issue?.[0]?.diagnostics ?? `the service answered ${response.status}`);
-  return told;
+  throw new Error(told.issue?.[0]?.diagnostics ?? `the service answered ${response.status}`);
 }
+
+export const ask = async (serviceId, body) => (await post(here(`cds-services/${serviceId}`), body)).json();
 
 /** The picture of a patient's course from `since` to the time of the body, as SVG; "" where none of the orders is ours. */
 export async function timeline(serviceId, body, since) {
   const url = here(`timeline/${serviceId}`);
   url.searchParams.set("since", new Date(since).toISOString());
-  const response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-  if (!response.ok) throw new Error((await response.json()).issue?.[0]?.diagnostics ?? String(response.status));
-  return response.status === 204 ? "" : response.text();
+  return (await post(url, body)).text();
 }
 
-export const ask = (serviceId, body) => post(here(`cds-services/${serviceId}`), body);
-
-/** Feedback on a card, to the endpoint of the service itself. */
+/** Feedback on a card, to the endpoint of the service itself; repeats of it change nothing there. */
 export const feedback = (serviceId, item) =>
   post(here(`../cds-services/${serviceId}/feedback`), {
     feedback: [{ ...item, outcomeTimestamp: new Date().toISOString() }],
