@@ -17,13 +17,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
+from cds_service.advice.words import figure
 from cds_service.cli import main
 from cds_service.store.database import Database
 from cds_service.store.place import Place
 from cds_service.store.tables import audit
 from cds_service.tools import commands
 from cds_service.tools.commands import SHORT
-from cds_service.tools.printing import figure, table
+from cds_service.tools.printing import table
 from tests.support.knowledge_root import EXTENDING_SITE, write
 from tests.web.stub import SELECT, StubService, call_body, client_of
 
