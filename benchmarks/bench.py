@@ -94,10 +94,7 @@ def run(seconds: float, sizes: tuple[int, ...], console: Console, least: int = _
     columns = (TextColumn("{task.description:<40}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting two servers", total=seconds)
-        _side_by_side(report, calls, seconds * (1 - _SHARE_OF_STEPS - _SHARE_OF_COSTS), least, bar, task)
-        bar.update(task, description="records and tokens")
-        seconds_of_costs = seconds * _SHARE_OF_COSTS
-        report.costs = costs.measured(calls[0], seconds_of_costs, least, lambda taken: bar.advance(task, taken))
+        _side_by_side(report, calls, seconds * (1 - _SHARE_OF_STEPS), least, bar, task)
         _step_by_step(report, service, calls, seconds * _SHARE_OF_STEPS, bar, task)
     return report
 
@@ -126,7 +123,10 @@ def _side_by_side(report: Report, calls: list[Calls], seconds: float, least: int
         with server(_LIMIT, (*LIMIT, "--bytes", str(len(answer)))) as limit:
             for target in (ours, limit):
                 report.start_up[f"{target.name}: a new process, until it listens"] = target.started
-            _fight(report, (ours, limit), kinds, seconds / len(kinds), least, bar, task)
+            _fight(report, (ours, limit), kinds, seconds * (1 - _SHARE_OF_COSTS) / len(kinds), least, bar, task)
+            bar.update(task, description="records and tokens")
+            left = seconds * _SHARE_OF_COSTS
+            report.costs = costs.measured(ours, limit, calls[0], left, least, lambda taken: bar.advance(task, taken))
 
 
 def _fight(
