@@ -12,11 +12,11 @@ from markdown_it import MarkdownIt
 from cds_service.advice.words import escape
 from cds_service.contract import RANK
 from cds_service.knowledge import Knowledge, load
+from cds_service.shipped import find_examples
 from cds_service.tools.catalogue import FilePlaces, render
 from cds_service.tools.catalogue.card_html import card_html
 from cds_service.tools.catalogue.order import RANKS, steps
 from cds_service.tools.catalogue.shown import Shown, shown
-from cds_service.tools.examples import find_examples
 from tests.support.outline import Outline, words
 from tests.support.shipped import ROOT
 
