@@ -443,5 +443,5 @@ def test_a_failing_call_is_told_and_fails_the_run() -> None:
 def test_progress_is_on_stderr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(walking, "_NOTE_EVERY_SECONDS", 0.0)
     result = run(PATIENT, "--every", "1d", "--days", "2", "--json")
-    assert "1 patients so far" in result.stderr
+    assert "1 patient so far" in result.stderr
     json.loads(result.stdout)
