@@ -278,6 +278,19 @@ def test_who_is_expected_and_does_not_come_is_an_error(tmp_path: Path) -> None:
     assert "Patient/refractory-grade-3: expected, but no source holds this patient" in result.stderr
 
 
+def test_what_is_right_at_another_site_is_not_asked_here(tmp_path: Path) -> None:
+    shutil.copy(PATIENT, tmp_path)
+    shutil.copy(EXAMPLES / "no-car-t.json", tmp_path)
+    here, elsewhere = truth(tmp_path, ["suggest"]), tmp_path / "no-car-t.truth.json"
+    told = json.loads(here.read_text(encoding="utf-8"))
+    here.write_text(json.dumps(told | {"site": "us"}), encoding="utf-8")
+    elsewhere.write_text(json.dumps(told | {"patient": "no-car-t", "site": "eu"}), encoding="utf-8")
+    result = run(tmp_path, "--truth", tmp_path)
+    assert (result.exit_code, "1 of 1 as expected" in result.stdout) == (0, True), result.output
+    assert "note: 1 patient of other sites not asked about: eu" in result.stderr
+    assert run(tmp_path, "--truth", elsewhere).exit_code == 2
+
+
 @pytest.mark.parametrize("content", ["{", "{}", '{"patient": "p", "at": [{"at": "x"}]}'])
 def test_a_bad_truth_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "p.truth.json"

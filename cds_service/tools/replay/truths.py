@@ -1,14 +1,15 @@
 """What is true of each patient: files that say when somebody orders what, and what may be answered.
 
-A file is `{"patient": id, "at": [{"at", "hook", "order", "decisions": [...]}]}`: `*.truth.json` holds one patient,
-`truth.jsonl` one a line. `order` is the draft that is ordered; `decisions` are all that are right, among them `no-card`
-for none.
+A file is `{"patient": id, "site", "at": [{"at", "hook", "order", "decisions": [...]}]}`: `*.truth.json` holds one
+patient, `truth.jsonl` one a line. `site` is where that is right (left out: anywhere). `order` is the draft that is
+ordered; `decisions` are all that are right, among them `no-card` for none.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,18 +27,26 @@ class TruthError(CdsError):
     """A truth that cannot be used; the message names the file."""
 
 
-def read_truths(path: Path) -> dict[str, tuple[Step, ...]]:
-    """Patient -> the steps that are asked, each with what is right, of a file or a folder; raises TruthError."""
-    found: dict[str, tuple[Step, ...]] = {}
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The steps at which a patient is asked about, each with what is right; and at which site ("" is any)."""
+
+    steps: tuple[Step, ...]
+    site: str = ""
+
+
+def read_truths(path: Path) -> dict[str, Truth]:
+    """Patient -> what is true, of a file or a folder; raises TruthError."""
+    found: dict[str, Truth] = {}
     for where, content in _contents(path):
         try:
             patient = str(content["patient"])
-            steps = tuple(_step(each) for each in content["at"])
+            truth = Truth(tuple(_step(each) for each in content["at"]), str(content.get("site") or ""))
         except (KeyError, TypeError, ValueError) as error:
             raise TruthError(f"{where}: not a truth: {type(error).__name__}: {error}") from error
         if patient in found:
             raise TruthError(f"{where}: the patient {patient} has a truth already")
-        found[patient] = steps
+        found[patient] = truth
     if not found:
         raise TruthError(f"{path}: expected *{SUFFIX} or {LINES}, found none")
     return found
