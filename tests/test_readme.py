@@ -84,7 +84,7 @@ def test_the_commands_work_as_they_are_shown(tmp_path: Path, monkeypatch: pytest
                 seen.add(words[0])
                 result = CliRunner().invoke(main, words)
                 assert result.exit_code == 0, f"{words}: {result.output}"
-    assert seen == {"new-rule", "audit", "check", "explain", "facts", "feedback", "replay", "export"}
+    assert seen == {"new-rule", "audit", "check", "explain", "facts", "feedback", "replay", "synth", "export"}
 
 
 def test_the_request_answers_todays_templates() -> None:

@@ -31,14 +31,22 @@ class Example:
     assessment: Assessment | None
 
 
-def answered(service: Service, folder: Path) -> Iterator[Example]:
+def answered(service: Service, folder: Path, site: str = "") -> Iterator[Example]:
     """Every example patient as the service answers, in the order of the lists: first as its list asks, then as when the
-    chart is opened. Raises CdsError."""
+    chart is opened. `site`: those that are asked at that other site, and no others. Raises CdsError."""
     for name, asked in EXAMPLES:
         for patient_id, wanted in load_expected(folder / asked).items():
+            if wanted.site != site:
+                continue
             chart = _chart(folder / name / f"{patient_id}.json")
             yield _answered(service, chart, wanted, wanted.hook or "order-select")
             yield _answered(service, chart, wanted, "patient-view")
+
+
+def other_sites(folder: Path) -> Mapping[str, Path]:
+    """The files of other sites at which some examples are asked, by what the lists call them."""
+    lists = [folder / asked for _, asked in EXAMPLES]
+    return {w.site: path.parent / w.site for path in lists for w in load_expected(path).values() if w.site}
 
 
 def _chart(path: Path) -> Chart:
