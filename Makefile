@@ -14,16 +14,16 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test coverage check bench hostile load soak kill schemathesis conformance metamorphic incomplete edits mutants docs pictures lock clean FORCE
+.PHONY: help demo run test coverage check bench hostile load soak kill schemathesis synthetic conformance metamorphic incomplete edits mutants docs pictures lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/.runtime ## replay the example patients and show their cards
-	@$(BIN)/anakinra-cds demo
+demo: $(VENV)/.runtime ## replay the example patients and show their cards; OPEN=1: open the workbench on them instead
+	@$(BIN)/anakinra-cds demo $(if $(OPEN),--open)
 
-run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080
-	@$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
+run: $(VENV)/.runtime ## serve on http://127.0.0.1:8080, with the workbench
+	@CDS_WORKBENCH=$${CDS_WORKBENCH:-on} $(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080
 
 test: $(VENV)/.dev ## run all tests
 	@$(PYTEST)
@@ -58,6 +58,13 @@ kill: $(VENV)/.dev ## 200 times kill -9 of workers and services under load: noth
 
 schemathesis: $(VENV)/.dev ## 20,000 requests made up from /openapi.json: no 5xx, no answer that is not as described
 	@$(BIN)/python -m benchmarks.described --requests 20000
+
+synthetic: $(VENV)/.dev ## 500 synthetic patients in four dialects, and 500 with dirt: is each answered as its truth says?
+	@rm -rf build/synthetic
+	@$(BIN)/anakinra-cds synth --n 500 --seed 7 --out build/synthetic/clean
+	@$(BIN)/anakinra-cds synth --n 500 --seed 8 --dirt 0.03 --out build/synthetic/dirty
+	@$(BIN)/anakinra-cds synth --check build/synthetic/clean
+	@$(BIN)/anakinra-cds synth --check build/synthetic/dirty
 
 conformance: $(VENV)/.dev ## what CDS Hooks asks of a service, and the tests that show it
 	@$(BIN)/python -m tests.support.conformance

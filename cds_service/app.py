@@ -81,9 +81,15 @@ def create_app(
         app.register_blueprint(FeedbackPages(pages.services, store, metrics, settings).blueprint())
     app.register_blueprint(catalogue.CataloguePages(built).blueprint())
     app.register_blueprint(fhir.FhirPages(built, settings.public_url).blueprint())
-    app.register_blueprint(entry.blueprint(settings.public_url))
+    if settings.workbench:
+        # Imported here: where it is off, nothing of it is there.
+        from cds_service.web.workbench.pages import WorkbenchPages
+
+        app.register_blueprint(WorkbenchPages(service, settings).blueprint())
+    app.register_blueprint(entry.blueprint(settings.public_url, workbench=settings.workbench))
     tokens = settings.jwt == "required"
-    app.register_blueprint(openapi.blueprint(store=store is not None, tokens=tokens, public_url=settings.public_url))
+    served = openapi.Served(store=store is not None, tokens=tokens, workbench=settings.workbench)
+    app.register_blueprint(openapi.blueprint(served, settings.public_url))
     readiness = health.Readiness(service.troubles)
     app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site, store, watch))
     return app

@@ -154,7 +154,7 @@ class Service:
         if chart is None:
             return None
         started = perf_counter()
-        found = assess(self.program, chart, question, now)
+        found = assess(self.program, chart, question, now, call.assumed)
         self.timed("assess", perf_counter() - started)
         return found
 

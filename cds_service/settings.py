@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         description="Whether the same answer on the same unchanged draft is said briefly (each worker remembers its "
         "own answers).",
     )
+    workbench: Switch = Field(
+        default=False,
+        description="Whether /workbench is there, a page on which to try the service; no token is asked for it.",
+    )
     store: Switch = Field(default=True, description="Whether answers are recorded and feedback is taken.")
     data: Data = Field(
         default=None,

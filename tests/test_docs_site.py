@@ -139,8 +139,8 @@ def test_the_pictures_show_what_the_cards_say_today(on_patients: Shown) -> None:
 
 
 def test_in_a_browser(site: Path) -> None:
-    """From the file system: nothing else is asked for, the search finds, no page is wider than a phone, and words stand
-    out from their ground, light and dark."""
+    """From the file system: nothing else is asked for, the search finds, no page is wider than a phone or a screen, and
+    words stand out from their ground, light and dark."""
     with new_page() as any_page:
         assert any_page.context.browser is not None
         assert _walk(any_page.context.browser, site) == []
@@ -158,9 +158,10 @@ def _walk(browser: Browser, site: Path) -> list[str]:
     page.wait_for_url("**/" + HOME)
     for path in (site / "README.html", site / "rules/README.html", *map((site / "docs").joinpath, _PHONE)):
         page.goto(path.as_uri())
-        page.wait_for_load_state()
-        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        wrong += [f"{path.name}: {wider} px too wide"] if wider > 0 else []
+        for width in (1600, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            wrong += [f"{path.name}, {width}: {wider} px too wide"] if wider > 0 else []
     wrong += _unlike(page)
     page.goto((site / "search.html").as_uri() + "?q=vasopressor")
     page.locator("#search-results li a").first.wait_for()

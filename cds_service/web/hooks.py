@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from flask import Blueprint, Response, g, request
 
 from cds_service.advice.model import Advice, Assessment
+from cds_service.assess import Question
+from cds_service.chart.chart import Chart
 from cds_service.chart.intake import Intake
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
@@ -51,6 +53,9 @@ class Answers(Protocol):
 
     def troubles(self) -> list[str]:
         """Why nobody should be sent here now; empty where all is well."""
+
+    def read(self, call: HookCall, now: datetime) -> tuple[Question, Chart | None]:
+        """What is asked, and the chart; None where none of the orders is ours. Raises CallError(412)."""
 
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found; None where none of the orders is ours. Raises CallError(412) without a patient."""

@@ -15,9 +15,9 @@ import yaml
 from playwright.sync_api import Browser
 
 from cds_service.knowledge import Knowledge, load
+from cds_service.shipped import find_examples
 from cds_service.tools.catalogue import FilePlaces, render
 from cds_service.tools.catalogue.shown import Shown, ShownCard, shown
-from cds_service.tools.examples import find_examples
 from tests.support.chromium import new_page
 from tests.support.shipped import ROOT
 

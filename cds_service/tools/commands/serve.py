@@ -187,6 +187,12 @@ def _trust(settings: Settings, host: str) -> str:
             "the Host header of a call proves nothing. CDS_JWT=off is for a service behind something that checks "
             "callers"
         )
+    if settings.workbench and beyond:
+        log.warning(
+            "CDS_WORKBENCH=on, and %s can be reached from elsewhere: whoever reaches it may try charts on it, without "
+            "a token; put something before it that checks who comes",
+            host,
+        )
     if chosen == "off" and beyond:
         log.warning("CDS_JWT=off, and %s can be reached from elsewhere: whoever reaches it may call", host)
     return chosen

@@ -18,6 +18,9 @@ Resource = dict[str, Any]
 # Where a resource names its patient; the first of these that refers to a Patient counts.
 _OWNER_ELEMENTS = ("subject", "patient", "beneficiary", "for")
 
+# Beside a synthetic patient's bundle: what may be answered about it, and no chart.
+_TRUTH = ".truth.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -69,7 +72,8 @@ def sources(paths: Iterable[Path]) -> tuple[list[Source], list[Problem]]:
 
 
 def _sources_of_directory(directory: Path) -> list[Source]:
-    found = [Source(str(path), path) for path in sorted(directory.rglob("*.json")) if path.is_file()]
+    bundles = (path for path in directory.rglob("*.json") if path.is_file() and not path.name.endswith(_TRUTH))
+    found = [Source(str(path), path) for path in sorted(bundles)]
     exports: dict[Path, list[Path]] = {}
     for path in sorted(directory.rglob("*.ndjson")):
         exports.setdefault(path.parent, []).append(path)

@@ -4,3 +4,5 @@ from typing import Final
 
 GUARDED: Final = frozenset({"hooks", "feedback"})
 """The blueprints whose POSTs are a client's calls: they need a token, and are counted."""
+COUNTED: Final = GUARDED | {"workbench"}
+"""Those whose POSTs are counted; the workbench asks for no token."""
