@@ -61,7 +61,7 @@ def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> No
 def test_the_table_for_who_connects_an_ehr_has_every_status_that_is_described() -> None:
     described = {
         int(status)
-        for methods in document(Served(store=True, tokens=True))["paths"].values()
+        for methods in document(Served(store=True, tokens=True, smart=True))["paths"].values()
         for operation in methods.values()
         for status in operation["responses"]
     }
