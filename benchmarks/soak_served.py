@@ -62,7 +62,8 @@ class Asked:
     def body(self, number: int, unseen: bool) -> tuple[bytes, str]:
         """The call as it is sent, and whom it is about: at times a patient whom nobody saw before. Each is another
         call of another clinician, whom no earlier answer has reminded of anything."""
-        patient = f"{self.patient}-{number:07d}" if unseen else self.patient
+        # As long as the known one: ids are made with it, which have at most 64 characters.
+        patient = f"{self.patient[:-8]}{number:08d}" if unseen else self.patient
         said = {**self.call, "hookInstance": str(uuid.UUID(int=number, version=4))}
         said["context"] = {**said["context"], "userId": f"Practitioner/soak-{number}"}
         return json.dumps(said).encode().replace(self.patient.encode(), patient.encode()), patient
