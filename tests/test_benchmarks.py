@@ -87,12 +87,11 @@ def test_soak_served(pages: Path) -> None:
     quiet = replace(outcome, told=replace(outcome.told, faults=[]), moments=outcome.moments[:1])
     assert quiet.faults == []
     (first,) = quiet.moments
-    grown = replace(first, resident_mb=first.resident_mb + 10.1, processes=(1,))
-    replayed = {"same": 39, "different": 1}
-    records, decided, memory, processes = replace(
-        quiet, moments=[first, grown], records=39, replayed=replayed, said=()
-    ).faults
+    grown = replace(first, resident={pid: size + 10.1 for pid, size in first.resident.items()})
+    wrong = replace(quiet, moments=[first, grown], records=39, replayed={"same": 39, "different": 1})
+    records, decided, memory = wrong.faults
     assert records == "40 answers and 39 records of them"
     assert decided == "replayed: {'different': 1}"
-    assert memory.startswith("memory grew by 10.1 MB")
-    assert processes.startswith("processes ended or began")
+    assert memory.startswith("a process grew by 10.1 MB")
+    (ended,) = replace(quiet, moments=[first, replace(first, resident={1: 1.0})]).faults
+    assert ended.startswith("processes ended or began")
