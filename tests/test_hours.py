@@ -23,8 +23,8 @@ HOURS = 120
 NAMES = [name for name, _, _ in example_calls(lambda hook: {})]
 Ask = Callable[[Mapping[str, Any], datetime], "Hour"]
 
-# Facts that can get worse, each with how bad a value is; a fact that is unknown is neither better nor worse. IEC-HS is not
-# among them: its confirmation is what makes its treatment right.
+# Facts that can get worse, each with how bad a value is; a fact that is unknown is neither better nor worse. IEC-HS
+# is not among them: its confirmation is what makes its treatment right.
 _ADDED = {False: 0, True: 1}
 _WORSE: Mapping[str, Mapping[Any, int]] = {
     "crs-grade": {grade: grade for grade in range(5)},
