@@ -23,8 +23,8 @@ from schemathesis.core.failures import FailureGroup
 from cds_service import knowledge
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from cds_service.shipped import find_examples
 from cds_service.tools.build import build
-from cds_service.tools.examples import find_examples
 
 # Beyond these, checks ask for more than a description promises, such as that what it does not describe is refused.
 CHECKS: Final = (
@@ -109,7 +109,8 @@ def _wholes(operation: Any) -> list[dict[str, Any]]:
 def main(requests: int, seed: int) -> None:
     """Exit code 1 where an answer is not as described."""
     logging.disable()
-    with tempfile.TemporaryDirectory(prefix="anakinra-cds-described-") as folder:
+    # The store writes behind the answers, until the process ends: its folder may not be empty when it is taken away.
+    with tempfile.TemporaryDirectory(prefix="anakinra-cds-described-", ignore_cleanup_errors=True) as folder:
         pages = Path(folder) / "pages"
         loaded = knowledge.load()
         build(loaded, pages, datetime.now(UTC).date(), find_examples())

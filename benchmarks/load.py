@@ -145,6 +145,10 @@ async def many_connections(setting: Setting) -> None:
         health = [answer for probe in probes for answer in await probe]
     good = _within(answers, 1.0) and {a.status for a in answers} <= {200, 503}
     setting.row("b", "300 connections at once", told(answers), "200 or 503 in 1 s", good)
+    refused = sorted(answer.seconds for answer in answers if answer.status == 503)
+    middle, most = (refused[len(refused) * part // 100] if refused else 0.0 for part in (50, 99))
+    found = f"{len(refused)} x 503: half in {middle * 1000:.0f} ms, 99 % in {most * 1000:.0f} ms"
+    setting.row("b", "how soon these were refused", found, "100 ms", bool(refused) and most <= 0.1)
     setting.row("b", "/health and /ready meanwhile", told(health), "200 in 1 s", _all(health, 200, 1.0))
 
 

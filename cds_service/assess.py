@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ from cds_service.contract import ASKS, EXPLANATION, most_cards
 from cds_service.engine import Findings
 from cds_service.engine.values import least_key, most_key
 from cds_service.facts.draft_read import read_drafts
-from cds_service.facts.model import Fact, Facts
+from cds_service.facts.model import Fact, Facts, Scalar, unknown
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
 from cds_service.knowledge.model import RuleDefinition
@@ -59,6 +59,7 @@ class Question:
 
 DRAFTS = "draftOrders"  # what the clinician is ordering, beside the queries of a chart
 NO_ORDER = OrderInHand("", (), ())
+NOTHING: Mapping[str, Scalar | None] = {}
 
 
 def question_of(program: Program, call: HookCall, medications: Medications) -> Question:
@@ -76,9 +77,15 @@ def question_without_order(program: Program, hook: str, encounter_id: str | None
     return Question(hook, OrderInHand("", program.without_order, ()), encounter_id)
 
 
-def assess(program: Program, chart: Chart, question: Question, now: datetime) -> Assessment:
-    """Everything that is found, decided and to be said, for each kind of order that is selected."""
-    found = (_on(occasion, program, chart, question, now) for occasion in program.occasions(question.kinds))
+def assess(
+    program: Program, chart: Chart, question: Question, now: datetime, assumed: Mapping[str, Scalar | None] = NOTHING
+) -> Assessment:
+    """Everything that is found, decided and to be said, for each kind of order that is selected.
+
+    `assumed` are values of facts in place of what the chart says (None: unknown): what would follow if they were so.
+    Facts that are made of them stay as the chart has them.
+    """
+    found = (_on(occasion, program, chart, question, now, assumed) for occasion in program.occasions(question.kinds))
     orders = tuple(replace(order, drafts=question.order.named(order.kind)) for order in found)
     told = _together(program, question.hook, now, chart.patient_id, question.encounter_id, orders)
     if not question.hook:
@@ -139,14 +146,21 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__} at {f'{frames[-1].filename}:{frames[-1].lineno}' if frames else 'unknown'}"
 
 
-def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, now: datetime) -> OrderAssessment:
+def _on(
+    occasion: Occasion,
+    program: Program,
+    chart: Chart,
+    question: Question,
+    now: datetime,
+    assumed: Mapping[str, Scalar | None],
+) -> OrderAssessment:
     plan = program.plans[question.hook, occasion.key] if occasion.kind else Plan((), program.every_fact)
     facts: dict[str, Fact] = {}
     findings, failing = NOTHING_FOUND, "the facts could not be found"
     try:
         order = replace(question.order, kind=occasion.kind)
         reading = program.reading(chart, order, occasion.drug, question.encounter_id, now)
-        facts = plan.gatherer.gather(reading)
+        facts = _assuming(plan.gatherer.gather(reading), assumed)
         if not occasion.kind:
             return OrderAssessment(occasion, (), facts, findings)
         failing = "the rules engine failed"
@@ -156,6 +170,17 @@ def _on(occasion: Occasion, program: Program, chart: Chart, question: Question, 
         return decide(program.knowledge, occasion, plan.rules, findings, reading, facts, drafts)
     except Exception as error:
         return _failed(occasion, plan.rules, facts, findings, failing, error)
+
+
+def _assuming(facts: dict[str, Fact], assumed: Mapping[str, Scalar | None]) -> dict[str, Fact]:
+    """The facts with those of them that are assumed; what does not matter on this occasion is not assumed either."""
+    mine = {name: value for name, value in assumed.items() if name in facts}
+    return facts | {
+        name: unknown(name, "assumed to be unknown")
+        if value is None
+        else Fact(name, value, facts[name].unit, facts[name].as_of, notes=("assumed",))
+        for name, value in mine.items()
+    }
 
 
 def drafts_intake(program: Program, drafts: Iterable[Json]) -> Intake:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
 from contextlib import nullcontext
 from typing import Any, Final
@@ -17,6 +19,8 @@ from cds_service.tools.lasting import lasting
 _EXTRA: Final = {"requests": "tools", "rich": "tools", "psycopg": "postgres"}
 """Packages of extras, which not everybody needs."""
 _ENGINE: Final = ("durable_rules_engine", "durable")
+_OF_SIGPIPE: Final = 128 + 13
+"""The exit code that shells show of a tool whose output was cut off."""
 _DEFINE: Final = "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject"
 
 
@@ -46,7 +50,19 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(SHORT.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run; an error that we raise on purpose is a message, not a traceback."""
+        """Run. Where nobody reads on, as behind `| head`, that ends it without a word, like any Unix tool."""
+        try:
+            found = self._run(ctx)
+            if sys.stdout:
+                sys.stdout.flush()
+            return found
+        except Exception as error:
+            if not _cut_off(error):
+                raise
+            sys.exit(_OF_SIGPIPE)
+
+    def _run(self, ctx: click.Context) -> Any:
+        """An error that we raise on purpose is a message, not a traceback."""
         try:
             return super().invoke(ctx)
         except CdsError as error:
@@ -54,9 +70,29 @@ class LazyGroup(click.Group):
         except ImportError as error:
             raise _advised(error) from error
         except OSError as error:
-            if error.filename is None or isinstance(error, BrokenPipeError):
+            if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+def _cut_off(error: BaseException | None) -> bool:
+    """Whether an error came of writing to who does not read any more; then nothing is written there from now on.
+
+    SIGPIPE is not left to end the process: the service writes to sockets, whose clients may be gone at any time.
+    """
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__ or error.__context__
+    gone = [] if error is None else [number for number in (1, 2) if _unread(number)]
+    for number in gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return bool(gone)
+
+
+def _unread(number: int) -> bool:
+    """Whether nobody has the other end of an open file: that of the error could also be a child's, or a server's."""
+    looking = select.poll()
+    looking.register(number, 0)
+    return any(found & (select.POLLERR | select.POLLHUP) for _, found in looking.poll(0))
 
 
 def _advised(error: ImportError) -> Exception:

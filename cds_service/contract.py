@@ -66,6 +66,8 @@ EXPLANATION: Final = "org.anakinra-cds.explanation"
 ORDER: Final = "org.anakinra-cds.order"
 ASSOCIATED: Final = "davinci-crd.associated-resource"
 EVALUATION_TIME: Final = "org.anakinra-cds.evaluation-time"
+# Facts by name, each with the value that it is assumed to have (null: unknown): of the workbench, nowhere else.
+ASSUMED: Final = "org.anakinra-cds.assumed"
 RULE_SYSTEM: Final = "https://anakinra-cds.org/CodeSystem/rule"
 SOURCE_LABEL: Final = "Anakinra CDS (draft content, not reviewed by clinicians)"
 # The path below which each rule has its page.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ class HookCall:
     - `fhir_authorization`: as sent (it holds a token: never log it, never put it into an answer).
     - `evaluation_time`: with zone, only where the settings allow a call to choose it.
     - `answer_by`: until when, by this process's monotonic clock, the answer must be given.
+    - `assumed`: values of facts in place of what the chart says (None: unknown), only where a call may try that.
     - `draft_urls`: the `fullUrl` of each of `draft_orders`, "" where it has none: drafts may name a Medication by it.
     """
 
@@ -39,3 +40,4 @@ class HookCall:
     evaluation_time: datetime | None
     draft_urls: tuple[str, ...] = ()
     answer_by: float = math.inf
+    assumed: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)

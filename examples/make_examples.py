@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).resolve().parent
+# Cases of other sites than the default one are all shown at this one, beside cards/expected.yaml.
+OTHER_SITE = "other-site.yaml"
 STORY_SYSTEM = "https://anakinra-cds.org/CodeSystem/example"
 
 
@@ -47,32 +49,34 @@ def bundles() -> dict[str, dict[str, Any]]:
 
 
 def card_bundles() -> dict[str, dict[str, Any]]:
-    """Case id -> FHIR bundle, for the cases of cards.yaml."""
+    """Case id -> FHIR bundle, for the cases of cards.yaml and rules.yaml."""
     return {case.id: _bundle(case.id, _sentence(case.title), case.resources()) for case in _card_cases()}
 
 
 def card_expectations() -> str:
-    """How each case of cards.yaml is asked and answered, in the words of expected.yaml."""
+    """How each case of cards.yaml and rules.yaml is asked and answered, in the words of expected.yaml."""
     from tests.support.vignettes import AT
 
-    head = "# Written by examples/make_examples.py from cards.yaml and the cases that it names; change those.\n\n"
+    head = "# Written by examples/make_examples.py from cards.yaml, rules.yaml and their cases; change those.\n\n"
     asked = {}
     for case in _card_cases():
         told = {name: case.expected[name] for name in ("decision", "indicator") if name in case.expected}
         withheld = {"withhold": list(case.given["withhold"])} if case.given.get("withhold") else {}
-        asked[case.id] = {"at": AT.isoformat(), "hook": case.hook, **withheld, **told}
+        elsewhere = {} if case.place == "us" else {"site": OTHER_SITE}
+        asked[case.id] = {"at": AT.isoformat(), "hook": case.hook, **withheld, **elsewhere, **told}
     return head + yaml.safe_dump(asked, sort_keys=False, default_flow_style=None, width=120)
 
 
 def _card_cases() -> list[Any]:
-    """The cases of cards.yaml, each once, in the order of the cases' files."""
+    """The cases of cards.yaml and rules.yaml, each once, in the order of the cases' files."""
     sys.path.insert(0, str(HERE.parent))
     from tests.support.acceptance import acceptance_cases
 
-    wanted = set(yaml.safe_load((HERE / "cards.yaml").read_text(encoding="utf-8")).values())
+    lists = (yaml.safe_load((HERE / name).read_text(encoding="utf-8")) for name in ("cards.yaml", "rules.yaml"))
+    wanted = {case for each in lists for case in each.values()}
     found = [case for case in acceptance_cases() if case.id in wanted]
     if missing := wanted - {case.id for case in found}:
-        raise ValueError(f"cards.yaml: no such case: {', '.join(sorted(missing))}")
+        raise ValueError(f"cards.yaml, rules.yaml: no such case: {', '.join(sorted(missing))}")
     return found
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import Knowledge, load
+from cds_service.shipped import find_examples
 from cds_service.tools.build import build
 from cds_service.tools.catalogue.shown import Shown, shown
-from cds_service.tools.examples import find_examples
 from cds_service.tools.safety_case import HAZARDS, hazard_log
 from tests.support.conformance import chapters, requirements
 from tests.support.exported import Resources, exported

@@ -12,20 +12,16 @@ from markdown_it import MarkdownIt
 from cds_service.advice.words import escape
 from cds_service.contract import RANK
 from cds_service.knowledge import Knowledge, load
+from cds_service.shipped import find_examples
 from cds_service.tools.catalogue import FilePlaces, render
 from cds_service.tools.catalogue.card_html import card_html
 from cds_service.tools.catalogue.order import RANKS, steps
 from cds_service.tools.catalogue.shown import Shown, shown
-from cds_service.tools.examples import find_examples
 from tests.support.outline import Outline, words
 from tests.support.shipped import ROOT
 
-# What only another site shows: one that names no supply route, has a shortage, or lets the strictest reading stop. And
-# an amount that nobody can read: no example orders one.
-ON_NO_EXAMPLE = {
-    "dose-not-read", "ecoli-drug-allergy-blocked", "neutropenia-blocked", "one-dose-shortage", "region",
-    "suggest-restricted",
-}  # fmt: skip
+# What only another site shows: one that names no supply route, has a shortage, or lets the strictest reading stop.
+ELSEWHERE = {"ecoli-drug-allergy-blocked", "neutropenia-blocked", "one-dose-shortage", "region", "suggest-restricted"}
 HOSTILE = (
     "a **b** c", "**b** and **c**", "**a [x](https://e.org/y) b**", "[x **y**](https://e.org)", "a * b ** c", "**",
     "** a **", r"\*\*a\*\*", r"a \[b\](https://e.org)", r"\\**a**", "<script>alert(1)</script>", "a &lt;b&gt; &amp;c",
@@ -47,14 +43,29 @@ def plain(html: str) -> str:
 
 
 def test_every_card_is_shown_on_an_example_patient(ours: Knowledge, on_patients: Shown) -> None:
-    assert set(ours.cards) - set(on_patients.cards) == ON_NO_EXAMPLE
+    assert set(ours.cards) - set(on_patients.cards) == set()
+    assert {name for name, each in on_patients.cards.items() if "At a site" in each.note} == ELSEWHERE
 
 
-def test_the_list_names_only_cards_that_no_whole_course_shows(ours: Knowledge, on_patients: Shown) -> None:
-    listed = yaml.safe_load((ROOT / "examples/cards.yaml").read_text(encoding="utf-8"))
-    assert set(listed) <= set(ours.cards)
+def test_every_rule_that_answers_is_shown_on_an_example_patient(ours: Knowledge, on_patients: Shown) -> None:
+    answering = {rule.id for rule in ours.rules if rule.card and rule.status != "retired"}
+    # A bundle of examples is one patient's: it holds no draft of somebody else.
+    assert answering - set(on_patients.rules) == {"draft-of-another-patient"}
+
+
+@pytest.mark.parametrize("of", ["cards", "rules"])
+def test_a_list_names_only_what_no_whole_course_shows(of: str, ours: Knowledge, on_patients: Shown) -> None:
+    listed = yaml.safe_load((ROOT / f"examples/{of}.yaml").read_text(encoding="utf-8"))
+    shown_there = getattr(on_patients, of)
+    assert set(listed) <= set(shown_there)
     courses = {path.stem for path in (ROOT / "examples/patients").glob("*.json")}
-    assert [name for name in listed if on_patients.cards[name].patient in courses] == []
+    assert [name for name in listed if shown_there[name].patient in courses] == []
+
+
+def test_the_other_site_is_one_that_could_be_served() -> None:
+    other = load(ROOT, str(ROOT / "examples/cards/other-site.yaml"))
+    assert not other.one_click("anakinra")
+    assert other.overridden == {"ecoli-drug-allergy-blocks", "neutropenia-blocks"}
 
 
 def test_another_site_shows_its_own() -> None:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import pkgutil
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import func, select
 
+from cds_service.advice.words import figure
 from cds_service.cli import main
+from cds_service.store.database import Database
+from cds_service.store.place import Place
+from cds_service.store.tables import audit
 from cds_service.tools import commands
 from cds_service.tools.commands import SHORT
-from cds_service.tools.printing import figure, table
+from cds_service.tools.printing import table
 from tests.support.knowledge_root import EXTENDING_SITE, write
+from tests.web.stub import SELECT, StubService, call_body, client_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 REQUEST = EXAMPLES / "requests" / "refractory-grade-2.json"
@@ -54,6 +63,48 @@ def test_help_loads_no_command() -> None:
         assert f"  {name} " in done.stdout
     for module in ("cds_service.tools.commands.check", "cds_service.knowledge", "flask", "pydantic", "yaml"):
         assert f"'{module}'" not in done.stdout
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """The folder of a store with a record."""
+    client = client_of(StubService(), store=True, data=tmp_path)
+    assert client.post(SELECT, json=call_body()).status_code == 200
+    database, end = Database(Place(tmp_path)), time.monotonic() + 20
+    while not records_of(database) and time.monotonic() < end:
+        time.sleep(0.05)
+    return tmp_path
+
+
+def records_of(database: Database) -> int:
+    with database.reading() as connection:
+        return int(connection.scalar(select(func.count()).select_from(audit)) or 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "both"),
+    [(("audit", "export"), False), (("audit", "export"), True), (("explain", str(REQUEST), "--json"), False)],
+)
+def test_output_that_nobody_reads_ends_a_command_without_a_word(
+    recorded: Path, words: tuple[str, ...], both: bool
+) -> None:
+    """`both`: errors go the same way."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "cds_service.cli", *words]
+    errors = subprocess.STDOUT if both else subprocess.PIPE
+    environ = {**os.environ, "CDS_DATA": str(recorded)}
+    with os.fdopen(writing, "w") as out:
+        done = subprocess.run(command, stdout=out, stderr=errors, text=True, env=environ, check=False)
+    assert (done.returncode, done.stderr or "") == (128 + signal.SIGPIPE, "")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenPipeError(32, "of a child")
+
+    monkeypatch.setattr("cds_service.tools.commands.schemas.command.callback", broken)
+    assert CliRunner().invoke(main, ["schemas"]).exit_code == 1
 
 
 def test_knowledge_and_site_are_those_of_the_service_by_default(root: Path) -> None:

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.knowledge import Knowledge
 from cds_service.tools.catalogue.shown import Shown
+from cds_service.tools.difference import Difference, page
+from cds_service.tools.difference.compared import Version
 from cds_service.tools.difference.content import Change, content_changes, file_changes
 from tests.support import knowledge_root
 from tests.support.outline import Outline, words
@@ -126,6 +128,41 @@ def test_content_is_told_added_removed_and_changed(ours: Knowledge) -> None:
     assert of_policies["tocilizumab-response-window"].changes == (Change("value", ("8 h",), ("12 h",)),)
     back = content_changes(replace(ours, policies={**policies, "icans-severe-grade": window}), ours, Shown(), Shown())
     assert [item.id for item in back if item.state == "removed"] == ["new-one"]
+
+
+@pytest.mark.parametrize("state", ["added", "removed"])
+def test_a_rule_that_is_new_or_gone_is_told_whole(ours: Knowledge, on_patients: Shown, state: str) -> None:
+    """What it asks, what it answers, and its card as a patient sees it, or else as it is written."""
+    names = ("infection-other", "neutrophils-severe")
+    fewer = replace(ours, rules=tuple(rule for rule in ours.rules if rule.id not in names))
+    sides = (fewer, ours) if state == "added" else (ours, fewer)
+    found = {item.id: item for item in content_changes(*sides, on_patients, on_patients) if item.kind == "Rules"}
+    assert {name: item.state for name, item in found.items()} == dict.fromkeys(names, state)
+    for item in found.values():
+        assert not [change for change in item.changes if (change.before if state == "added" else change.after)]
+    seen, unseen = ({c.what: c.before or c.after for c in found[name].changes} for name in names)
+    assert seen["criteria"] == ("Other active infection: yes",)
+    assert (seen["finding.decision"], seen["finding.indicator"]) == (("block",), ("warning",))
+    assert seen["its card"][0] == on_patients.rules["infection-other"].card["summary"]
+    card = ours.cards[next(rule.card for rule in ours.rules if rule.id == "neutrophils-severe")]
+    assert unseen["its card"][:2] == ("no example patient shows it; as it is written:", card.summary)
+
+
+def test_the_page_shows_a_new_rule_whole(ours: Knowledge, on_patients: Shown) -> None:
+    fewer = replace(ours, rules=tuple(rule for rule in ours.rules if rule.id != "infection-other"))
+    items = content_changes(fewer, ours, on_patients, on_patients)
+    old, new = (Version(name, ROOT, of, None, ()) for name, of in (("OLD", fewer), ("NEW", ours)))  # type: ignore[arg-type]
+    html = page(Difference(old, new, (), items, (), 0))
+    assert Outline(html).wrong == []
+    assert "Other active infection: yes" in words(html)
+    assert words(on_patients.rules["infection-other"].card["summary"]) in words(html)
+
+
+def test_a_card_that_is_new_is_told_whole(ours: Knowledge, on_patients: Shown) -> None:
+    fewer = replace(ours, cards={name: card for name, card in ours.cards.items() if name != "pregnancy"})
+    (item,) = [i for i in content_changes(fewer, ours, on_patients, on_patients) if i.kind == "Cards"]
+    words_ = next(change for change in item.changes if change.what == "words")
+    assert (item.state, words_.before, len(words_.after) > 1) == ("added", (), True)
 
 
 def test_of_a_list_only_what_differs_is_told(ours: Knowledge) -> None:

@@ -46,7 +46,7 @@ def blocks(language: str) -> list[str]:
 def test_the_call_works_as_it_is_pasted(tmp_path: Path) -> None:
     """With a `make` that starts this very service on a free port, as the Makefile's `run` does on 8080."""
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    assert "@$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080" in makefile.partition("\nrun:")[2][:200]
+    assert "$(BIN)/anakinra-cds serve --host 127.0.0.1 --port 8080" in makefile.partition("\nrun:")[2][:200]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     make = tmp_path / "make"

@@ -26,6 +26,7 @@ _REFERENCE = re.compile(
 )
 MOST_WORDS: Final = 14  # of one reason on a card
 _LONGEST: Final = 256  # characters of a text that is remembered
+_TIMES: Final = frozenset({"h", "d", "min"})
 _MOST_SHOWN: Final = 1000  # characters of one value on a card, which has some hundred words
 
 
@@ -90,6 +91,21 @@ def number(value: float) -> str:
     """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85, 499.96 as 499.96; never so far that a value
     seems to stand on the other side of a threshold that it was compared with."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def figure(value: object, unit: str) -> str:
+    """A value for reading: yes and no, times to a tenth, other numbers to a hundredth, and no UCUM annotations.
+
+    A time that a tenth would make whole, such as 7.96 h, keeps its hundredths: it may stand below a threshold of 8.
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    said = number(round(value, 1)) if unit in _TIMES else number(value)
+    if "." not in said:
+        said = number(value)
+    return " ".join(part for part in (said, "" if unit.startswith("{") or unit == "a" else unit) if part)
 
 
 def moment(value: datetime) -> str:

@@ -47,6 +47,11 @@ def clock(moment: datetime, zone: str) -> str:
     return f"{local:%H:%M} {local.tzname()}"
 
 
+def ago(hours: float) -> str:
+    """ "22 h ago", "7.5 h ago": as exact as a reader can use."""
+    return f"{round(hours, 1):g} h ago"
+
+
 def said(when: When, zone: str) -> str:
     """A time as a reader wants it: "2026-03-04 14:05 UTC", or the date alone where no more was written."""
     if when.end - when.start > _A_MINUTE:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cds_service.engine.canaries import Canary, Dead, lacking
 from cds_service.engine.compile import Ruleset, compile_ruleset
 from cds_service.engine.durable import Hosts
-from cds_service.engine.logic import Outcome, Stratum
+from cds_service.engine.logic import Outcome, Stratum, Truths, truths
 from cds_service.engine.values import Normaliser, RuleBook, Scalar, finding_key
 from cds_service.knowledge.model import STRATA, RuleDefinition, runs_at
 
-__all__ = ["Engine", "Findings", "Outcome", "RuleBook", "Scalar"]
+__all__ = ["Engine", "Findings", "Outcome", "RuleBook", "Scalar", "Truths"]
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Engine:
 
         `off` are ids of rules that are checked and never evaluated.
         """
+        self._book = knowledge
         self._normalise = Normaliser(knowledge.catalogue)
         self._hosts = Hosts()
         self._plans: dict[tuple[str, str], _Plan] = {}
@@ -142,6 +143,15 @@ class Engine:
             _log.error("rules of %s for %s: %s", hook, kind, failure)
             return Findings(outcomes, frozenset(), (), failure)
         return Findings(outcomes, fired, disagreements, "")
+
+    def truths(
+        self, rules: Iterable[RuleDefinition], values: Mapping[str, Scalar], outcomes: Mapping[str, Outcome]
+    ) -> dict[str, Truths]:
+        """Rule id -> the truth of each of its comparisons as written, in the order of its file: of the `values` that a
+        run evaluated, and the `outcomes` that it found."""
+        known = self._normalise(values)
+        _add_findings(known, outcomes)
+        return {rule.id: truths(self._book, rule, known) for rule in rules}
 
     def _run_durable(
         self, plan: _Plan, known: dict[str, Scalar], outcomes: Mapping[str, Outcome]

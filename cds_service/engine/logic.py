@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cds_service.engine.values import RuleBook, Scalar, finding_key, least_key, most_key
-from cds_service.knowledge.model import Condition, RuleDefinition
+from cds_service.knowledge.model import Condition, RuleDefinition, conditions
 
 Truth = bool | None
 Test = Callable[[Mapping[str, Scalar]], Truth]
@@ -155,6 +155,14 @@ def _place(book: RuleBook, condition: Condition, tests: dict[tuple[object, ...],
     if same not in tests:
         tests[same] = (len(tests), _test(key, condition.operator, operand))
     return tests[same][0]
+
+
+def truths(book: RuleBook, rule: RuleDefinition, values: Mapping[str, Scalar]) -> Truths:
+    """The truth of each comparison of a rule as it is written, in the order of its file: an `unless` is not turned
+    round. `values` as in `Stratum.evaluate`."""
+    return tuple(
+        _test(c.fact or finding_key(c.finding), c.operator, book.operand(c))(values) for _, c in conditions(rule)
+    )
 
 
 def _test(key: str, operator_name: str, operand: Scalar) -> Test:

@@ -84,6 +84,11 @@ _LIMITS = {
 }
 
 
+def fits(definition: FactDefinition, value: object) -> bool:
+    """Whether a value is of a fact's type."""
+    return _check(definition)(value) is not None
+
+
 def _check(definition: FactDefinition) -> Callable[[object], Scalar | None]:
     """A function that returns the value to use, or None where the value is not of that type."""
     if definition.type == "code":

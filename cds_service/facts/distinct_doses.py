@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import hours_after
+from cds_service.chart.times import ago, hours_after
 from cds_service.facts.crs import grade_then, grades_of
 from cds_service.facts.dose_records import by_route, doubtfully_given, is_dose, not_given
 from cds_service.facts.exists import unresolved_drugs
@@ -47,7 +47,7 @@ def facts(given: DistinctDoses, reading: Reading, known: Facts) -> Iterator[Fact
     `receding`."""
     doses = count(given, reading, known)
     sources = refs(doses.records)
-    text = ", ".join(f"{reading.hours_since(start):.1f} h ago" for start, _ in doses.times)
+    text = ", ".join(ago(reading.hours_since(start)) for start, _ in doses.times)
     doubts = (*doses.doubts, *doses.unplaced)
     if doubts:
         why = f"{len(doses.times)} seen, but {'; '.join(doubts)}"

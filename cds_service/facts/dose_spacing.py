@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.times import ago
 from cds_service.facts.distinct_doses import episode_start
 from cds_service.facts.dose_records import by_route, not_given
 from cds_service.facts.exists import unresolved_drugs
@@ -37,7 +38,7 @@ def _too_soon(given: DoseSpacing, dated: list[Resource], doubts: list[str], read
     since = [max(reading.hours_since(r.when.end), 0.0) for r in dated if r.when]
     if since and min(since) < reading.windows[given.interval]:
         last = [r for r in dated if r.when and max(reading.hours_since(r.when.end), 0.0) == min(since)]
-        return Fact(name, True, sources=refs(last), text=f"last dose on record {min(since):.1f} h ago")
+        return Fact(name, True, sources=refs(last), text=f"last dose on record {ago(min(since))}")
     return unknown(name, "; ".join(doubts)) if doubts else Fact(name, False, sources=refs(dated))
 
 

@@ -210,6 +210,8 @@ def _records(program: Program, given: model.Series, whole: Reading, known: Facts
     for drawn in (draw(whole, known) for draw in draws):
         bad += drawn.unusable
         for record in drawn.found:
+            if drawn.standings and id(record) not in drawn.standings:
+                continue  # a report of a culture that is here itself
             if record.when is None:
                 bad.append(f"{record.ref}: no usable time")
             else:

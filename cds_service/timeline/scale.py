@@ -11,22 +11,30 @@ from zoneinfo import ZoneInfo
 from cds_service.timeline.model import Timeline, Track
 
 _LEFT, _WIDTH = 1.5, 97.0  # per cent: a mark at either end stays whole
+_FEW, _MANY = 4, 12  # ticks on a phone, and on a wide screen
 _STEPS = (1, 2, 3, 6, 12, 24, 48, 168, 336, 720)  # hours between two ticks
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """From a moment to per cent of the width."""
+    """From a moment to per cent of the width; `is_brief` in tenths, and with the fewest ticks."""
 
     start: datetime
     end: datetime
     zone: str
+    is_brief: bool = False
 
     def __call__(self, moment: datetime) -> float:
         """Per cent; what lies outside is drawn at the edge."""
         whole = max((self.end - self.start).total_seconds(), 1.0)
         share = (moment - self.start).total_seconds() / whole
-        return round(_LEFT + _WIDTH * min(max(share, 0.0), 1.0), 2)
+        return round(_LEFT + _WIDTH * min(max(share, 0.0), 1.0), 1 if self.is_brief else 2)
+
+    def marks(self) -> Iterator[tuple[datetime, bool]]:
+        """The moments that the axis marks, and whether only where there is width for many."""
+        few = set(self.ticks(_FEW))
+        for tick in sorted(few if self.is_brief else {*few, *self.ticks(_MANY)}):
+            yield tick, tick not in few
 
     def ticks(self, most: int) -> Iterator[datetime]:
         """At most so many round moments of the ward's clock, the earliest first."""
@@ -46,9 +54,9 @@ class Across:
         return f"{moment.astimezone(ZoneInfo(self.zone or 'UTC')):%Y-%m-%d %H:%M}"
 
 
-def across(timeline: Timeline) -> Across:
+def across(timeline: Timeline, *, brief: bool = False) -> Across:
     """The time axis of a timeline."""
-    return Across(timeline.start, timeline.end, timeline.zone)
+    return Across(timeline.start, timeline.end, timeline.zone, brief)
 
 
 @dataclass(frozen=True, slots=True)

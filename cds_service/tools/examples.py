@@ -1,4 +1,4 @@
-"""The example patients: where they lie, and what a service answers about each."""
+"""The example patients, and what a service answers about each."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import cds_service
 from cds_service.advice.model import Assessment
 from cds_service.contract import SERVICES
 from cds_service.service import Service
+from cds_service.shipped import EXAMPLES
 from cds_service.tools.replay.bundles import Chart, FileError, Problem, read, sources
 from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.expected import Expectation, load_expected
 from cds_service.web.door import read_call
 
-# (bundles, how each is asked) below the folder of examples: whole courses, then one patient for each further card
-_SETS: Final = (("patients", "expected.yaml"), ("cards", "cards/expected.yaml"))
 _SERVICE_OF: Final[Mapping[str, str]] = {hook: name for name, hook in SERVICES.items()}
 
 
@@ -33,23 +31,22 @@ class Example:
     assessment: Assessment | None
 
 
-def find_examples() -> Path | None:
-    """`examples/` of the checkout, else of the installed package; None where neither has them."""
-    package = Path(cds_service.__file__).parent
-    for folder in (package.parent / "examples", package / "examples"):
-        if all((folder / part).exists() for each in _SETS for part in each):
-            return folder
-    return None
-
-
-def answered(service: Service, folder: Path) -> Iterator[Example]:
+def answered(service: Service, folder: Path, site: str = "") -> Iterator[Example]:
     """Every example patient as the service answers, in the order of the lists: first as its list asks, then as when the
-    chart is opened. Raises CdsError."""
-    for name, asked in _SETS:
+    chart is opened. `site`: those that are asked at that other site, and no others. Raises CdsError."""
+    for name, asked in EXAMPLES:
         for patient_id, wanted in load_expected(folder / asked).items():
+            if wanted.site != site:
+                continue
             chart = _chart(folder / name / f"{patient_id}.json")
             yield _answered(service, chart, wanted, wanted.hook or "order-select")
             yield _answered(service, chart, wanted, "patient-view")
+
+
+def other_sites(folder: Path) -> Mapping[str, Path]:
+    """The files of other sites at which some examples are asked, by what the lists call them."""
+    lists = [folder / asked for _, asked in EXAMPLES]
+    return {w.site: path.parent / w.site for path in lists for w in load_expected(path).values() if w.site}
 
 
 def _chart(path: Path) -> Chart:

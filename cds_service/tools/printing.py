@@ -13,25 +13,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from cds_service.advice.words import number
-
-_TIMES: Final = frozenset({"h", "d", "min"})
 _NARROWEST: Final = 24  # columns; a last cell is not wrapped into less
-
-
-def figure(value: object, unit: str) -> str:
-    """A value for reading: yes and no, times to a tenth, other numbers to a hundredth, and no UCUM annotations.
-
-    A time that a tenth would make whole, such as 7.96 h, keeps its hundredths: it may stand below a threshold of 8.
-    """
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, int | float):
-        return str(value)
-    said = number(round(value, 1)) if unit in _TIMES else number(value)
-    if "." not in said:
-        said = number(value)
-    return " ".join(part for part in (said, "" if unit.startswith("{") or unit == "a" else unit) if part)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

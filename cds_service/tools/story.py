@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from cds_service.advice.model import Assessment
+from cds_service.advice.words import figure
 from cds_service.contract import RANK, SERVICES
 from cds_service.errors import CdsError
+from cds_service.explaining import Criterion, RuleReport, order_report
 from cds_service.knowledge import Knowledge
 from cds_service.service import Service
-from cds_service.tools.explaining import Criterion, RuleReport, order_report
-from cds_service.tools.printing import figure
 from cds_service.tools.replay.bundles import parsed
 from cds_service.web.door import read_call
 

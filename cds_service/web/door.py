@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from cds_service.chart.resource import reference_to
-from cds_service.contract import EVALUATION_TIME
+from cds_service.contract import ASSUMED, EVALUATION_TIME
+from cds_service.engine.values import fits
 from cds_service.hook_call import HookCall
+from cds_service.knowledge.model import FactDefinition
 from cds_service.web import strict_json
 from cds_service.web.members import UUID, moment
 from cds_service.web.members import text as _text
@@ -32,8 +34,18 @@ _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 
 
-def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time: bool = False) -> HookCall:
-    """The call in `body`, made to service `service_id` of hook `hook`. Raises CallError(400)."""
+def read_call(
+    service_id: str,
+    hook: str,
+    body: bytes,
+    *,
+    allow_evaluation_time: bool = False,
+    assumable: Mapping[str, FactDefinition] | None = None,
+) -> HookCall:
+    """The call in `body`, made to service `service_id` of hook `hook`. Raises CallError(400).
+
+    `assumable` are the facts whose values a call may choose; None: it may choose none, and what it says is ignored.
+    """
     call = strict_json.read(body)
     if call.get("hook") != hook:
         raise _wrong("hook", f'the string "{hook}", which is the hook of this service', "hook" in call)
@@ -56,6 +68,7 @@ def read_call(service_id: str, hook: str, body: bytes, *, allow_evaluation_time:
         fhir_server=_server(call),
         fhir_authorization=None if authorization is None else _authorization(authorization),
         evaluation_time=_evaluation_time(extension) if allow_evaluation_time else None,
+        assumed={} if assumable is None else _assumed(extension, assumable),
     )
 
 
@@ -126,6 +139,20 @@ def _evaluation_time(extension: Mapping[str, Any]) -> datetime | None:
     if EVALUATION_TIME not in extension:
         return None
     return moment(extension[EVALUATION_TIME], f'extension["{EVALUATION_TIME}"]')
+
+
+def _assumed(extension: Mapping[str, Any], assumable: Mapping[str, FactDefinition]) -> dict[str, Any]:
+    """Each value of the type of its fact, or null."""
+    path = f'extension["{ASSUMED}"]'
+    value = extension.get(ASSUMED)
+    if not isinstance(value, dict | None):
+        raise _wrong(path, "an object", True)
+    if any(name not in assumable for name in value or ()):
+        raise _wrong(path, "names of facts that the rules know", True)
+    for name, each in (value or {}).items():
+        if each is not None and not fits(assumable[name], each):
+            raise _wrong(f"{path}.{name}", f"a value of type {assumable[name].type}, or null", True)
+    return value or {}
 
 
 # ---------------------------------------------------------------- orders

@@ -1,4 +1,5 @@
-"""The first page, `/`: a browser is led to the catalogue, anything else is told which endpoints there are."""
+"""The first page, `/`: a browser is led to the workbench, or to the catalogue; anything else is told which endpoints
+there are."""
 
 from __future__ import annotations
 
@@ -21,16 +22,18 @@ _ENDPOINTS: Final = {
 }
 
 
-def blueprint(public_url: str) -> Blueprint:
+def blueprint(public_url: str, *, workbench: bool) -> Blueprint:
     """`GET /`; the addresses in its answer are relative to `public_url`, where that is set."""
     pages = Blueprint("entry", __name__)
+    first, view = ("workbench", "workbench.index") if workbench else ("knowledge", "catalogue.index")
+    endpoints = _ENDPOINTS | ({"workbench": "/workbench"} if workbench else {})
 
     def entry() -> Response:
         if wants_page():
-            response = redirect(f"{public_url}/knowledge" if public_url else url_for("catalogue.index"), 303)
+            response = redirect(f"{public_url}/{first}" if public_url else url_for(view), 303)
         else:
-            endpoints = {name: f"{public_url}{path}" for name, path in _ENDPOINTS.items()}
-            response = answer({"service": "anakinra-cds", "version": __version__, "endpoints": endpoints})
+            addresses = {name: f"{public_url}{path}" for name, path in endpoints.items()}
+            response = answer({"service": "anakinra-cds", "version": __version__, "endpoints": addresses})
         response.vary.add("Accept")
         return response
 

@@ -9,11 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -27,10 +32,12 @@ from tests.operation.test_metrics import REQUEST, process_of, samples, total
 from tests.support.live import never_left
 from tests.support.postgresql import any_server
 from tests.support.shipped import ROOT
+from tests.support.tokens import ISS, claims, key_set, signed
 from tests.web.stub import SELECT
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CONFIG = ROOT / "deploy/nginx/nginx.conf"
+PUBLIC = "https://cds.example.org"
 _HANGS = 30
 
 
@@ -73,6 +80,7 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
     database = Database(Place(tmp_path, url))
     until(lambda: set_up(database))
     shared = {"CDS_DATABASE_URL": url, "CDS_AUDIT_KEY": "k" * 40, "CDS_ALLOW_EVALUATION_TIME": "on"}
+    shared |= {"CDS_JWT": "required", "CDS_PUBLIC_URL": PUBLIC, "CDS_SITE": str(site(tmp_path)), "CDS_THREADS": "16"}
     with ExitStack() as stack:
         stack.callback(database.close)
         replicas = [stack.enter_context(process_of(CDS_DATA=str(tmp_path / name), **shared)) for name in ("one", "two")]
@@ -85,6 +93,14 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         assert [calls(address) for address in addresses] == [10, 10]
         assert status(f"{base}/metrics") == 404
         until(lambda: count(database, audit) == 20)
+
+        # A token opens one call of all of them, whoever is asked, and none where another process comes in its place.
+        copied = token()
+        with ThreadPoolExecutor(32) as pool:
+            raced = Counter(pool.map(lambda at: called(at, REQUEST, copied), [*addresses, base, base] * 25))
+        assert raced == {200: 1, 401: 99}
+        assert [called(address, REQUEST, None) for address in (*addresses, base)] == [401] * 3
+        until(lambda: count(database, audit) == 21)
 
         # What one has shown is known to the other; then one is killed, and no caller notices.
         cards = [json.loads(answer)["cards"][0]["uuid"] for answer in answers[:2]]
@@ -100,7 +116,7 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
         for each in [process.pid, *below(process.pid)]:  # as its container would be
             os.kill(each, signal.SIGKILL)
         until(lambda: status(f"{addresses[0]}/health") == 0)
-        time.sleep(0.5)  # nginx notices that the connections it kept are gone: on one of them a call would be lost
+        assert called(base, REQUEST, copied) == 401
         again = [posted(base + SELECT, REQUEST) for _ in range(20)]
         assert {told(answer) for answer in again} == {told(answers[0])}
         until(lambda: count(database, audit) == sealed + 20)
@@ -109,8 +125,67 @@ def test_two_replicas_are_one_service(url: str, tmp_path: Path) -> None:
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in (tmp_path / "access.log").read_text(encoding="utf-8").splitlines()]
-    assert len([line for line in lines if line["method"] == "POST" and line["status"] == 200]) == 44
+    answered = Counter(line["status"] for line in lines if line["method"] == "POST")
+    assert answered.keys() == {200, 401}
+    assert answered[200] in (44, 45)  # whether the one of the race came by here
     assert all("?" not in json.dumps(line) for line in lines)
+
+
+@contextmanager
+def replica(answers: bool, asked: list[str]) -> Iterator[str]:
+    """Something that notes how it was asked, and then answers, or ends the connection without a word."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.command} {answers}")
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if answers:
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(_HANGS)
+        server.server_close()
+
+
+@pytest.mark.skipif(NGINX is None, reason="no nginx here: install Debian's package nginx-light")
+def test_nginx_sends_again_only_what_was_never_sent_or_only_reads(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with replica(True, asked) as good, replica(False, asked) as bad, socket.create_server(("127.0.0.1", 0)) as free:
+        gone = f"http://127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        with proxied(tmp_path, [good, gone]) as base:  # half of them go to who is not there first
+            assert [posted(base + SELECT, b"{}") for _ in range(8)] == [b"{}"] * 8
+        assert asked.count("POST True") == 8
+        asked.clear()
+        with proxied(tmp_path, [good, bad]) as base:
+            assert [status(f"{base}/cds-services") for _ in range(8)] == [200] * 8
+            assert "GET False" in asked
+        asked.clear()
+        with proxied(tmp_path, [bad, good]) as base:
+            refused = refusal(base + SELECT)
+            assert [each for each in asked if each.startswith("POST")] == ["POST False"]
+    assert (refused.status, json.loads(refused.read())["resourceType"]) == (502, "OperationOutcome")
+    assert refused.headers["X-Request-ID"]
+
+
+def refusal(url: str) -> HTTPError:
+    with pytest.raises(HTTPError) as found:
+        posted(url, b"{}")
+    return found.value
 
 
 def below(pid: int) -> Iterator[int]:
@@ -153,10 +228,36 @@ def got(url: str) -> bytes:
         return bytes(answer.read())
 
 
+def site(folder: Path) -> Path:
+    """A site that trusts the clients of the tests."""
+    found = folder / "site"
+    found.mkdir()
+    (found / "keys.json").write_bytes(key_set("ES384"))
+    told = {"id": "replicas", "extend": "us", "title": "Replicas", "issuers": [{"iss": ISS, "jwks": "keys.json"}]}
+    (found / "site.yaml").write_text(json.dumps(told), encoding="utf-8")
+    return found
+
+
+def token(path: str = SELECT) -> str:
+    return signed(claims(time.time(), aud=PUBLIC + path))
+
+
 def posted(url: str, body: bytes) -> bytes:
-    with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=_HANGS) as answer:
+    """The answer to a call or feedback, each with a token of its own."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token(urlsplit(url).path)}"}
+    with urlopen(Request(url, body, headers), timeout=_HANGS) as answer:
         assert answer.status == 200
         return bytes(answer.read())
+
+
+def called(base: str, body: bytes, copied: str | None) -> int:
+    """The status of a call with this token."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {copied}"} if copied else {})
+    try:
+        with urlopen(Request(base + SELECT, body, headers), timeout=_HANGS) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
 
 
 def status(url: str) -> int:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from werkzeug.serving import make_server
@@ -21,9 +21,9 @@ T = TypeVar("T", str, bytes)
 
 
 @contextmanager
-def live_service(site: str = "us") -> Iterator[str]:
-    """The base URL of a service at a shipped site, with the evaluation time of calls obeyed."""
-    settings = Settings(site=site, allow_evaluation_time=True)
+def live_service(site: str = "us", **more: Any) -> Iterator[str]:
+    """The base URL of a service at a shipped site, with the evaluation time of calls obeyed, and `more` settings."""
+    settings = Settings(site=site, allow_evaluation_time=True, **more)
     server = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
     thread = threading.Thread(target=server.serve_forever, name=f"service-{site}", daemon=True)
     thread.start()

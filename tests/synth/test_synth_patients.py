@@ -14,7 +14,7 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from cds_service.chart.validation import READ_TYPES, problem_of
 from cds_service.knowledge import load
-from cds_service.tools.examples import find_examples
+from cds_service.shipped import find_examples
 from cds_service.tools.replay.bundles import Chart, read, sources
 from cds_service.tools.synth.check import site_path
 from cds_service.tools.synth.dialect import dialects

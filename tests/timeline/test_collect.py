@@ -161,6 +161,21 @@ def test_a_culture_says_what_grew(courses: Mapping[str, Timeline]) -> None:
     assert not culture.is_hollow
 
 
+def test_a_report_of_a_culture_that_is_there_itself_is_no_second_one(program: Program) -> None:
+    asked = patient("bacteraemia")
+    (culture,) = [r for r in asked.resources if r.get("id") == "bacteraemia-observation-1"]
+    named = {key: culture[key] for key in ("subject", "effectiveDateTime", "code")}
+    category = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "MB"}]}]
+    report = {
+        "resourceType": "DiagnosticReport", "id": "r", "status": "final", "category": category, **named,
+        "result": [{"reference": "Observation/bacteraemia-observation-1"}],
+    }  # fmt: skip
+    twice = bundles.Chart(asked.patient_id, "", (*asked.resources, report), "")
+    assert "DiagnosticReport/r" in {r.ref for r in chart_of(program, twice, END).of("reports")}
+    course = collect(program, chart_of(program, twice, END), HOURS[-9:])
+    assert [p.sources for p in series(course, "Blood cultures").points] == [("Observation/bacteraemia-observation-1",)]
+
+
 def test_an_infusion_without_an_end_lasts_until_the_end(courses: Mapping[str, Timeline]) -> None:
     (infusion,) = series(courses["refractory-grade-3"], "Vasopressors", "vasopressor given").points
     assert infusion.until == END

@@ -16,7 +16,7 @@ from cds_service.record import unrecorded
 from cds_service.service import Service
 from cds_service.settings import Settings
 from cds_service.web.front.words import COUNTED_AS
-from cds_service.web.openapi import document, explanation
+from cds_service.web.openapi import Served, document, explanation
 from tests.support.examples import example_calls
 from tests.support.places import answer
 from tests.support.shipped import ROOT
@@ -42,15 +42,15 @@ def mapped(app: Flask) -> set[tuple[str, str]]:
 
 
 def test_every_endpoint_is_described_and_no_other(tmp_path: Path) -> None:
-    for settings in (Settings(store=False), Settings(data=tmp_path)):
+    for settings in (Settings(store=False), Settings(data=tmp_path), Settings(store=False, workbench=True)):
         app = create_app(settings, StubService())
         assert described(app) == mapped(app)
 
 
 def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> None:
     """Those of the front by the table that it refuses by, another method by asking for one."""
-    client = client_of(StubService(), store=True, data=tmp_path)
-    for path, methods in document(store=True, tokens=False)["paths"].items():
+    client = client_of(StubService(), store=True, data=tmp_path, workbench=True)
+    for path, methods in document(Served(store=True, tokens=False, workbench=True))["paths"].items():
         for operation in methods.values():
             assert {str(status) for status in {*COUNTED_AS, 405, 503}} <= operation["responses"].keys(), path
         other = client.delete(re.sub("{[^}]+}", "x", path))
@@ -61,7 +61,7 @@ def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> No
 def test_the_table_for_who_connects_an_ehr_has_every_status_that_is_described() -> None:
     described = {
         int(status)
-        for methods in document(store=True, tokens=True)["paths"].values()
+        for methods in document(Served(store=True, tokens=True, smart=True))["paths"].values()
         for operation in methods.values()
         for status in operation["responses"]
     }
@@ -74,7 +74,7 @@ def test_the_table_for_who_connects_an_ehr_has_every_status_that_is_described() 
 def test_a_service_that_may_not_be_asked_says_so_as_described() -> None:
     service = StubService()
     service.trouble = ["rule x: fires on nobody"]
-    components = document(store=True, tokens=False)["components"]
+    components = document(Served(store=True, tokens=False))["components"]
     asked = client_of(service).get("/ready")
     schema = jsonschema_rs.validator_for({"$ref": "#/components/schemas/NotReady", "components": components})
     assert (asked.status_code, [str(error) for error in schema.iter_errors(asked.get_json())]) == (503, [])
@@ -91,11 +91,11 @@ def test_tokens_are_described_where_they_are_asked_for(tmp_path: Path) -> None:
         "/cds-services/{service_id}",
         "/cds-services/{service_id}/feedback",
     }
-    assert "security" not in document(store=True, tokens=False)
+    assert "security" not in document(Served(store=True, tokens=False))
 
 
 def test_answers_are_as_they_are_described() -> None:
-    components = document(store=True, tokens=False)["components"]
+    components = document(Served(store=True, tokens=False))["components"]
     whole = jsonschema_rs.validator_for({"$ref": "#/components/schemas/Answer", "components": components})
     alone, service, told = jsonschema_rs.validator_for(explanation()), Service.start(load()), 0
     for name, _, call in list(example_calls(service.program.templates_of))[::EVERY]:

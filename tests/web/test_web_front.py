@@ -92,6 +92,18 @@ def test_what_does_not_say_where_it_ends_ends_its_connection(request_: bytes) ->
     assert arriving.unframed
 
 
+@pytest.mark.parametrize("request_", [*WHOLE, *UNFRAMED])
+def test_who_has_sent_one_whole_request_is_at_rest(request_: bytes) -> None:
+    arriving = Arriving(MOST)
+    arriving.feed(request_[:-1])
+    assert not arriving.at_rest
+    arriving.feed(request_[-1:])
+    arriving.take()
+    assert arriving.at_rest is not arriving.unframed
+    assert arriving.feed(b"P") is Stage.HEAD
+    assert not arriving.at_rest
+
+
 @pytest.mark.parametrize("request_", WHOLE)
 def test_what_says_where_it_ends_does_not(request_: bytes) -> None:
     arriving = Arriving(MOST)
@@ -141,26 +153,50 @@ def test_no_more_in_work_and_in_wait_than_there_is_room_for() -> None:
     for call in range(7):
         if lane.offer(call, now=0.0):
             admitted.append(call)
-        while (next_ := lane.begin()) is not None:
+        while (next_ := lane.begin(0.0)) is not None:
             lane.working[next_] = 4.0
             begun.append(next_)
     assert (admitted, begun) == ([0, 1, 2, 3, 4], [0, 1])
     del lane.working[0]
-    assert lane.begin() == 2
+    assert lane.begin(0.0) == 2
 
 
 def test_who_waits_too_long_and_what_takes_too_long_is_told() -> None:
     lane: Lane[str] = Lane(slots=1, room=3, patience=0.75, turns=Turns())
     for call, now in (("works", 0.0), ("waits", 0.1), ("waits less", 0.5)):
         assert lane.offer(call, now)
-    assert lane.begin() == "works"
+    assert lane.begin(0.0) == "works"
     lane.working["works"] = 4.0
     assert lane.impatient(0.8) == []
     assert lane.impatient(0.9) == ["waits"]
     assert lane.overdue(3.9) == []
-    assert lane.begin() is None
+    assert lane.begin(0.0) is None
     assert lane.overdue(4.0) == ["works"]
-    assert lane.begin() == "waits less"  # what never ends keeps nobody from a turn
+    assert lane.begin(0.0) == "waits less"  # what never ends keeps nobody from a turn
+
+
+def test_who_would_wait_too_long_is_told_at_once() -> None:
+    lane: Lane[int] = Lane(slots=1, room=100, patience=1.0, turns=Turns())
+    assert all(lane.offer(call, 0.0) for call in range(20))  # how long they take was not seen yet
+    lane.working[lane.begin(0.0) or 0] = 9.0
+    for call in range(1, 20):
+        lane.working.clear()
+        assert lane.begin(call * 0.1) == call
+        lane.working[call] = 9.0
+    assert 0.08 < lane.pace < 0.1
+    assert [lane.offer(call, 2.0) for call in range(7)] == [True] * 5 + [False] * 2
+    lane.waiting.clear()
+    lane.pace = 60.0  # who is alone waits for one turn, however long that is: else nobody would see it end
+    assert [lane.offer(call, 2.0) for call in range(2)] == [True, False]
+
+
+def test_only_turns_that_somebody_waited_for_make_the_pace() -> None:
+    lane: Lane[int] = Lane(slots=1, room=9, patience=1.0, turns=Turns())
+    for call in range(5):
+        assert lane.offer(call, call * 60.0)
+        assert lane.begin(call * 60.0) == call
+        lane.working.clear()
+    assert lane.pace == 0.0
 
 
 def test_a_call_that_waits_for_a_server_leaves_its_turn_to_another() -> None:
@@ -170,10 +206,10 @@ def test_a_call_that_waits_for_a_server_leaves_its_turn_to_another() -> None:
     lane: Lane[str] = Lane(slots=1, room=3, patience=0.75, turns=turns)
     for call in ("reads", "computes"):
         lane.offer(call, 0.0)
-    lane.working[lane.begin() or ""] = 4.0
-    assert lane.begin() is None
+    lane.working[lane.begin(0.0) or ""] = 4.0
+    assert lane.begin(0.0) is None
     with turns.waiting():
-        assert lane.begin() == "computes"
+        assert lane.begin(0.0) == "computes"
     assert (turns.away, woken) == (0, [1])
 
 

@@ -172,7 +172,7 @@ def test_knowledge_that_cannot_be_used_ends_the_server_with_one_message() -> Non
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the workers of a process by Linux's proc")
 def test_feedback_that_was_acknowledged_outlives_its_worker(tmp_path: Path) -> None:
-    with start(CDS_DATA=str(tmp_path), CDS_LOG_LEVEL="ERROR") as process:
+    with never_left(start(CDS_DATA=str(tmp_path), CDS_LOG_LEVEL="ERROR")) as process:
         assert process.stdout is not None
         listening = int(process.stdout.readline().rsplit(":", 1)[1])
         told = [str(uuid4()) for _ in range(20)]

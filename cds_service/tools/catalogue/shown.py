@@ -8,16 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cds_service.advice.model import Answer, Assessment
 from cds_service.advice.orders import card_of
 from cds_service.advice.together import ranked
 from cds_service.advice.unevaluated import unevaluated
 from cds_service.contract import ALSO, FOOTER, HEADER, REPEATED, UNEVALUATED, most_cards
 from cds_service.knowledge import Knowledge
+from cds_service.knowledge.model import Site
+from cds_service.knowledge.sites import effective
 from cds_service.program import compile_program
 from cds_service.requirements import unmet
 from cds_service.service import Service
-from cds_service.tools.examples import Example, answered
+from cds_service.tools.examples import Example, answered, other_sites
 
 Json = Mapping[str, Any]
 
@@ -56,15 +60,39 @@ NOTHING = Shown()
 
 
 def shown(knowledge: Knowledge, examples: Path | None) -> Shown:
-    """Ask about every example patient at this site. Raises CdsError.
+    """Ask about every example patient at this site; what none of them shows here, at the site where one does. Raises
+    CdsError.
 
     Knowledge that lacks what every service needs is read by reviewers all the same: nobody is asked about then.
     """
     if examples is None or any(unmet(knowledge)):
         return NOTHING
+    service = _service(knowledge)
+    here = shown_by(service, answered(service, examples))
+    for name, path in other_sites(examples).items():
+        there = _service(_at(knowledge, path))
+        note = f"At a site that is set otherwise ({there.knowledge.site.title})"
+        found = shown_by(there, answered(there, examples, name))
+        here = Shown(_noted(found.cards, note) | dict(here.cards), _noted(found.rules, note) | dict(here.rules))
+    return here
+
+
+def _service(knowledge: Knowledge) -> Service:
     service = Service(compile_program(knowledge))
     service.warm()
-    return shown_by(service, answered(service, examples))
+    return service
+
+
+def _at(knowledge: Knowledge, path: Path) -> Knowledge:
+    """The same knowledge at this site, but for what a file says of another one."""
+    said = Site.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    site = knowledge.site.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})
+    policies, overridden = effective(knowledge.shipped_policies, site)
+    return replace(knowledge, site=site, policies=policies, overridden=overridden)
+
+
+def _noted(found: Mapping[str, ShownCard], note: str) -> dict[str, ShownCard]:
+    return {name: each if each.note else replace(each, note=note) for name, each in found.items()}
 
 
 def shown_by(service: Service, examples: Iterable[Example]) -> Shown:

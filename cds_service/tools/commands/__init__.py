@@ -8,6 +8,7 @@ from typing import Final
 SHORT: Final[Mapping[str, str]] = {
     "audit": "Look at the records of every answer.",
     "build": "Write the pages and FHIR resources that the service serves.",
+    "cohort": "Say what the rules would have done for the patients of a whole export.",
     "check": "Check rules and cards: every file, every reference, every case.",
     "db": "Bring the tables of the store to what this version needs.",
     "demo": "Ask the real service about the example patients, and show its cards.",

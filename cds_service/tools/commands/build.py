@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from cds_service.knowledge import load
+from cds_service.shipped import find_examples
 from cds_service.tools.build import build
-from cds_service.tools.examples import find_examples
 from cds_service.tools.options import knowledge_options
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import webbrowser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from cds_service.errors import CdsError
-from cds_service.tools.examples import find_examples
+from cds_service.shipped import find_examples
 from cds_service.tools.replay.bundles import sources
 from cds_service.tools.replay.client import HttpClient
 from cds_service.tools.replay.expected import Expectation, load_expected
@@ -41,12 +43,16 @@ class DemoError(CdsError):
 )
 @click.option("--patient", "only", multiple=True, metavar="ID", help="Only this patient (may be repeated), whole.")
 @click.option("--all", "everything", is_flag=True, help="The cards of every patient whole.")
-def command(*, examples: Path | None, only: tuple[str, ...], everything: bool) -> None:
+@click.option("--open", "workbench", is_flag=True, help="Open the workbench in a browser instead, until Ctrl-C.")
+def command(*, examples: Path | None, only: tuple[str, ...], everything: bool, workbench: bool) -> None:
     """Show the cards of one example patient, and of each other one what the first card says.
 
     Starts the service on a free port of this machine, asks it as an EHR would, at the time of each example, and
     compares its answers with those expected. Exit code 0 only where all are as expected.
     """
+    if workbench:
+        _open_workbench()
+        return
     folder = examples or find_examples()
     if folder is None:
         raise DemoError("no example patients beside the package; name the folder that holds them with --examples")
@@ -69,6 +75,15 @@ def command(*, examples: Path | None, only: tuple[str, ...], everything: bool) -
                     click.echo(line(result, expected.get(result.chart.patient_id)))
         client.close()
     raise SystemExit(0 if _tell(replay) else 1)
+
+
+def _open_workbench() -> None:
+    """A service of its own whose feedback is kept until it ends, and a browser that shows its workbench."""
+    with tempfile.TemporaryDirectory(prefix="anakinra-cds-demo-") as data, running_service(CDS_DATA=data) as url:
+        click.echo(f"The workbench is at {url}/workbench\nCtrl-C stops it.")
+        webbrowser.open(f"{url}/workbench")
+        with suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 def _chosen(expected: Mapping[str, Expectation], only: tuple[str, ...]) -> dict[str, Expectation]:
@@ -135,10 +150,13 @@ def _tell(replay: Replay) -> bool:
 
 
 @contextmanager
-def running_service() -> Iterator[str]:
-    """The base URL of a service of our own on a free loopback port, stopped at the end; raises DemoError."""
+def running_service(**settings: str) -> Iterator[str]:
+    """The base URL of a service of our own on a free loopback port, stopped at the end; raises DemoError.
+
+    Nothing is recorded unless `settings` name a folder for it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    environment = own | {"CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "WARNING", "CDS_STORE": "off"}
+    environment = own | {"CDS_ALLOW_EVALUATION_TIME": "on", "CDS_LOG_LEVEL": "WARNING", "CDS_WORKBENCH": "on"}
+    environment |= settings or {"CDS_STORE": "off"}
     serve = [sys.executable, "-m", "cds_service.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen([*serve, "--workers", "1"], env=environment, stdout=subprocess.PIPE, stderr=log)

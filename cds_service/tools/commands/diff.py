@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cds_service.shipped import find_examples
 from cds_service.tools.difference import compare, page
-from cds_service.tools.examples import find_examples
 from cds_service.tools.options import site_option
 
 _FOLDER = click.Path(path_type=Path)  # what is wrong with it is said by whoever reads it

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from cds_service.knowledge import load
+from cds_service.shipped import find_examples
 from cds_service.tools.catalogue import GENERATOR, FilePlaces, data, markdown, render
 from cds_service.tools.catalogue.shown import shown
 from cds_service.tools.connecting import PAGE as SHEET
 from cds_service.tools.connecting import connecting
-from cds_service.tools.examples import find_examples
 from cds_service.tools.options import knowledge_options
 from cds_service.tools.safety_case import HAZARDS, hazard_log
 from cds_service.tools.safety_case import PAGE as SAFETY

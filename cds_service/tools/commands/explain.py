@@ -12,14 +12,15 @@ from typing import Final
 import click
 
 from cds_service import knowledge
+from cds_service.advice.words import figure
 from cds_service.contract import SERVICES
+from cds_service.explaining import Criterion, OrderReport, RuleReport, asked, order_report
 from cds_service.knowledge import Knowledge
 from cds_service.knowledge.messages import suggestion
 from cds_service.knowledge.model import Condition, RuleDefinition
 from cds_service.service import Service
-from cds_service.tools.explaining import Criterion, OrderReport, RuleReport, asked, order_report
 from cds_service.tools.options import at_option, json_option, knowledge_options
-from cds_service.tools.printing import echo_json, figure
+from cds_service.tools.printing import echo_json
 from cds_service.tools.replay.bundles import parsed
 from cds_service.web.door import read_call
 

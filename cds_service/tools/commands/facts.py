@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from cds_service import knowledge
+from cds_service.advice.words import figure
 from cds_service.assess import assess
 from cds_service.chart.times import hours_between
 from cds_service.facts.course import Step, course
@@ -20,7 +21,7 @@ from cds_service.knowledge.model import FactDefinition
 from cds_service.program import Program, compile_program
 from cds_service.tools.charts import chart_of, question_of
 from cds_service.tools.options import at_option, json_option, knowledge_options
-from cds_service.tools.printing import echo_json, figure, table
+from cds_service.tools.printing import echo_json, table
 from cds_service.tools.replay.bundles import Chart, Problem, read, sources
 
 _SHOWN_SOURCES: Final = 3

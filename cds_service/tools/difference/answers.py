@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from cds_service.contract import STATUS
 from cds_service.service import Service
 from cds_service.tools.examples import Example
-from cds_service.tools.replay.run import dose_text, explanation
+from cds_service.tools.replay.run import explanation
+from cds_service.tools.replay.told import KINDS, differing
 
 Json = Mapping[str, Any]
-KINDS: Final = ("decision", "dose", "cards", "words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def answer_changes(
 
 def _change(old: Service, new: Service, was: Example, now: Example) -> AnswerChange | None:
     before, after = old.cards(was.assessment), new.cards(now.assessment)
-    kinds = tuple(kind for kind in KINDS if _told(kind, before) != _told(kind, after))
+    kinds = differing(before, after)
     if not kinds:
         return None
     left, right = list(map(_line, before[1:])), list(map(_line, after[1:]))
@@ -62,27 +61,6 @@ def _change(old: Service, new: Service, was: Example, now: Example) -> AnswerCha
         gone=tuple(line for line in left if line not in right),
         new=tuple(line for line in right if line not in left),
     )
-
-
-def _told(kind: str, cards: Sequence[Json]) -> Any:
-    """What one kind of difference looks at."""
-    if kind == "decision":
-        # A status decides nothing, but its summary says where the patient stands.
-        firsts = [(explanation(card)["decision"], card) for card in cards[:1]]
-        return [(said, card["indicator"], card["summary"] if said == STATUS else "") for said, card in firsts]
-    if kind == "dose":
-        doses = ((dose_text(explanation(card).get("dosePlan")), _offered(card)) for card in cards)
-        return [told for told in doses if any(told)]
-    if kind == "cards":
-        return [(explanation(card)["decision"], card["indicator"], explanation(card)["rule"]) for card in cards]
-    return [(card["summary"], card["detail"]) for card in cards]
-
-
-def _offered(card: Json) -> list[str]:
-    """Drug orders; those of monitoring have no dose."""
-    if explanation(card)["decision"] == "monitoring":
-        return []
-    return [suggestion["label"] for suggestion in card.get("suggestions", ())]
 
 
 def _line(card: Json) -> str:

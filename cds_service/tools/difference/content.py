@@ -21,6 +21,9 @@ State = Literal["added", "removed", "changed"]
 _IN_WORDS: Final = {"Rules": ("when", "any", "unless"), "Cards": ("summary", "detail")}
 _NOT_SHOWN: Final = "written otherwise; no example patient shows what differs"
 _REORDERED: Final = "the same, in another order"
+_WORDS: Final = "words"
+_RULE_WORDS: Final = "its card"
+_AS_WRITTEN: Final = "no example patient shows it; as it is written:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,15 @@ class Change:
     before: tuple[str, ...]
     after: tuple[str, ...]
 
+    @property
+    def of_card(self) -> bool:
+        """Whether these are paragraphs of a card, in its Markdown."""
+        return self.what in (_WORDS, _RULE_WORDS)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A rule, policy, card, ... that differs."""
+    """A rule, policy, card, ... that differs; what was added or removed with all of its members."""
 
     kind: str
     id: str
@@ -88,7 +96,13 @@ def content_changes(old: Knowledge, new: Knowledge, old_shown: Shown, new_shown:
     before, after = _kinds(old), _kinds(new)
     for name in after["Cards"]:
         if name in before["Cards"] and (words := _other_words(old, new, old_shown, new_shown, name)):
-            before["Cards"][name][1]["words"], after["Cards"][name][1]["words"] = words
+            before["Cards"][name][1][_WORDS], after["Cards"][name][1][_WORDS] = words
+    for kinds, others, knowledge, shown in ((before, after, old, old_shown), (after, before, new, new_shown)):
+        for name in kinds["Cards"].keys() - others["Cards"].keys():
+            kinds["Cards"][name][1][_WORDS] = _read(knowledge, shown.cards.get(name), name)
+        for rule in knowledge.rules:
+            if rule.id not in others["Rules"]:
+                kinds["Rules"][rule.id][1][_RULE_WORDS] = _read(knowledge, shown.rules.get(rule.id), rule.card)
     return tuple(item for kind in after for item in _items(kind, before[kind], after[kind]))
 
 
@@ -103,6 +117,14 @@ def _other_words(
     if shown[0] and shown[1] and shown[0].patient == shown[1].patient and shown[0].card != shown[1].card:
         return _words(shown[0]), _words(shown[1])
     return (), (_NOT_SHOWN,)
+
+
+def _read(knowledge: Knowledge, shown: ShownCard | None, name: str | None) -> tuple[str, ...]:
+    """All paragraphs of a card, on the patient who shows it, else as it is written; empty where there is none."""
+    if shown:
+        return _words(shown)
+    card = knowledge.cards.get(name or "")
+    return (_AS_WRITTEN, card.summary, *card.detail.split("\n\n")) if card else ()
 
 
 Leaves = dict[str, tuple[str, ...]]
@@ -137,10 +159,11 @@ def _title(name: str, model: Any) -> str:
 
 def _members(knowledge: Knowledge, kind: str, model: Any) -> Leaves:
     content = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    leaves = dict(_leaves({key: value for key, value in content.items() if key not in _IN_WORDS.get(kind, ())}))
+    leaves: Leaves = {}
     if isinstance(model, RuleDefinition):
         asked = criteria(knowledge, model, whole=False)
         leaves["criteria"] = tuple(_criterion(text.words) for criterion in asked for text in criterion.texts)
+    leaves |= _leaves({key: value for key, value in content.items() if key not in _IN_WORDS.get(kind, ())})
     if isinstance(model, Policy):
         leaves["value"] = (f"{spelled(model.value)} {unit(model.unit)}".strip(),)
     return leaves
@@ -175,11 +198,16 @@ def _text(value: Any) -> str:
 def _items(kind: str, before: Titled, after: Titled) -> Iterator[Item]:
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            yield Item(kind, name, after[name][0], "added", ())
+            yield Item(kind, name, after[name][0], "added", tuple(_changes({}, _whole(after[name][1]))))
         elif name not in after:
-            yield Item(kind, name, before[name][0], "removed", ())
+            yield Item(kind, name, before[name][0], "removed", tuple(_changes(_whole(before[name][1]), {})))
         elif changes := tuple(_changes(before[name][1], after[name][1])):
             yield Item(kind, name, after[name][0], "changed", changes)
+
+
+def _whole(leaves: Leaves) -> Leaves:
+    """What stands below the heading, which has the id and the title."""
+    return {what: texts for what, texts in leaves.items() if what not in ("id", "title")}
 
 
 def _changes(before: Leaves, after: Leaves) -> Iterator[Change]:

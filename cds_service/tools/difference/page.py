@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from cds_service.tools.catalogue.render import alone
-from cds_service.tools.difference.answers import KINDS
 from cds_service.tools.difference.compared import Difference
+from cds_service.tools.replay.told import KINDS
 
 
 def page(difference: Difference) -> str:

@@ -15,7 +15,7 @@ from cds_service.tools.options import parse_time
 from cds_service.tools.replay.calls import HOOKS
 
 NO_CARD = "no-card"
-_KEYS = ("decision", "indicator", "dose", "hook", "at", "withhold")
+_KEYS = ("decision", "indicator", "dose", "hook", "at", "withhold", "site")
 
 
 class ExpectationError(CdsError):
@@ -27,7 +27,8 @@ class Expectation:
     """One patient's expected first card (`decision` `no-card`: none). What is None is not compared.
 
     `dose` reads as the report prints it, such as `100 mg SC q12h`. `hook`, `at` and `withhold` (types of
-    resources whose prefetch keys are left out) say how to put the question.
+    resources whose prefetch keys are left out) say how to put the question; `site` is the file, beside these
+    expectations, of another site that it is put to.
     """
 
     decision: str
@@ -36,6 +37,7 @@ class Expectation:
     hook: str | None = None
     at: datetime | None = None
     withhold: tuple[str, ...] = ()
+    site: str = ""
 
 
 def load_expected(path: Path) -> dict[str, Expectation]:
@@ -80,4 +82,5 @@ def _expectation(value: Any) -> Expectation:
         hook=hook,
         at=None if at is None else parse_time(at),
         withhold=tuple(withhold),
+        site=str(value.get("site", "")),
     )

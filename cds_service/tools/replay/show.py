@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from cds_service.tools.printing import figure
+from cds_service.advice.words import figure
 from cds_service.tools.replay.run import dose_text, explanation
 
 _SHOWN_SOURCES: Final = 2  # references printed beside a fact; the rest are counted

@@ -9,7 +9,7 @@ from typing import Any
 
 from cds_service.chart.as_of import resource_at
 from cds_service.chart.resource import Resource
-from cds_service.tools.examples import find_examples
+from cds_service.shipped import find_examples
 from cds_service.tools.replay.bundles import Chart, FileError, Problem, Source, read
 from cds_service.tools.replay.calls import build_call
 from cds_service.tools.replay.client import Client, LocalClient

@@ -61,6 +61,11 @@ class Arriving:
         return len(self._bytes)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether all that was announced has come, and nothing behind it."""
+        return self.stage is Stage.HEAD and not self._bytes and not self.unframed
+
+    @property
     def asked(self) -> Asked:
         """What is asked for, as far as it is here."""
         if self._asked is None:

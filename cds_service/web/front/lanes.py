@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+_SMOOTHED: Final = 8
+"""How many turns the pace remembers, about."""
 
 
 def _nobody() -> None:
@@ -45,12 +47,19 @@ class Turns:
 
 @dataclass(slots=True)
 class Lane(Generic[T]):
-    """Calls of one kind: `slots` of them are in work at a time, `room` more may wait, each `patience` seconds."""
+    """Calls of one kind: `slots` of them are in work at a time, `room` more may wait, each `patience` seconds.
+
+    Who would have to expect more than half of that is refused at once: to be refused after a wait is worst of all.
+    """
 
     slots: int
     room: int
     patience: float
     turns: Turns
+    pace: float = 0.0
+    """Seconds from one turn to the next while somebody waited, smoothed; 0.0 before that was seen."""
+    _since: float | None = None
+    """When the last turn was given, where somebody has waited ever since."""
     working: dict[T, float] = field(default_factory=dict)
     """When the answer to each must be given."""
     waiting: deque[tuple[T, float]] = field(default_factory=deque)
@@ -58,14 +67,21 @@ class Lane(Generic[T]):
 
     def offer(self, call: T, now: float) -> bool:
         """Whether there is room for a call. It is begun by `begin`."""
-        if len(self.waiting) >= self.room:
+        expected = (len(self.waiting) + 1) * self.pace
+        if len(self.waiting) >= self.room or (self.waiting and expected > self.patience / 2):
             return False
         self.waiting.append((call, now + self.patience))
         return True
 
-    def begin(self) -> T | None:
+    def begin(self, now: float) -> T | None:
         """The next call that may be begun now; the caller adds it to `working`."""
-        return self.waiting.popleft()[0] if self.waiting and self._free else None
+        if not self.waiting or not self._free:
+            return None
+        call, _ = self.waiting.popleft()
+        if self._since is not None:
+            self.pace += (now - self._since - self.pace) / _SMOOTHED
+        self._since = now if self.waiting else None
+        return call
 
     def impatient(self, now: float) -> list[T]:
         """Those who have waited too long, taken out."""

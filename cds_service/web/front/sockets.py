@@ -30,9 +30,12 @@ HELD_BYTES: Final = 64 * 1024 * 1024
 """Of requests that arrive and answers that leave, at one worker."""
 TICK: Final = 0.02
 _RECEIVE: Final = 256 * 1024
-_HOLD: Final = 0.01
+_HOLD: Final = 0.003
 _FREE: Final = 3
-"""Connections that are taken after a hold, whoever has less: another worker may hang."""
+"""Connections that are taken after a hold, whoever has less: another worker may hang. Twice as many after each hold in
+which no other came."""
+_AT_ONCE: Final = 16
+"""Connections that are taken before anything else is looked at."""
 
 
 class Sockets:
@@ -57,7 +60,7 @@ class Sockets:
         self._listening = False
         self._closed = False
         self._held_until = self._ticked = 0.0
-        self._free = 0
+        self._free, self._grant = 0, _FREE
         self._tell()
 
     def turn(self) -> float | None:
@@ -97,24 +100,29 @@ class Sockets:
         self._listening = wanted
 
     def _accept(self, listener: socket.socket) -> None:
-        now = time.monotonic()
+        for _ in range(_AT_ONCE):
+            if not self._accept_one(listener, time.monotonic()):
+                return
+
+    def _accept_one(self, listener: socket.socket, now: float) -> bool:
+        """Take a connection; whether another may be taken at once."""
         if self._loads.others_have_less(self._slot):
             if not self._free:
                 # Whoever has less is awake too. If it does not come, this one does, in a moment.
                 self._hold(now)
-                self._free = _FREE
-                return
+                self._free, self._grant = self._grant, 2 * self._grant
+                return False
             self._free -= 1
         else:
-            self._free = 0
+            self._free, self._grant = 0, _FREE
         try:
             made, peer = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another worker was first, or the client is gone
-            return
+            return False
         except OSError as error:  # there are too many open files
             log.error("no connection can be taken: %s", error.strerror)
             self._hold(now)
-            return
+            return False
         made.setblocking(False)
         arriving = Arriving(self._most_body)
         new = Connection(made, peer, listener.getsockname(), arriving, since=now, due=now + HEAD_SECONDS)
@@ -123,6 +131,7 @@ class Sockets:
         self.connections.add(new)
         self._tell()
         self._watch(new)
+        return True
 
     def _hold(self, now: float) -> None:
         self._held_until = now + _HOLD
@@ -221,7 +230,10 @@ class Sockets:
 
     def _shut(self, connection: Connection) -> None:
         """Say that nothing more comes, and wait until the client has seen it: else what it sends would take the answer
-        from under its eyes (RFC 9112, section 9.6)."""
+        from under its eyes (RFC 9112, section 9.6). Who has sent one whole request, and no more, is not waited for."""
+        if connection.arriving.at_rest:
+            self._forget(connection)
+            return
         connection.state = State.CLOSING
         connection.due = time.monotonic() + CLOSE_SECONDS
         try:

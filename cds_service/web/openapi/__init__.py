@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 from flask import Blueprint, Response
@@ -27,6 +27,8 @@ from cds_service.web.requests import HEADER as REQUEST_ID
 
 _FOLDER: Final = Path(__file__).parent
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+# What is described only where it is on: its tag, the path below which it lies, and its member of `Served`.
+_SWITCHED: Final = {"Workbench": ("/workbench", "workbench"), "SMART app": ("/smart/", "smart")}
 _FEEDBACK: Final = "/cds-services/{service_id}/feedback"
 Json = dict[str, Any]
 
@@ -38,9 +40,19 @@ def explanation() -> Json:
     return {"$schema": _DIALECT, "title": "Anakinra CDS: explanation of a card", **schema}
 
 
-def document(*, store: bool, tokens: bool, address: str = "") -> Json:
-    """The description of a service: with feedback where it has a `store`, with its `tokens` where it asks for them."""
-    described, everywhere = _described(store=store, tokens=tokens)
+class Served(NamedTuple):
+    """What of the description a service has: feedback where it has a `store`, `tokens` where it asks for them, and the
+    `workbench` and the `smart` app where they are on."""
+
+    store: bool
+    tokens: bool
+    workbench: bool = False
+    smart: bool = False
+
+
+def document(served: Served, address: str = "") -> Json:
+    """The description of a service."""
+    described, everywhere = _described(served)
     if address:
         described["servers"] = [{"url": address}]
     shared = described["components"]["responses"]
@@ -54,14 +66,18 @@ def document(*, store: bool, tokens: bool, address: str = "") -> Json:
     return described
 
 
-def _described(*, store: bool, tokens: bool) -> tuple[Json, Json]:
+def _described(served: Served) -> tuple[Json, Json]:
     """As each operation is described for itself; and, by status, how any may be refused."""
     described = _read("openapi.yaml")
     described["info"]["version"] = __version__
-    if not store:
+    if not served.store:
         del described["paths"][_FEEDBACK]
+    off = {tag: path for tag, (path, switch) in _SWITCHED.items() if not getattr(served, switch)}
+    below = tuple(off.values())
+    described["paths"] = {path: each for path, each in described["paths"].items() if not path.startswith(below)}
+    described["tags"] = [tag for tag in described["tags"] if tag["name"] not in off]
     components = described["components"] = _read("parts.yaml")
-    if tokens:
+    if served.tokens:
         described["security"] = [{"client": []}]
     else:
         del components["securitySchemes"]
@@ -85,15 +101,15 @@ def _refusal(path: str, name: str, shared: Json) -> Json:
     return response | {"content": {"application/fhir+json": response["content"]["application/json"]}}
 
 
-def blueprint(*, store: bool, tokens: bool, public_url: str) -> Blueprint:
+def blueprint(served: Served, public_url: str) -> Blueprint:
     """`GET /openapi.json` and `GET /openapi`."""
     pages = Blueprint("openapi", __name__)
 
     def as_json() -> Response:
-        return answer(document(store=store, tokens=tokens, address=public_url or called_url()))
+        return answer(document(served, public_url or called_url()))
 
     def as_page() -> Response:
-        body, policy = _page(store, tokens)
+        body, policy = _page(served)
         headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"}
         return Response(body, headers=headers, mimetype="text/html")
 
@@ -113,9 +129,9 @@ def _explained() -> Json:
 
 
 @cache
-def _page(store: bool, tokens: bool) -> tuple[str, str]:
+def _page(served: Served) -> tuple[str, str]:
     """The page, and the policy under which a browser loads nothing for it from anywhere."""
-    described, everywhere = _described(store=store, tokens=tokens)
+    described, everywhere = _described(served)
     environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     schemas = {name: _brief(schema) for name, schema in described["components"]["schemas"].items()}
