@@ -14,7 +14,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test coverage check bench hostile load soak kill schemathesis synthetic conformance metamorphic incomplete edits mutants docs lock clean FORCE
+.PHONY: help demo run test coverage check bench hostile load soak kill schemathesis synthetic conformance metamorphic incomplete edits mutants docs pictures lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,14 +83,19 @@ mutants: $(VENV)/.dev ## change every criterion, policy, unit, dose and finding:
 	@$(BIN)/anakinra-cds mutants --equivalent tests/mutants/equivalent.yaml
 	@MUTANTS_EVERY=1 $(PYTEST) -q tests/mutants
 
-docs: $(VENV)/.runtime ## write docs/knowledge.md and the catalogue as pages
+docs: $(VENV)/.docs ## write docs/knowledge.md, the catalogue as pages, and all documents as a site: site/index.html
 	@$(BIN)/anakinra-cds docs
+	@$(BIN)/sphinx-build -q -W --keep-going -c docs/site -d build/doctrees . site
+	@echo "the documents as a site: open site/index.html"
+
+pictures: $(VENV)/.dev ## draw the cards of docs/pictures anew, in Chromium
+	@$(BIN)/python -m tests.support.pictures
 
 lock: $(VENV)/.runtime ## record raised versions: make lock CHANGE="why"
 	@$(BIN)/anakinra-cds lock --change "$$CHANGE"
 
 clean: ## remove .venv, caches and build results
-	@rm -rf $(VENV) build dist *.egg-info htmlcov .coverage .coverage.* \
+	@rm -rf $(VENV) build dist site *.egg-info htmlcov .coverage .coverage.* \
 	  .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -139,7 +144,12 @@ $(VENV)/.runtime: pyproject.toml $(VENV)/.made-for
 	@$(call install,.[tools])
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml $(VENV)/.made-for
+	@echo "installing what the service, its tools and its documents need ..."
+	@$(call install,.[tools,docs])
+	@touch $(VENV)/.runtime $@
+
 $(VENV)/.dev: pyproject.toml $(VENV)/.made-for
 	@echo "installing what the service, its tools and its tests need ..."
 	@$(call install,.[dev])
-	@touch $(VENV)/.runtime $@
+	@touch $(VENV)/.runtime $(VENV)/.docs $@

@@ -28,8 +28,13 @@ def test_an_orphan_is_told(ours: Knowledge) -> None:
     missing = {**control, "rules": ["no-such-rule"], "code": "cds_service/none.py"}
     without = {**first, "controls": [control, missing]}
     empty = [{**other, "controls": []} if other["id"] == "H02" else other for other in others]
-    found = list(problems(HazardLog.model_validate({**written, "hazards": [without, *empty]}), ours, ROOT))
+    found = list(
+        problems(
+            HazardLog.model_validate({**written, "hazards": [without, *empty, {**first, "id": "H03"}]}), ours, ROOT
+        )
+    )
     expected = (
+        "H03: two hazards",
         "H01: nothing: expected `rules` or `code`", "H01: no such rule no-such-rule", "H01: no such code",
         "H02: expected",
         "the rule infection-severe stops an order (block) and no hazard names it",

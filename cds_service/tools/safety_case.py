@@ -77,8 +77,11 @@ def hazard_log(path: Path) -> HazardLog:
 
 
 def problems(log: HazardLog, knowledge: Knowledge, root: Path) -> Iterator[str]:
-    """One line for each orphan: a control of nothing, a hazard without one, a rule that stops and has no hazard."""
+    """One line for each orphan: a control of nothing, a hazard without one or with another's id, a rule that stops and
+    has no hazard."""
     rules = {rule.id for rule in knowledge.rules}
+    ids = [hazard.id for hazard in log.hazards]
+    yield from (f"{name}: two hazards have this id" for name in sorted({name for name in ids if ids.count(name) > 1}))
     for hazard in log.hazards:
         if not hazard.controls:
             yield f"{hazard.id}: expected at least one control"
