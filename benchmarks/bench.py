@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks import costs
 from benchmarks.charts import Calls
 from benchmarks.process import require_proc
 from benchmarks.servers import LIMIT, SERVICE, BenchError, Cell, Duel, Target, server
@@ -27,6 +28,8 @@ SIZES = (60, 600)
 # Size -> how many times the CPU of the limit a repeated call may cost.
 GOALS = {60: 3.0, 600: 2.0}
 _SHARE_OF_STEPS = 0.25
+_SHARE_OF_COSTS = 0.25
+_COST = ("on", "cpuMs", "cpuRatio", "p50Ms")
 _LEAST = 30
 _OURS, _LIMIT = "service", "limit"
 
@@ -40,6 +43,8 @@ class Report:
 
     cells: list[Cell] = field(default_factory=list)
     steps: dict[tuple[int, bool], dict[str, float]] = field(default_factory=dict)
+    costs: Cell | None = None
+    """Repeated calls of the smallest size, with and without records and tokens."""
 
     def as_json(self) -> dict[str, Any]:
         """The numbers under names that say their units."""
@@ -47,6 +52,7 @@ class Report:
             "python": platform.python_version(),
             "startUpSeconds": self.start_up,
             "sideBySide": [_cell_json(cell) for cell in self.cells],
+            "recordsAndTokens": [dict(zip(_COST, row, strict=True)) for row in _costs(self)],
             "stepsMicroseconds": [
                 {"resources": size, "repeated": repeated, "steps": steps}
                 for (size, repeated), steps in self.steps.items()
@@ -72,6 +78,10 @@ def _goal(cell: Cell) -> float | None:
     return GOALS.get(cell.size) if cell.repeated else None
 
 
+def _costs(report: Report) -> list[tuple[str, float, float, float]]:
+    return list(costs.rows(report.costs)) if report.costs else []
+
+
 # ---------------------------------------------------------------- measuring
 
 
@@ -84,7 +94,10 @@ def run(seconds: float, sizes: tuple[int, ...], console: Console, least: int = _
     columns = (TextColumn("{task.description:<40}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting two servers", total=seconds)
-        _side_by_side(report, calls, seconds * (1 - _SHARE_OF_STEPS), least, bar, task)
+        _side_by_side(report, calls, seconds * (1 - _SHARE_OF_STEPS - _SHARE_OF_COSTS), least, bar, task)
+        bar.update(task, description="records and tokens")
+        seconds_of_costs = seconds * _SHARE_OF_COSTS
+        report.costs = costs.measured(calls[0], seconds_of_costs, least, lambda taken: bar.advance(task, taken))
         _step_by_step(report, service, calls, seconds * _SHARE_OF_STEPS, bar, task)
     return report
 
@@ -156,6 +169,7 @@ def show(report: Report, console: Console) -> None:
     console.print(_cpu_table(report))
     console.print(_goals(report), highlight=False)
     console.print(_latency_table(report))
+    console.print(_costs_table(report))
     console.print(_step_table(report))
     console.print(_start_up_table(report))
 
@@ -188,6 +202,15 @@ def _latency_table(report: Report) -> Table:
             ours, limit = cell.percentile(_OURS, share), cell.percentile(_LIMIT, share)
             row += [f"{ours * 1e3:.2f}", f"{limit * 1e3:.2f}", f"{ours / limit:.1f}x"]
         table.add_row(_kind(cell.size, cell.repeated), *row)
+    return table
+
+
+def _costs_table(report: Report) -> Table:
+    table = _table(
+        "What records and tokens cost: the first kind of call, repeated", "on", ("CPU ms", "ratio", "p50 ms")
+    )
+    for name, cpu, ratio, middle in _costs(report):
+        table.add_row(name, f"{cpu:.2f}", f"[bold]{ratio:.1f}x[/bold]", f"{middle:.2f}")
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import socket
@@ -10,15 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from benchmarks.charts import SERVICE_ID
 from benchmarks.process import children, cpu_seconds, resident_mb
 
 SERVICE = ("-c", "from cds_service.cli import main; main()", "serve", "--port", "0")
 LIMIT = ("-m", "benchmarks.limit")
+PUBLIC: Final = "https://cds.example.org"
+"""Where tokens are made for."""
+_ISS: Final = "https://ehr.example.org"
 _SECONDS = 60.0
 _IDLE = 1.0
 
@@ -35,6 +45,8 @@ class Target:
     port: int
     worker: int
     started: float
+    headers: Callable[[], str] = str
+    """Lines of headers that each request has besides the usual ones, made anew for it."""
     connection: Connection | None = None
     used: float = 0.0
     """When the connection was last used (`time.perf_counter`)."""
@@ -45,8 +57,9 @@ class Target:
             self.rest()
         if self.connection is None:
             self.connection = Connection(self.port)
+        headers = self.headers()
         start = time.perf_counter()
-        answer = self.connection.post(body)
+        answer = self.connection.post(body, headers)
         self.used = time.perf_counter()
         return answer, self.used - start
 
@@ -64,11 +77,11 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def post(self, body: bytes) -> bytes:
+    def post(self, body: bytes, headers: str) -> bytes:
         """The body of a 200 answer; raises BenchError for any other."""
         head = (
             f"POST /cds-services/{SERVICE_ID} HTTP/1.1\r\nHost: bench\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         )
         self._socket.sendall(head.encode() + body)
         received = bytearray()
@@ -98,21 +111,46 @@ def _length(head: bytes) -> int:
 
 
 @functools.cache
-def _pages() -> tempfile.TemporaryDirectory[str]:
-    """A folder with the pages that the service serves: else it would build them beside the first measurements."""
-    folder = tempfile.TemporaryDirectory(prefix="bench-pages-")
-    build = ["-c", "from cds_service.cli import main; main()", "build", "--out", folder.name]
-    subprocess.run([sys.executable, *build], check=True, stdout=subprocess.DEVNULL)
+def _key() -> ECKey:
+    """The key of the one client that the site of all servers trusts."""
+    return ECKey.generate_key("P-384", {"kid": "bench", "use": "sig"})
+
+
+def authorization() -> str:
+    """The header of that client: a new token for each call."""
+    now = int(time.time())
+    claims = {"iss": _ISS, "aud": f"{PUBLIC}/cds-services/{SERVICE_ID}", "iat": now, "exp": now + 300}
+    header = {"alg": "ES384", "typ": "JWT", "kid": "bench"}
+    token = jwt.encode(header, {**claims, "jti": str(uuid.uuid4())}, _key(), algorithms=["ES384"])
+    return f"Authorization: Bearer {token}\r\n"
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A site, `site.yaml`, and its `pages`: else the service would build them beside the first measurements."""
+    folder = tempfile.TemporaryDirectory(prefix="bench-")
+    site, keys = Path(folder.name) / "site.yaml", Path(folder.name) / "keys.json"
+    keys.write_text(json.dumps({"keys": [_key().as_dict(private=False)]}), encoding="utf-8")
+    told = {"id": "site", "extend": "us", "title": "Bench", "issuers": [{"iss": _ISS, "jwks": keys.name}]}
+    site.write_text(json.dumps(told), encoding="utf-8")
+    build = ["-c", "from cds_service.cli import main; main()", "build", "--site", str(site)]
+    pages = ["--out", str(Path(folder.name) / "pages")]
+    subprocess.run([sys.executable, *build, *pages], check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
 @contextmanager
-def server(name: str, arguments: Sequence[str]) -> Iterator[Target]:
-    """A server of `python <arguments>` with one worker and else the default settings; stopped afterwards."""
+def server(name: str, arguments: Sequence[str], headers: Callable[[], str] = str, **settings: str) -> Iterator[Target]:
+    """A server of `python <arguments>` with one worker, these settings and else the default ones; stopped afterwards.
+
+    Its records are kept in a folder of its own.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CDS_")}
-    environment |= {"CDS_WORKERS": "1", "CDS_ALLOW_EVALUATION_TIME": "on", "CDS_PAGES": _pages().name}
+    environment |= {"CDS_WORKERS": "1", "CDS_ALLOW_EVALUATION_TIME": "on", **settings}
+    environment |= {"CDS_SITE": f"{_folder().name}/site.yaml", "CDS_PAGES": f"{_folder().name}/pages"}
     start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, tempfile.TemporaryDirectory(prefix="bench-data-") as data:
+        environment["CDS_DATA"] = data
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
         )
@@ -122,7 +160,7 @@ def server(name: str, arguments: Sequence[str]) -> Iterator[Target]:
             if not line.startswith("listening on ") or len(workers) != 1:
                 log.seek(0)
                 raise BenchError(f"{name}: did not start: {line}{log.read()[-2000:]}")
-            yield Target(name, int(line.rsplit(":", 1)[1]), workers[0], time.perf_counter() - start)
+            yield Target(name, int(line.rsplit(":", 1)[1]), workers[0], time.perf_counter() - start, headers)
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from cds_service import settings as settings_module
 from cds_service.firing import Watch
@@ -38,11 +39,13 @@ def create_app(
     awaited: Path | None = None,
     metrics: Metrics | None = None,
     limit: Rates | None = None,
+    launch_key: bytes = b"",
 ) -> Flask:
     """An application ready to answer: from the environment, or with the settings and service handed in.
 
     `awaited` is a folder in which the pages are being built, where no setting names a built one. `metrics` are those
     that several processes share, `limit` is what all of them count in; without it, this application counts alone.
+    `launch_key` seals SMART launches: one of all processes, where CDS_AUDIT_KEY is empty.
     Raises SettingsError or KnowledgeError where it could not answer safely.
     """
     settings = settings or settings_module.from_environ(os.environ)
@@ -86,13 +89,28 @@ def create_app(
         from cds_service.web.workbench.pages import WorkbenchPages
 
         app.register_blueprint(WorkbenchPages(service, settings).blueprint())
+    if settings.smart_client_id:
+        app.register_blueprint(_smart(service, settings, store, launch_key))
     app.register_blueprint(entry.blueprint(settings.public_url, workbench=settings.workbench))
-    tokens = settings.jwt == "required"
-    served = openapi.Served(store=store is not None, tokens=tokens, workbench=settings.workbench)
+    served = openapi.Served(
+        store=store is not None,
+        tokens=settings.jwt == "required",
+        workbench=settings.workbench,
+        smart=bool(settings.smart_client_id),
+    )
     app.register_blueprint(openapi.blueprint(served, settings.public_url))
-    readiness = health.Readiness(service.troubles)
-    app.register_blueprint(health.blueprint(metrics, readiness, service.knowledge.digest, site, store, watch))
+    app.register_blueprint(
+        health.blueprint(metrics, health.Readiness(service.troubles), service.knowledge.digest, site, store, watch)
+    )
     return app
+
+
+def _smart(service: Answers, settings: Settings, store: Store | None, launch_key: bytes) -> Blueprint:
+    # Imported here: where it is off, nothing is loaded that could sign in anywhere.
+    from cds_service.web.smart.pages import SmartPages
+
+    key = settings.audit_key.encode() or launch_key or secrets.token_bytes(32)
+    return SmartPages(service, settings, store, key).blueprint()
 
 
 def prepare() -> None:

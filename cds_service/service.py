@@ -55,13 +55,15 @@ def _untimed(_step: str, _seconds: float) -> None:
 
 class Service:
     """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way;
-    `timed` is told how many seconds each step of a call took."""
+    `timed` is told how many seconds each step of a call took; `away` holds while one waits for another server."""
 
     def __init__(self, program: Program, cache: ReadCache | None = None, client: Client | None = None) -> None:
         site = program.knowledge.site
         self.program = program
         cache = cache or ReadCache(CACHE_BYTES)
-        source = Source(TrustedServers(site.id, site.fhir_servers), client or Client(), cache)
+        client = client or Client()
+        self.away = client.away
+        source = Source(TrustedServers(site.id, site.fhir_servers), client, cache)
         self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
         self.timed: Timed = _untimed

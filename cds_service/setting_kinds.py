@@ -113,6 +113,12 @@ def _key(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and len(text) <= 512) or text.strip() != text:
+        raise ValueError("at most 512 characters of plain ASCII without spaces around them, or nothing")
+    return text
+
+
 def _data(text: str) -> Path | None:
     if not text:
         return None
@@ -134,6 +140,7 @@ Trust = Annotated[str, _read(_trust)]
 Text = Annotated[str, _read(_text)]
 Texts = Annotated[tuple[str, ...], NoDecode, _read(_list)]
 Address = Annotated[str, _read(public_url)]
+Name = Annotated[str, _read(_name)]
 Knowledge = Annotated[Path | None, _read(_knowledge)]
 Pages = Annotated[Path | None, _read(_folder)]
 Data = Annotated[Path | None, _read(_data)]

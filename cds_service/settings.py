@@ -31,6 +31,7 @@ from cds_service.setting_kinds import (
     Knowledge,
     Level,
     Limit,
+    Name,
     Pages,
     Secrets,
     Switch,
@@ -98,6 +99,16 @@ class Settings(BaseSettings):
     workbench: Switch = Field(
         default=False,
         description="Whether /workbench is there, a page on which to try the service; no token is asked for it.",
+    )
+    smart_client_id: Name = Field(
+        default="",
+        description="Id under which the EHR knows this service as a SMART app; with it, the first card links to a page "
+        "with the patient's course and the whole basis; empty: no such page, no link.",
+    )
+    smart_client_secret: Name = Field(
+        default="",
+        repr=False,
+        description="Secret of that app, where the EHR gave it one; empty: a public client.",
     )
     store: Switch = Field(default=True, description="Whether answers are recorded and feedback is taken.")
     data: Data = Field(

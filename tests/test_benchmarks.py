@@ -52,6 +52,8 @@ def test_bench(console: Console) -> None:
     found = json.loads(json.dumps(report.as_json()))
     assert [(cell["resources"], cell["repeated"]) for cell in found["sideBySide"]] == [(60, False), (60, True)]
     assert all(cell["requests"] >= 3 and cell["service"]["p50Ms"] > 0 for cell in found["sideBySide"])
+    assert [row["on"] for row in found["recordsAndTokens"]] == ["neither", "records", "records and tokens"]
+    assert all(row["p50Ms"] > 0 for row in found["recordsAndTokens"])
     assert all(step["steps"]["facts"] > 0 for step in found["stepsMicroseconds"])
 
 

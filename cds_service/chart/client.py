@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from cds_service.chart.breaker import Breaker
 from cds_service.chart.server import Base, Server, base_of
-from cds_service.chart.visit import Job, Limits, Look, NotAnswered, Visit
+from cds_service.chart.visit import Form, Job, Limits, Look, NotAnswered, Visit
 
 if TYPE_CHECKING:
     from cds_service.chart.line import Line
@@ -57,7 +57,7 @@ class Client:
 
         `tls` and `resolve` replace the operating system's certificates and names: for tests.
         """
-        self._away = away
+        self.away = away
         self.limits = limits or Limits()
         self._given_tls = tls
         self._resolve = resolve or _resolve
@@ -76,19 +76,27 @@ class Client:
 
     def fetch(self, url: str) -> bytes:
         """What stands at an address that the site itself names, asked for without a token. Raises NotAnswered."""
+        return self._alone(url, None, math.inf)
+
+    def send(self, url: str, form: Form, answer_by: float = math.inf) -> bytes:
+        """What an address that the site trusts answers to a form. Raises NotAnswered."""
+        return self._alone(url, form, answer_by)
+
+    def _alone(self, url: str, form: Form | None, answer_by: float) -> bytes:
         address, _, query = url.partition("?")
         base = base_of(address)
         if base is None:
             raise NotAnswered("no plain http or https address")
-        trip = self.trip(Server(base, ""))
+        trip = self.trip(Server(base, ""), answer_by)
         found: list[bytes] = []
-        target = (base.path or "/") + (f"?{query}" if query else "")
-        why = self.visit(trip, {"": lambda get: found.append(get(target))})[""]
+        # A base has no slash at its end; an address may.
+        target = base.path + ("/" if address.endswith("/") or not base.path else "") + (f"?{query}" if query else "")
+        why = self.visit(trip, {"": lambda get: found.append(get(target))}, form)[""]
         if not found:
             raise NotAnswered(why)
         return found[0]
 
-    def visit(self, trip: Trip, jobs: Mapping[str, Job]) -> dict[str, str]:
+    def visit(self, trip: Trip, jobs: Mapping[str, Job], form: Form | None = None) -> dict[str, str]:
         """Run all jobs; each gets a function that reads a request target of the server, and may raise NotAnswered.
 
         Returns, for each job by name, why it did not finish ("" where it did), when the trip ends at the latest,
@@ -99,12 +107,12 @@ class Client:
             return dict.fromkeys(jobs, why)
         from cds_service.chart.line import Line
 
-        visit = Visit(trip.server, jobs, self.limits, trip.look)
+        visit = Visit(trip.server, jobs, self.limits, trip.look, form)
         visit.deadline = min(visit.deadline, trip.until)
         tls = self._tls if base.scheme == "https" else None
         lines = [Line(visit, tls) for _ in range(min(len(jobs), self.limits.lines))]
         try:
-            with self._away():
+            with self.away():
                 self._run(visit, lines)
         finally:
             self._breaker.leave(base.origin, visit.heard, visit.silent)

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from cds_service.chart.server import Server
-from cds_service.chart.visit import NotAnswered, Visit, mib
+from cds_service.chart.visit import Form, NotAnswered, Visit, mib
 
 # urllib3 logs URLs, which hold patients' ids: at DEBUG each request, at WARNING headers that it cannot read.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -59,10 +59,13 @@ class Line:
                 self._pool.close()
 
     def get(self, target: str) -> bytes:
-        """The body of an answer 200. Raises NotAnswered. What may pass is tried once more, if there is time."""
+        """The body of an answer 200. Raises NotAnswered. What may pass is tried once more, if there is time, and never
+        what is sent."""
         try:
             return self._attempt(target)
         except NotAnswered as failure:
+            if self._visit.form is not None:
+                raise
             pause = random.uniform(0.05, 0.25)
             if not failure.passing or time.monotonic() + pause >= self._visit.deadline or self._visit.over.wait(pause):
                 raise
@@ -96,9 +99,10 @@ class Line:
         self._due = min(time.monotonic() + visit.limits.call_s, visit.deadline)
         try:
             response = pool.urlopen(
-                "GET",
+                "GET" if visit.form is None else "POST",
                 target,
-                headers=_headers(visit.server),
+                body=None if visit.form is None else visit.form.body,
+                headers=_headers(visit.server, visit.form),
                 timeout=Timeout(connect=visit.limits.connect_s, read=visit.limits.call_s),
                 retries=False,
                 redirect=False,
@@ -181,10 +185,11 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _headers(server: Server) -> dict[str, str]:
-    fhir = {"Authorization": f"Bearer {server.token}", "Accept": "application/fhir+json"}
-    return (fhir if server.token else {"Accept": "application/json"}) | {
-        "Host": server.base.netloc,
-        "Accept-Encoding": "identity",
-        "User-Agent": "anakinra-cds",
-    }
+def _headers(server: Server, form: Form | None) -> dict[str, str]:
+    told = {"Host": server.base.netloc, "Accept-Encoding": "identity", "User-Agent": "anakinra-cds"}
+    if form is not None:
+        told["Content-Type"] = "application/x-www-form-urlencoded"
+    authorization = form.authorization if form is not None else f"Bearer {server.token}" if server.token else ""
+    if authorization:
+        told["Authorization"] = authorization
+    return told | {"Accept": "application/fhir+json" if server.token else "application/json"}

@@ -120,15 +120,20 @@ def _below(path: str, base: str) -> bool:
 
 
 class TrustedServers:
-    """The `fhirServers` of a site."""
+    """The `fhirServers` of a site, or what else it names as servers under another key."""
 
-    def __init__(self, site: str, urls: Iterable[str]) -> None:
+    def __init__(self, site: str, urls: Iterable[str], key: str = "fhirServers") -> None:
         """Raises KnowledgeError for an entry that is no plain http or https URL."""
         found = {url: base_of(url) for url in urls}
         if wrong := [url for url, base in found.items() if base is None]:
             expected = "expected http(s)://host[:port][/path] without user, query or fragment"
-            raise KnowledgeError(f"site {site}: fhirServers: {', '.join(wrong)}: {expected}")
+            raise KnowledgeError(f"site {site}: {key}: {', '.join(wrong)}: {expected}")
         self._bases = tuple(base for base in found.values() if base is not None)
+
+    def base(self, url: str) -> Base | None:
+        """What a URL names, where that is one of these servers or lies below it; else None."""
+        base = base_of(url)
+        return base if base is not None and any(trusted.holds(base) for trusted in self._bases) else None
 
     def server(self, url: str | None, authorization: Mapping[str, Any] | None) -> Server | str | None:
         """The server that a call offers; why it cannot be used; None where the call offers none.
@@ -137,8 +142,8 @@ class TrustedServers:
         """
         if not url or authorization is None:
             return None
-        base = base_of(url)
-        if base is None or not any(trusted.holds(base) for trusted in self._bases):
+        base = self.base(url)
+        if base is None:
             return NOT_TRUSTED
         kind, token, lifetime = (authorization.get(name) for name in ("token_type", "access_token", "expires_in"))
         if not isinstance(kind, str) or kind.lower() != "bearer":

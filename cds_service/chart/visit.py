@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cds_service.chart.server import Server
 
@@ -32,6 +32,17 @@ class Limits:
     """That read from one origin at once, in one worker: threads are enough for more than one such server."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is sent (URL-encoded) where something is not read but asked for; it shows in no `repr`.
+
+    It is sent once, whatever becomes of it: what it holds may be good for one use.
+    """
+
+    body: bytes = field(repr=False)
+    authorization: str = field(default="", repr=False)
+
+
 class NotAnswered(Exception):
     """A read that did not succeed; `str()` says why in plain words, and holds nothing of the request.
 
@@ -46,9 +57,12 @@ class NotAnswered(Exception):
 class Visit:
     """What the connections of one call share. Several threads use it."""
 
-    def __init__(self, server: Server, jobs: Mapping[str, Job], limits: Limits, look: Look) -> None:
-        """`look` finds the address of the server; it raises NotAnswered."""
+    def __init__(
+        self, server: Server, jobs: Mapping[str, Job], limits: Limits, look: Look, form: Form | None = None
+    ) -> None:
+        """`look` finds the address of the server; it raises NotAnswered. `form` is sent with each of the jobs."""
         self.server = server
+        self.form = form
         self.limits = limits
         self.deadline = time.monotonic() + limits.total_s
         self.settled = threading.Event()

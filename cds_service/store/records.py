@@ -38,6 +38,13 @@ def records(connection: Connection, since: datetime | None, until: datetime | No
         last = found[-1].seq
 
 
+def answer(connection: Connection, record_id: str) -> dict[str, Any] | None:
+    """The record of one answer; None where there is none of that id."""
+    found = connection.scalar(select(audit.c.record).where(audit.c.id == record_id))
+    told = parsed(found) if found else {}
+    return told if told.get("kind") == "answer" else None
+
+
 def parsed(text: str) -> dict[str, Any]:
     """What a record says; nothing where somebody made it no JSON object."""
     try:

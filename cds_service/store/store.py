@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cds_service.errors import StoreError
 from cds_service.store.entry import Entry, Feedback
@@ -115,6 +115,17 @@ class Store:
 
         with self._connected().reading() as connection:
             yield from (line.record for line in records.records(connection, since, until))
+
+    def answer(self, record_id: str) -> dict[str, Any] | None:
+        """The record of an answer by its id; None where there is none, or none yet. Raises StoreError."""
+        from cds_service.store import records
+
+        with self._connected().reading() as connection:
+            return records.answer(connection, record_id)
+
+    def name(self, kind: str, text: str) -> str:
+        """What stands for a name in every record (`Keys.name`). Raises StoreError."""
+        return self._own_keys().name(kind, text)
 
     def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
         """Whether a token is used for the first time, on disk when this returns.

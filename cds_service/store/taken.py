@@ -59,3 +59,14 @@ class Taken:
         with self._lock:
             for token in tokens:
                 self._owed.pop(token, None)
+
+
+class Alone:
+    """What a process without a store remembers of tokens: all that there is to tell one from its copy."""
+
+    def __init__(self) -> None:
+        self._taken = Taken()
+
+    def take(self, iss: str, jti: str, until: datetime, now: datetime) -> bool:
+        """Whether this process sees it for the first time. Raises StoreError where no more can be remembered."""
+        return self._taken.take(named(iss, jti), until, now, alone=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
+from textwrap import wrap
+from typing import Final
 
 from cds_service.timeline.axis import GAP, TOP, Part, answers, grid, tick_names
 from cds_service.timeline.model import Timeline, Track
@@ -18,6 +20,7 @@ from cds_service.timeline.strips import strip
 from cds_service.timeline.style import STYLE
 
 __all__ = ["STYLE", "draw"]
+_LINE: Final = 58  # characters that a phone shows beside each other
 
 
 def draw(timeline: Timeline, *, now: datetime | None = None, styled: bool = True, brief: bool = False) -> str:
@@ -60,10 +63,12 @@ def _described(timeline: Timeline, at: Across) -> str:
 
 
 def _nothing(tracks: Sequence[Track]) -> Part:
-    """The tracks without anything to show, by name: those that were read whole, and those that were not."""
-    read = [track.title for track in tracks if not track.gaps]
-    unread = [track.title for track in tracks if track.gaps]
-    lines = [f"Nothing recorded: {', '.join(read)}"] if read else []
-    lines += [f"Not all read, nothing found: {', '.join(unread)}"] if unread else []
+    """The tracks without anything to show, by name: those that were read whole, and those that were not. What is
+    recorded in words or codes that nobody understood is not found either."""
+    groups = (
+        ("Nothing found", [track.title for track in tracks if not track.gaps]),
+        ("Not all read, nothing found", [track.title for track in tracks if track.gaps]),
+    )
+    lines = [line for words, names in groups if names for line in wrap(f"{words}: {', '.join(names)}", _LINE)]
     made = (f'<text class="soft" y="{12 + 16 * index}">{escape(line)}</text>' for index, line in enumerate(lines))
     return Part("".join(made), 16.0 * len(lines))

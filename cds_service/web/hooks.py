@@ -17,6 +17,7 @@ from flask import Blueprint, Response, g, request
 from cds_service.advice.model import Advice, Assessment
 from cds_service.assess import Question
 from cds_service.chart.chart import Chart
+from cds_service.chart.client import Away
 from cds_service.chart.intake import Intake
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
@@ -33,6 +34,7 @@ from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Reminders, Repeats
 from cds_service.web.requests import seconds
+from cds_service.web.smart.link import linked
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,9 @@ class Answers(Protocol):
     ) -> Advice:
         """The cards, and what silence holds back of them; said briefly where the whole was shown at `since`. Rules that
         `reminded` of the same not long ago have no card."""
+
+    away: Away
+    """Holds while a call waits for another server."""
 
     timed: Callable[[str, float], None]
     """Is told how many seconds each step took."""
@@ -130,12 +135,14 @@ class HookPages:
         reminded = self._reminders.given(call, assessment) if assessment else frozenset()
         address = self._settings.public_url or called_url()
         advice = self._service.advice(service_id, assessment, address, since, reminded)
-        g.cards = advice.cards
+        g.cards, record = advice.cards, ""
         self._metrics.step("word", perf_counter() - started)
         if self._store is not None:
             started = perf_counter()
-            g.cards = self._record(self._store, call, assessment, advice)
+            g.cards, record = self._record(self._store, call, assessment, advice)
             self._metrics.step("record", perf_counter() - started)
+        if self._settings.smart_client_id and g.cards:
+            g.cards = linked(g.cards, address, record)
         self._metrics.answered(g.cards, advice.held_back)
         if assessment is not None:
             self._metrics.assessed(assessment)
@@ -143,8 +150,9 @@ class HookPages:
 
     def _record(
         self, store: Store, call: HookCall, assessment: Assessment | None, advice: Advice
-    ) -> list[dict[str, Any]]:
-        """Hand an answer to the store, without waiting; the cards, which say so where it may not be recorded."""
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Hand an answer to the store, without waiting; the cards, which say so where it may not be recorded, and the
+        id of the record ("" then)."""
         cards = advice.cards
         try:
             tenant = g.token.tenant if "token" in g else ""
@@ -152,12 +160,12 @@ class HookPages:
             intake = assessment.intake if assessment else self._service.drafts_intake(call)
             now = datetime.now(UTC)
             told = entry(call, assessment, advice, intake, now, tenant=tenant, digest_only=digest_only)
-            recorded = store.record(told)
+            record = told.id if store.record(told) else ""
         except Exception as error:  # advice is given whatever happens to its record
             store.lose()
             log_failure(error)
-            recorded = False
-        return cards if recorded or not cards else unrecorded(cards)
+            record = ""
+        return (cards if record or not cards else unrecorded(cards)), record
 
     def _finish(self, response: Response) -> Response:
         """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""

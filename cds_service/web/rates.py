@@ -22,7 +22,7 @@ from flask import Response, g, request
 from cds_service.errors import CallError
 from cds_service.knowledge.sites import is_loopback
 from cds_service.web.outcome import refusal
-from cds_service.web.trust import COUNTED
+from cds_service.web.trust import COUNTED, LAUNCHED
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ class RateLimit:
         self._everybody = everybody
 
     def guard(self) -> Response | None:
-        """Before a call or feedback is read."""
-        if request.method != "POST" or request.blueprint not in COUNTED:
+        """Before a call, feedback or a launch is read."""
+        if request.blueprint not in (COUNTED if request.method == "POST" else LAUNCHED):
             return None
         client = f"iss {g.token.iss}" if "token" in g else self._address()
         wait = self._rates.take(client) if client else 0.0

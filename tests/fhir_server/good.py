@@ -43,7 +43,7 @@ class GoodServer(QuietServer):
     """Charts by patient id, Medications by id. `page`: most entries of one answer; `seen`: (target, Authorization)."""
 
     def __init__(self, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), Handler)
         self.token = token
         self.page = 3
         self.charts: dict[str, Sequence[Resource]] = {}
@@ -85,7 +85,9 @@ class GoodServer(QuietServer):
         return answer({"q": f"{search}?{unpaged}"}, chart, given["patient"])["q"]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Reads and searches."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: GoodServer

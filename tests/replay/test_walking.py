@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from cds_service.cli import main
 from cds_service.tools.replay import bundles, page, walking
 from cds_service.tools.replay.asking import Asked
+from cds_service.tools.replay.calls import anakinra_draft
 from cds_service.tools.replay.client import LocalClient, Reply
 from cds_service.tools.replay.episode import Course, Step, every_of, steps
 from cds_service.tools.replay.kept import Kept, KeptError
@@ -250,10 +251,12 @@ def test_any_service_is_asked_what_its_discovery_says(foreign: str, tmp_path: Pa
 # ---- truth
 
 
-def truth(folder: Path, decisions: list[str]) -> Path:
-    at = {"at": "2026-03-05T06:00:00Z", "hook": "order-select", "order": None, "decisions": decisions, "why": "x"}
-    path = folder / "refractory-grade-3.truth.json"
-    path.write_text(json.dumps({"patient": "refractory-grade-3", "at": [at]}), encoding="utf-8")
+def truth(folder: Path, decisions: list[str], patient: str = "refractory-grade-3", site: str = "us") -> Path:
+    order = anakinra_draft(patient, hook="order-select")
+    at = {"at": "2026-03-05T06:00:00Z", "hook": "order-select", "order": order, "decisions": decisions, "why": "x"}
+    path = folder / f"{patient}.truth.json"
+    told = {"patient": patient, "dialect": "d", "site": site, "at": [at]}
+    path.write_text(json.dumps(told), encoding="utf-8")
     return path
 
 
@@ -276,6 +279,17 @@ def test_who_is_expected_and_does_not_come_is_an_error(tmp_path: Path) -> None:
     result = run(tmp_path, "--truth", truth(tmp_path, ["block"]))
     assert result.exit_code == 1
     assert "Patient/refractory-grade-3: expected, but no source holds this patient" in result.stderr
+
+
+def test_what_is_right_at_another_site_is_not_asked_here(tmp_path: Path) -> None:
+    shutil.copy(PATIENT, tmp_path)
+    shutil.copy(EXAMPLES / "no-car-t.json", tmp_path)
+    truth(tmp_path, ["suggest"])
+    elsewhere = truth(tmp_path, ["suggest"], "no-car-t", "eu")
+    result = run(tmp_path, "--truth", tmp_path)
+    assert (result.exit_code, "1 of 1 as expected" in result.stdout) == (0, True), result.output
+    assert "note: 1 patient of other sites not asked about: eu" in result.stderr
+    assert run(tmp_path, "--truth", elsewhere).exit_code == 2
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"patient": "p", "at": [{"at": "x"}]}'])
@@ -443,5 +457,5 @@ def test_a_failing_call_is_told_and_fails_the_run() -> None:
 def test_progress_is_on_stderr(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(walking, "_NOTE_EVERY_SECONDS", 0.0)
     result = run(PATIENT, "--every", "1d", "--days", "2", "--json")
-    assert "1 patients so far" in result.stderr
+    assert "1 patient so far" in result.stderr
     json.loads(result.stdout)

@@ -104,7 +104,7 @@ def test_nothing_lies_outside() -> None:
 def test_a_track_without_records_is_named_and_says_whether_it_was_read() -> None:
     empty = (Series("s", "marks", "", ()),)
     svg = draw(course(Track("Given", empty), Track("Lost", empty, gaps=("not sent",))))
-    assert "Nothing recorded: Given" in svg
+    assert "Nothing found: Given" in svg
     assert "Not all read, nothing found: Lost" in svg
 
 

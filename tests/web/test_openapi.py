@@ -49,8 +49,8 @@ def test_every_endpoint_is_described_and_no_other(tmp_path: Path) -> None:
 
 def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> None:
     """Those of the front by the table that it refuses by, another method by asking for one."""
-    client = client_of(StubService(), store=True, data=tmp_path)
-    for path, methods in document(Served(store=True, tokens=False))["paths"].items():
+    client = client_of(StubService(), store=True, data=tmp_path, workbench=True)
+    for path, methods in document(Served(store=True, tokens=False, workbench=True))["paths"].items():
         for operation in methods.values():
             assert {str(status) for status in {*COUNTED_AS, 405, 503}} <= operation["responses"].keys(), path
         other = client.delete(re.sub("{[^}]+}", "x", path))
@@ -61,7 +61,7 @@ def test_every_refusal_is_described_wherever_it_can_happen(tmp_path: Path) -> No
 def test_the_table_for_who_connects_an_ehr_has_every_status_that_is_described() -> None:
     described = {
         int(status)
-        for methods in document(Served(store=True, tokens=True))["paths"].values()
+        for methods in document(Served(store=True, tokens=True, smart=True))["paths"].values()
         for operation in methods.values()
         for status in operation["responses"]
     }

@@ -113,7 +113,8 @@ class Site(Model):
     Only types may be named whose contraindications stand elsewhere too: statements among orders and drugs given,
     reports of cultures among their results. `empty_means: unknown` says of a query that an
     empty list does not mean "none recorded" there. `rules_off` are never evaluated, each with the reason. `scripts` are
-    those that the site's charts are written in: words in another one are not understood. Times on cards are those of
+    those that the site's charts are written in: words in another one are not understood. `authorization_servers` are
+    trusted with the codes of SMART launches, besides those at the origin of a FHIR server. Times on cards are those of
     `timezone` ("" is UTC). `audit_facts: digest` keeps of the facts behind an answer only what proves them. Where the
     site is `silent`, or a service or a rule of it, everything is evaluated and recorded and nothing of it is shown.
     Checked, shown, and not looked at by a call yet: `language`.
@@ -135,6 +136,7 @@ class Site(Model):
     silent_services: tuple[str, ...] = ()
     silent_rules: tuple[Id, ...] = ()
     fhir_servers: tuple[str, ...] = ()
+    authorization_servers: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     cors_origins: tuple[str, ...] = ()
     audit_facts: Literal["values", "digest"] = "values"

@@ -92,6 +92,7 @@ def _evaluated(knowledge: Knowledge, found: Inspection) -> Iterator[str]:
     try:
         compile_program(knowledge)
         TrustedServers(knowledge.site.id, knowledge.site.fhir_servers)
+        TrustedServers(knowledge.site.id, knowledge.site.authorization_servers, "authorizationServers")
     except KnowledgeError as error:
         yield from error.problems
         return

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,15 @@ from cds_service.tools.replay.asking import Asked, other
 from cds_service.tools.replay.bundles import Source, sources
 from cds_service.tools.replay.calls import HOOKS
 from cds_service.tools.replay.client import HttpClient, LocalClient
-from cds_service.tools.replay.episode import ORDER, every_of
+from cds_service.tools.replay.episode import ORDER, Step, every_of
 from cds_service.tools.replay.expected import load_expected
 from cds_service.tools.replay.kept import KeptError
 from cds_service.tools.replay.ours import OurClient
-from cds_service.tools.replay.report import answers, difference_lines, error_lines, rows, summary, time_ignored
+from cds_service.tools.replay.report import answers, count, difference_lines, error_lines, rows, summary, time_ignored
 from cds_service.tools.replay.run import Replay
-from cds_service.tools.replay.truths import read_truths
+from cds_service.tools.replay.truths import steps_of, truths
 from cds_service.tools.replay.walking import Options, Wanted, walked
+from cds_service.tools.synth.truth import Truth
 
 _NOTE_EVERY_SECONDS = 2.0
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -62,7 +64,7 @@ class _Every(click.ParamType[str]):
 @click.option(
     "--truth",
     type=click.Path(path_type=Path, exists=True),
-    help="File or folder that says when who orders what, and what is right (*.truth.json, truth.jsonl).",
+    help="File or folder of truths, as `anakinra-cds synth` writes them: when who orders what, and what is right.",
 )
 @click.option("--html", type=_FILE, help="Write a report as one page that needs no network.")
 @click.option("--junit", type=_FILE, help="Write JUnit XML: a test case a patient.")
@@ -122,7 +124,6 @@ def command(
             by_order=is_by_order,
             days=days,
             at=at,
-            truths=read_truths(truth) if truth else {},
         )
         raise SystemExit(0 if _walked(paths, url, against, truth, options, wanted, root, site) else 1)
     found, problems = sources(paths)
@@ -155,6 +156,8 @@ def _walked(
     else:
         client = OurClient(site, root)
         asked = Asked(client.name, client)
+    if truth:
+        options = replace(options, truths=_at_site(truths(truth), asked))
     try:
         compared = other(against, site, root) if against else None
     except CdsError as error:
@@ -173,6 +176,21 @@ def _walked(
         return walked(paths, asked, compared, options, wanted, run)
     except KeptError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _at_site(told: Mapping[str, Truth], asked: Asked) -> dict[str, Sequence[Step]]:
+    """The steps of the patients whose truth holds at the site that is asked. Of a service elsewhere nobody knows it."""
+    site = asked.ours.program.knowledge.site.id if asked.ours else ""
+    elsewhere = {truth.site for truth in told.values() if site and truth.site != site}
+    here: dict[str, Sequence[Step]] = {
+        patient: steps_of(truth) for patient, truth in told.items() if truth.site not in elsewhere
+    }
+    if elsewhere:
+        left = count(len(told) - len(here), "patient")
+        click.echo(f"note: {left} of other sites not asked about: {', '.join(sorted(elsewhere))}", err=True)
+    if not here:
+        raise click.UsageError(f"--truth: nothing of it is about the site {site}; --site says which is asked.")
+    return here
 
 
 def _said(options: Options) -> str:

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import resource
+import secrets
 import shutil
 import socket
 import subprocess
@@ -81,6 +82,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self.awaited = awaited
         self.turns = Turns()
         self.rates = rates(settings.calls_per_minute)
+        self.launch_key = secrets.token_bytes(32)
         self.loads = Loads(settings.workers)
         self.bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.unannounced, announce = os.pipe()
@@ -119,7 +121,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             metrics = Metrics(self.counted, self.slot) if self.counted else Metrics()
             self.refused = metrics.refused
             service = start_service(self.settings, self.program, self.turns.waiting)
-            app = create_app(self.settings, service, self.awaited, metrics, self.rates)
+            app = create_app(self.settings, service, self.awaited, metrics, self.rates, self.launch_key)
             # Charts that are remembered are many small, lasting objects: walking them all at every full collection
             # would cost an unlucky call hundreds of milliseconds. What exists now is never garbage.
             gc.freeze()

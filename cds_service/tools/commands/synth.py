@@ -91,12 +91,13 @@ def _compare(folder: Path, url: str | None, dialects: tuple[str, ...], as_json: 
     found: list[Compared] = []
     for compared in _noted(compare(folder, services, dialects), total, "patients"):
         found += compared
+        for each in compared:
+            if not each.agrees and not as_json:
+                click.echo(f"not as the truth: {each.line()}")
     wrong = [each for each in found if not each.agrees]
     if as_json:
         echo_json([each.told() for each in found])
         return not wrong
-    for each in wrong:
-        click.echo(f"not as the truth: {each.line()}")
     decisions = ", ".join(f"{name} {n}" for name, n in Counter(each.decision for each in found).most_common())
     click.echo(f"{total} patients, {len(found)} moments, {len(found) - len(wrong)} as the truth; {decisions}")
     return not wrong

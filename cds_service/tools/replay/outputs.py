@@ -11,6 +11,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from cds_service.errors import CdsError
+from cds_service.tools.replay.report import count
 from cds_service.tools.replay.totals import Totals, cause, is_marked, is_touched, runs
 
 Line = dict[str, Any]
@@ -90,7 +91,7 @@ def clock(at: str | None) -> str:
 
 def summary(found: Totals) -> str:
     """`20 patients, 480 questions, 0 failed, 3 differ, 2 patients touched`."""
-    parts = [f"{found.patients:,} patients", f"{found.steps:,} questions", f"{found.failed:,} failed"]
+    parts = [count(found.patients, "patient"), count(found.steps, "question"), f"{found.failed:,} failed"]
     if found.problems:
         parts.append(f"{found.problems:,} not usable")
     if found.expected:

@@ -118,7 +118,7 @@ def _test(kind: str, name: str, value: str, query: str) -> Callable[[Resource], 
     elements = _TOKEN_ELEMENTS[name]
     if name == "code" and kind in _MEDICATION_TYPES:
         elements = ("medicationCodeableConcept",)
-    wanted = tuple(_token(token) for token in _VALUES.findall(value))
+    wanted = frozenset(_token(token) for token in _VALUES.findall(value))
     return lambda resource: any(_has(resource, element, wanted) for element in elements)
 
 
@@ -133,11 +133,11 @@ def _unescaped(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value)
 
 
-def _has(resource: Resource, element: str, wanted: tuple[tuple[str | None, str], ...]) -> bool:
+def _has(resource: Resource, element: str, wanted: frozenset[tuple[str | None, str]]) -> bool:
+    """Whether a coding is wanted: as it is, in any system, any of its system, or any at all."""
     return any(
-        (system is None or system == found_system) and code in ("", found_code)
-        for found_system, found_code in _codings(resource.get(element))
-        for system, code in wanted
+        (system, code) in wanted or (None, code) in wanted or (system, "") in wanted or (None, "") in wanted
+        for system, code in _codings(resource.get(element))
     )
 
 

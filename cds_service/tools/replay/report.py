@@ -29,9 +29,9 @@ def summary(replay: Replay) -> str:
     errors = len(replay.problems) + sum(1 for result in results if result.reply.error)
     silent = sum(1 for result in results if not result.reply.error and not result.cards)
     parts = [
-        _count(len(results), "patient"),
-        _count(sum(len(result.chart.resources) for result in results), "resource"),
-        _count(errors, "error"),
+        count(len(results), "patient"),
+        count(sum(len(result.chart.resources) for result in results), "resource"),
+        count(errors, "error"),
         f"{silent:,} silent",
     ]
     times = [result.reply.ms for result in results if result.reply.status]
@@ -40,7 +40,8 @@ def summary(replay: Replay) -> str:
     return ", ".join(parts)
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """`1 patient`, `1,432 resources`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

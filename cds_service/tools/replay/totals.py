@@ -95,6 +95,6 @@ def runs(line: Line) -> Iterator[list[Line]]:
 
 
 def _answer(step: Line) -> tuple[Any, ...]:
-    keys = ("hook", "decision", "indicator", "rule", "dose", "error", "wrong", "differs")
+    keys = ("hook", "order", "decision", "indicator", "rule", "dose", "error", "wrong", "differs")
     other = step.get("other", {})
     return (*(step.get(key) for key in keys), other.get("decision"), other.get("dose"), cause(step))

@@ -22,6 +22,7 @@ from cds_service.tools.replay.asking import Asked
 from cds_service.tools.replay.episode import Course, Step, steps
 from cds_service.tools.replay.kept import Kept
 from cds_service.tools.replay.page import page
+from cds_service.tools.replay.report import count
 from cds_service.tools.replay.totals import Totals, totals
 from cds_service.tools.replay.walk import Walk
 
@@ -171,7 +172,7 @@ class _Progress:
             self._note("\r" if sys.stderr.isatty() else "\n")
 
     def _note(self, end: str) -> None:
-        said = f"replaying: {self._seen} of {self._sources} sources, {self._patients} patients so far"
+        said = f"replaying: {self._seen} of {self._sources} sources, {count(self._patients, 'patient')} so far"
         click.echo(f"{said}{end}", nl=False, err=True)
 
     def end(self) -> None:

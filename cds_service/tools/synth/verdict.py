@@ -81,6 +81,9 @@ def _unclear(
 ) -> Iterator[tuple[stops.Answer, str, str]]:
     if draft.hook == "order-sign" and not draft.complete:
         yield "yes", UNCLEAR, "the daily dose cannot be computed"
+    unknown = [decision == UNCLEAR for decision, _ in answers]
+    if any(unknown):
+        yield "yes" if all(unknown) else "maybe", UNCLEAR, "no grade is known"
     if not stops.weight_current(course, at, policy):
         needs = all(decision in (SUGGEST, REDUCED, PERMITTED) for decision, _ in answers) or draft.complete
         yield "yes" if needs else "maybe", UNCLEAR, "a child without a current weight"
@@ -122,6 +125,9 @@ def _out_of_scope(course: Course, at: int, policy: Policy, state: Graded) -> Ite
         yield REVIEW, "late toxicity"
     elif toxic or _signs(course, at, policy):
         yield NOT_INDICATED, "signs of toxicity without cells in scope"
+        if late:  # what is over on day 31 to 90 has no line of its own: the answer may be cautions alone
+            yield "caution", "signs of toxicity that is over, late"
+            yield "no-card", "signs of toxicity that is over, late"
         if DIFFERS in state.findings:
             yield REVIEW, "documented and derived grade differ"
     else:
@@ -141,6 +147,8 @@ def _of_grade(
         yield REVIEW, "documented and derived grade differ"
     elif finding == UNKNOWN:
         yield UNCLEAR, "no grade is known"
+        if course.person.child and _iec_hs(course, at):
+            yield REVIEW, "IEC-HS in a child, whatever the grade"
     elif isinstance(finding, int):
         for doses in _counts(course, at, policy):
             yield from _pathway(course, at, draft, policy, finding, doses, pressor)

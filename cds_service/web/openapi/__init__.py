@@ -27,7 +27,8 @@ from cds_service.web.requests import HEADER as REQUEST_ID
 
 _FOLDER: Final = Path(__file__).parent
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_WORKBENCH: Final = "/workbench"
+# What is described only where it is on: its tag, the path below which it lies, and its member of `Served`.
+_SWITCHED: Final = {"Workbench": ("/workbench", "workbench"), "SMART app": ("/smart/", "smart")}
 _FEEDBACK: Final = "/cds-services/{service_id}/feedback"
 Json = dict[str, Any]
 
@@ -41,11 +42,12 @@ def explanation() -> Json:
 
 class Served(NamedTuple):
     """What of the description a service has: feedback where it has a `store`, `tokens` where it asks for them, and the
-    `workbench` where that is on."""
+    `workbench` and the `smart` app where they are on."""
 
     store: bool
     tokens: bool
     workbench: bool = False
+    smart: bool = False
 
 
 def document(served: Served, address: str = "") -> Json:
@@ -70,10 +72,10 @@ def _described(served: Served) -> tuple[Json, Json]:
     described["info"]["version"] = __version__
     if not served.store:
         del described["paths"][_FEEDBACK]
-    if not served.workbench:
-        kept = {path: each for path, each in described["paths"].items() if not path.startswith(_WORKBENCH)}
-        described["paths"] = kept
-        described["tags"] = [tag for tag in described["tags"] if tag["name"] != "Workbench"]
+    off = {tag: path for tag, (path, switch) in _SWITCHED.items() if not getattr(served, switch)}
+    below = tuple(off.values())
+    described["paths"] = {path: each for path, each in described["paths"].items() if not path.startswith(below)}
+    described["tags"] = [tag for tag in described["tags"] if tag["name"] not in off]
     components = described["components"] = _read("parts.yaml")
     if served.tokens:
         described["security"] = [{"client": []}]

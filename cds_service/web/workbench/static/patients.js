@@ -8,7 +8,7 @@ import { showOrder } from "./order.js";
 import { showFailure } from "./panel.js";
 import { showAssumed } from "./reasons.js";
 import { changed, state } from "./state.js";
-import { HOUR, spanOf } from "./time.js";
+import { HOUR, latest, spanOf } from "./time.js";
 
 export async function choose(id) {
   const opened = state.opened.find((each) => each.key === id);
@@ -28,12 +28,13 @@ function begin(patient) {
   state.assumed.clear();
   state.rule = null;
   state.moments = momentsOf(patient.resources);
-  state.at = moment(patient.at) ?? state.moments.at(-1) ?? Date.now();
+  state.at = moment(patient.at) ?? latest(state.moments, Date.now());
   state.hook = patient.hook ?? "order-select";
   state.drafts = draftsOf(patient);
   if (!state.drafts.length) state.drafts = [blank(state.config.orders[0], patient.id)];
   state.selected = state.drafts[0].id;
   state.span = spanOf(state.moments, state.at);
+  state.moments = state.moments.filter((each) => each >= state.span.start && each <= state.span.end);
   Object.assign($("scrubber"), { min: String(state.span.start / HOUR), max: String(state.span.end / HOUR), step: "any" });
   $("picture").replaceChildren(h("p", { class: "muted" }, "Drawing the course …"));
   history.replaceState(null, "", `#${encodeURIComponent(patient.key)}`);

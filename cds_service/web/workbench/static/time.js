@@ -1,14 +1,16 @@
 // The time scrubber: hours along a chart, with the moments at which it says something new.
 
 const HOUR = 3600e3;
-const MOST_DAYS = 45; // of a chart, before its last moment
+const MOST_DAYS = 45; // before and after the time at which a chart is looked at first
 
-/** The span that can be scrubbed, in ms: from the day before the first moment to a day after the last, by hours. */
+/** Where a chart is looked at first: the last moment at which it says something new, but none that is still to come. */
+export const latest = (moments, now) => moments.findLast((moment) => moment <= now) ?? moments.at(-1) ?? now;
+
+/** The span that can be scrubbed around a time, in ms: from before the first moment near it to a day after the last. */
 export function spanOf(moments, at) {
-  const last = Math.max(moments.at(-1) ?? at, at);
-  const first = moments.find((moment) => moment >= last - MOST_DAYS * 24 * HOUR) ?? last;
-  const start = Math.floor((Math.min(first, at) - 6 * HOUR) / HOUR) * HOUR;
-  return { start, end: Math.ceil((last + 24 * HOUR) / HOUR) * HOUR };
+  const near = moments.filter((moment) => Math.abs(moment - at) <= MOST_DAYS * 24 * HOUR);
+  const [first, last] = [Math.min(at, ...near), Math.max(at, ...near)];
+  return { start: Math.floor((first - 6 * HOUR) / HOUR) * HOUR, end: Math.ceil((last + 24 * HOUR) / HOUR) * HOUR };
 }
 
 /** "Thu 5 Mar 2026, 10:00 UTC". */

@@ -1,0 +1,34 @@
+"""What records and tokens cost a call: the service without either, with records, and with both, beside the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from benchmarks.charts import Calls
+from benchmarks.servers import LIMIT, PUBLIC, SERVICE, Cell, Duel, authorization, server
+
+BARE: Final = "neither"
+RECORDED: Final = "records"
+TRUSTED: Final = "records and tokens"
+_LIMIT: Final = "limit"
+
+
+def measured(calls: Calls, seconds: float, least: int, progress: Callable[[float], None]) -> Cell:
+    """The same repeated calls to all four, in turn."""
+    with ExitStack() as stack:
+        bare = stack.enter_context(server(BARE, SERVICE, CDS_STORE="off"))
+        recorded = stack.enter_context(server(RECORDED, SERVICE))
+        trust = {"CDS_JWT": "required", "CDS_PUBLIC_URL": PUBLIC}
+        trusted = stack.enter_context(server(TRUSTED, SERVICE, authorization, **trust))
+        size = len(bare.ask(calls.repeated(0))[0])
+        limit = stack.enter_context(server(_LIMIT, (*LIMIT, "--bytes", str(size))))
+        targets = (limit, bare, recorded, trusted)
+        return Duel(targets, first=1).run(calls.size, True, calls.repeated, seconds, least, progress)
+
+
+def rows(cell: Cell) -> Iterator[tuple[str, float, float, float]]:
+    """(what is on, CPU of a call in ms, how many times that of the limit, p50 in ms)."""
+    for name in (BARE, RECORDED, TRUSTED):
+        yield name, cell.cpu[name] * 1e3, cell.ratio_cpu(name, _LIMIT), cell.percentile(name, 0.5) * 1e3
