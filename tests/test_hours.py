@@ -23,7 +23,8 @@ HOURS = 120
 NAMES = [name for name, _, _ in example_calls(lambda hook: {})]
 Ask = Callable[[Mapping[str, Any], datetime], "Hour"]
 
-# Facts that can get worse, each with how bad a value is; a fact that is unknown is neither better nor worse.
+# Facts that can get worse, each with how bad a value is; a fact that is unknown is neither better nor worse. IEC-HS
+# is not among them: its confirmation is what makes its treatment right.
 _ADDED = {False: 0, True: 1}
 _WORSE: Mapping[str, Mapping[Any, int]] = {
     "crs-grade": {grade: grade for grade in range(5)},
@@ -34,7 +35,6 @@ _WORSE: Mapping[str, Mapping[Any, int]] = {
     "uncertain-infection": _ADDED,
     "hypersensitivity": _ADDED,
     "ecoli-drug-allergy": _ADDED,
-    "iec-hs-confirmed": _ADDED,
     "renal-function": {"adequate": 0, "severe": 1, "dialysis": 2},
 }
 
@@ -79,13 +79,13 @@ def walk(call: Mapping[str, Any], ask: Ask) -> Iterator[tuple[Hour, Hour]]:
 
 
 def got_worse(before: Facts, after: Facts) -> list[str]:
-    """Names of the facts that got worse, where none got better or moved; else nothing."""
+    """Names of the facts that got worse, where none got better or became known; else nothing."""
     worse = []
     for name, badness in _WORSE.items():
         if name not in before or name not in after:
             continue
         old, new = (badness.get(facts[name].value) for facts in (before, after))
-        if (old is None) != (new is None) or (old is not None and new is not None and new < old):
+        if new is not None and (old is None or new < old):
             return []
         if old is not None and new is not None and new > old:
             worse.append(name)
