@@ -31,6 +31,7 @@ class DirtKind(Model):
     where: str = ""
     also: tuple[str, ...] = ()
     lost: bool = False
+    timeless: bool = False
 
 
 class Dirt(Model):

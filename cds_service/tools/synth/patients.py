@@ -58,7 +58,7 @@ def _moments(course: Course, dialect: Dialect, figures: Figures, policy: Policy,
         severe = worst >= policy.value("severe-grade") or state.pressor
         draft = draft_of(course, ask, figures, policy, severe=severe)
         told = verdict(course, ask.at, draft, policy, dialect.site)
-        before = [stain for stain in stains if stain.record.at <= ask.at]
+        before = [stain for stain in stains if stain.record.at <= ask.at or stain.kind.timeless]
         if any(stain.kind.lost for stain in before):
             without = verdict(_without(course, before), ask.at, draft, policy, dialect.site)
             for decision in without.decisions:
