@@ -144,10 +144,10 @@ $(VENV)/.runtime: pyproject.toml $(VENV)/.made-for
 	@$(call install,.[tools])
 	@touch $@
 
-$(VENV)/.docs: pyproject.toml $(VENV)/.made-for
-	@echo "installing what the service, its tools and its documents need ..."
-	@$(call install,.[tools,docs])
-	@touch $(VENV)/.runtime $@
+$(VENV)/.docs: $(VENV)/.runtime
+	@echo "installing what a site of the documents needs ..."
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made-for
 	@echo "installing what the service, its tools and its tests need ..."

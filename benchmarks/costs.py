@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 from benchmarks.charts import Calls
-from benchmarks.servers import LIMIT, PUBLIC, SERVICE, Cell, Duel, authorization, server
+from benchmarks.servers import PUBLIC, SERVICE, Cell, Duel, Target, authorization, server
 
 BARE: Final = "neither"
 RECORDED: Final = "records"
 TRUSTED: Final = "records and tokens"
 _LIMIT: Final = "limit"
+_FIRST: Final = 1_000_000
+"""Number of the first call: beyond those that were asked before."""
 
 
-def measured(calls: Calls, seconds: float, least: int, progress: Callable[[float], None]) -> Cell:
-    """The same repeated calls to all four, in turn."""
+def measured(
+    recorded: Target, limit: Target, calls: Calls, seconds: float, least: int, progress: Callable[[float], None]
+) -> Cell:
+    """The same repeated calls to the service as it is by default, to the limit, and to two services more, in turn."""
     with ExitStack() as stack:
         bare = stack.enter_context(server(BARE, SERVICE, CDS_STORE="off"))
-        recorded = stack.enter_context(server(RECORDED, SERVICE))
         trust = {"CDS_JWT": "required", "CDS_PUBLIC_URL": PUBLIC}
         trusted = stack.enter_context(server(TRUSTED, SERVICE, authorization, **trust))
-        size = len(bare.ask(calls.repeated(0))[0])
-        limit = stack.enter_context(server(_LIMIT, (*LIMIT, "--bytes", str(size))))
-        targets = (limit, bare, recorded, trusted)
-        return Duel(targets, first=1).run(calls.size, True, calls.repeated, seconds, least, progress)
+        targets = (limit, bare, replace(recorded, name=RECORDED), trusted)
+        return Duel(targets, first=_FIRST).run(calls.size, True, calls.repeated, seconds, least, progress)
 
 
 def rows(cell: Cell) -> Iterator[tuple[str, float, float, float]]:

@@ -26,6 +26,7 @@ from benchmarks.process import children, cpu_seconds, resident_mb
 
 SERVICE = ("-c", "from cds_service.cli import main; main()", "serve", "--port", "0")
 LIMIT = ("-m", "benchmarks.limit")
+PEER = ("-m", "benchmarks.peer")
 PUBLIC: Final = "https://cds.example.org"
 """Where tokens are made for."""
 _ISS: Final = "https://ehr.example.org"

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from benchmarks import bench, soak, soak_served
+from benchmarks import bench, history, peer, soak, soak_served
 from benchmarks.charts import Calls, prefetched
 from benchmarks.limit import fixed_card
 from cds_service import knowledge
@@ -43,6 +43,30 @@ def test_calls_are_of_one_size_and_differ() -> None:
 def test_the_fixed_card_has_the_size_asked_for() -> None:
     assert len(fixed_card(16_000)) == 16_000
     assert orjson.loads(fixed_card(0))["cards"]
+
+
+def test_the_history_tells_what_is_a_tenth_slower_on_the_same_machine(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    report = {"python": "3", "startUpSeconds": {"load": 0.5}, "sideBySide": []}
+
+    def run(**ratios: float) -> list[str]:
+        rows = [{"resources": int(k[1:]), "repeated": True, "cpuRatio": ratio} for k, ratio in ratios.items()]
+        line = history.line_of({**report, "sideBySide": rows})
+        last = history.kept(line, file)
+        return [told.split(": ")[1] for told in (history.compared(line, last) if last else ())]
+
+    assert run(_60=2.0, _600=1.0) == []
+    assert run(_60=2.1, _600=1.2) == ["600 repeated 1x -> 1.2x the limit"]
+    elsewhere = {**history.runs(file)[0], "machine": "another", "ratios": {"60 repeated": 0.1}}
+    history.kept(elsewhere, file)
+    assert run(_60=2.2, _600=1.2) == []
+    assert [len(each["ratios"]) for each in history.runs(file)] == [2, 2, 1, 2]
+
+
+def test_the_peer_answers_the_call_of_the_benchmark() -> None:
+    calls = Calls(prefetch.templates(knowledge.load()), 60)
+    told = [card["summary"] for card in peer.cards(json.loads(calls.repeated(1)))]
+    assert told == ["Suggest", "Neutrophils low", "Syndrome on record"]
 
 
 @linux
@@ -87,12 +111,11 @@ def test_soak_served(pages: Path) -> None:
     quiet = replace(outcome, told=replace(outcome.told, faults=[]), moments=outcome.moments[:1])
     assert quiet.faults == []
     (first,) = quiet.moments
-    grown = replace(first, resident_mb=first.resident_mb + 10.1, processes=(1,))
-    replayed = {"same": 39, "different": 1}
-    records, decided, memory, processes = replace(
-        quiet, moments=[first, grown], records=39, replayed=replayed, said=()
-    ).faults
+    grown = replace(first, resident={pid: size + 10.1 for pid, size in first.resident.items()})
+    wrong = replace(quiet, moments=[first, grown], records=39, replayed={"same": 39, "different": 1})
+    records, decided, memory = wrong.faults
     assert records == "40 answers and 39 records of them"
     assert decided == "replayed: {'different': 1}"
-    assert memory.startswith("memory grew by 10.1 MB")
-    assert processes.startswith("processes ended or began")
+    assert memory.startswith("a process grew by 10.1 MB")
+    (ended,) = replace(quiet, moments=[first, replace(first, resident={1: 1.0})]).faults
+    assert ended.startswith("processes ended or began")

@@ -81,10 +81,7 @@ def records_of(database: Database) -> int:
         return int(connection.scalar(select(func.count()).select_from(audit)) or 0)
 
 
-@pytest.mark.parametrize(
-    ("words", "both"),
-    [(("audit", "export"), False), (("audit", "export"), True), (("explain", str(REQUEST), "--json"), False)],
-)
+@pytest.mark.parametrize(("words", "both"), [(("audit", "export"), False), (("feedback", "report", "--json"), True)])
 def test_output_that_nobody_reads_ends_a_command_without_a_word(
     recorded: Path, words: tuple[str, ...], both: bool
 ) -> None:

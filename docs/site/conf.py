@@ -6,6 +6,7 @@ here: which file stands where in the menu, and two pages that are no documents (
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -73,7 +74,7 @@ MENU: Final = {
         "/docs/synthetic-patients",
         "A year's patients </docs/cohort>",
     ],
-    "EHR integrator": ["/docs/connecting", "The page that a card opens </docs/smart>"],
+    "EHR integrator": ["/docs/connecting"],
     "Engineer": [
         "Run it </docs/operation>",
         "/ARCHITECTURE",
@@ -82,6 +83,14 @@ MENU: Final = {
     ],
 }
 OTHERS: Final = "More"
+# What a screen reader or a keyboard lacks in what Sphinx and Furo write, and what is written in its place.
+HEARD: Final = {
+    'role="heading">': 'role="heading" aria-level="2">',
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    '<aside class="announcement-content">': '<aside class="announcement-content" aria-label="What this is not">',
+}
+_SAID: Final = re.compile("|".join(map(re.escape, HEARD)))
 WAY_IN: Final = f"""\
 <!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{project}</title>
@@ -121,10 +130,14 @@ def _with_menus(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def _finish(app: Sphinx, error: Exception | None) -> None:
-    """Put the catalogue in, which is a site of its own, and the page by which one comes in."""
+    """Mend the pages, and put the catalogue in, which is a site of its own, and the page by which one comes in."""
     if error is not None:
         return
     out = Path(app.outdir)
+    for page in out.rglob("*.html"):
+        if "catalogue" not in page.parts:
+            text = page.read_text(encoding="utf-8")
+            page.write_text(_SAID.sub(lambda found: HEARD[found[0]], text), encoding="utf-8")
     catalogue = Path(app.config.catalogue)
     if catalogue.is_dir():
         shutil.copytree(catalogue, out / "catalogue", dirs_exist_ok=True)

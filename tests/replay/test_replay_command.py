@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,28 @@ def test_the_demo_says_where_examples_are(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 1
     assert "no example patients beside the package" in result.output
     assert "--examples" in result.output
+
+
+def test_the_demo_opens_the_workbench_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a service that keeps feedback in a folder of its own, which is gone at the end."""
+    folders: list[Path] = []
+
+    @contextmanager
+    def running(**settings: str) -> Iterator[str]:
+        folders.append(Path(settings["CDS_DATA"]))
+        assert folders[0].is_dir()
+        yield "http://127.0.0.1:1"
+
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    opened: list[str] = []
+    monkeypatch.setattr(demo_module, "running_service", running)
+    monkeypatch.setattr(demo_module.signal, "pause", stopped)
+    monkeypatch.setattr(demo_module.webbrowser, "open", opened.append)
+    result = CliRunner().invoke(main, ["demo", "--open"])
+    assert (result.exit_code, opened) == (0, ["http://127.0.0.1:1/workbench"])
+    assert not folders[0].exists()
 
 
 def test_the_demo_refuses_an_unknown_patient() -> None:

@@ -20,9 +20,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import Cookie, TestResponse
 
 from cds_service.app import create_app, start_service
+from cds_service.assess import assess, question_without_order
+from cds_service.chart.chart import Chart as PatientChart
 from cds_service.chart.server import TrustedServers, base_of
 from cds_service.chart.visit import Form
-from cds_service.errors import SettingsError
+from cds_service.errors import SettingsError, StoreError
 from cds_service.knowledge.model import Site
 from cds_service.settings import Settings
 from cds_service.tools.replay.bundles import Chart
@@ -32,6 +34,7 @@ from cds_service.web.openapi import Served, document
 from cds_service.web.smart import oauth
 from cds_service.web.smart.link import LABEL
 from cds_service.web.smart.oauth import NotLaunched
+from cds_service.web.smart.then import then
 from tests.fhir_server.good import running
 from tests.support.charts import chart
 from tests.support.smart_ehr import CLIENT, ENCOUNTER, TOKEN, SmartEhr
@@ -488,6 +491,34 @@ def test_without_a_record_only_now_is_shown(app: App, context: str, why: str) ->
     text = app.page().text
     assert why in text
     assert ">suggest</strong>" in text
+
+
+class Kept:
+    """A store with one record, or none that can be read."""
+
+    def __init__(self, record: dict[str, Any] | None) -> None:
+        self.record = record
+
+    def answer(self, record_id: str) -> dict[str, Any]:
+        if self.record is None:
+            raise StoreError("down")
+        return self.record
+
+    def name(self, kind: str, text: str) -> str:
+        return f"{kind} {text}"
+
+
+def test_what_a_record_does_not_hold_is_not_made_up(app: App) -> None:
+    now = datetime.now(UTC)
+    question = question_without_order(app.service.program, "patient-view", None)
+    found = assess(app.service.program, PatientChart(PATIENT, {}), question, now)
+    answer = {"decision": "wait", "indicator": "info", "rule": "of-another-version", "version": "1.0.0"}
+    record = {"at": now.isoformat(), "patient": f"patient {PATIENT}", "answers": [answer], "program": "x"}
+    told = then("c", found, app.service.program, Kept({**record, "orders": [{"facts": {"digest": "d"}}]}))
+    assert (told.state, told.changes, told.same_rules) == ("found", None, False)
+    assert [(each.decision, each.title) for each in told.decisions] == [("wait", "of-another-version")]
+    assert then("c", found, app.service.program, Kept({**record, "patient": ""})).state == "another patient"
+    assert then("c", found, app.service.program, Kept(None)).state == "store down"
 
 
 def test_without_a_store_only_now_is_shown(app: App) -> None:

@@ -29,6 +29,7 @@ from tests.web.test_smart import PATIENT, settings, write_site
 
 SCREENSHOTS: Final = ROOT / "build" / "screenshots"
 SIZES: Final = ((390, 844), (1600, 1000))
+JUDGED: Final = ((390, "light"), (1600, "dark"))  # each is seconds: a page of eighty rules
 Wsgi = Callable[[Any, Any], Iterable[bytes]]
 
 
@@ -89,8 +90,9 @@ def test_from_the_launch_to_why_without_a_script_at_every_size(page: Page, launc
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.screenshot(path=SCREENSHOTS / f"smart-{width}-{scheme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            found = Axe().run(page)
-            assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == []
+            if (width, scheme) in JUDGED:
+                found = Axe().run(page)
+                assert [(each["id"], each["nodes"][0]["html"]) for each in found.response["violations"]] == []
     assert complaints == []
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from email import message_from_string
@@ -175,6 +176,10 @@ def test_feedback_that_was_acknowledged_outlives_its_worker(tmp_path: Path) -> N
     with never_left(start(CDS_DATA=str(tmp_path), CDS_LOG_LEVEL="ERROR")) as process:
         assert process.stdout is not None
         listening = int(process.stdout.readline().rsplit(":", 1)[1])
+        end = time.monotonic() + 30  # the tables are made first, which may take longer than an answer
+        while exchange(listening, request(b"", line="GET /ready HTTP/1.1"))[1]["store"] != "up":
+            assert time.monotonic() < end
+            time.sleep(0.05)
         told = [str(uuid4()) for _ in range(20)]
         for card in told:
             item = {"card": card, "outcome": "overridden", "outcomeTimestamp": "2026-03-05T12:00:00Z"}

@@ -147,8 +147,8 @@ def _of_grade(
         yield REVIEW, "documented and derived grade differ"
     elif finding == UNKNOWN:
         yield UNCLEAR, "no grade is known"
-        if course.person.child and _iec_hs(course, at):
-            yield REVIEW, "IEC-HS in a child, whatever the grade"
+        if _iec_hs(course, at) and (course.person.child or _kidneys_low(course, at, policy)):
+            yield REVIEW, "IEC-HS in a child or with clearance below 30, whatever the grade"
     elif isinstance(finding, int):
         for doses in _counts(course, at, policy):
             yield from _pathway(course, at, draft, policy, finding, doses, pressor)
@@ -229,13 +229,17 @@ def _hyperinflammation(course: Course, at: int, draft: Draft, policy: Policy, gr
     if grave or course.person.child:
         yield REVIEW, "IEC-HS in a child, or beside severe toxicity"
         return
-    cleared = stops.clearance(course, at, policy)
-    if cleared is not None and cleared < policy.value("clearance") + _NEAR:
+    if _kidneys_low(course, at, policy):
         yield REVIEW, "IEC-HS with clearance below 30"
         yield SUGGEST, "IEC-HS with clearance below 30"
         yield REDUCED, "IEC-HS with clearance below 30"
     else:
         yield (PERMITTED if permitted(draft, course, policy, "iec-hs") else SUGGEST), "IEC-HS"
+
+
+def _kidneys_low(course: Course, at: int, policy: Policy) -> bool:
+    cleared = stops.clearance(course, at, policy)
+    return cleared is not None and cleared < policy.value("clearance") + _NEAR
 
 
 def _iec_hs(course: Course, at: int) -> bool:

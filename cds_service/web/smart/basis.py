@@ -15,7 +15,7 @@ from cds_service.program import Program
 
 # State -> its sign: nothing is told by colour alone.
 SIGNS: Final = {"met": "✓", "not met": "✗", "unknown": "?", "not reached": "–"}
-RESULTS: Final = {"fires": "holds", "unknown": "could not be told", "silent": "does not hold"}
+RESULTS: Final = {"fires": "hold", "unknown": "could not be told", "silent": "do not hold"}
 _PARTS: Final = {"when": "All of", "any": "One of", "unless": "Unless"}
 
 
@@ -106,7 +106,7 @@ def _shown(rule: RuleText, order: OrderText, program: Program) -> ShownRule:
 
 
 def _title(part: str, option: int, several: bool) -> str:
-    return f"{_PARTS[part]} these ways, {option + 1}" if part == "any" and several else _PARTS[part]
+    return f"One of these ways must hold, way {option + 1}" if part == "any" and several else _PARTS[part]
 
 
 def _criterion(line: Line, order: OrderText, program: Program) -> Criterion:
