@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _WAITING: Final = 2000
 """Answers of one process that may wait to be written; some kilobytes each."""
 _LOOK_SECONDS: Final = 0.5
+_HURRY_SECONDS: Final = 0.5
 _AT_ONCE: Final = 200
 _LINE: Final = "line"
 
@@ -102,6 +103,7 @@ class Store:
             rules.update(feedback.rules(connection, items))
             return end
 
+        self._writer.hurry(_HURRY_SECONDS)  # the cards may be of a moment ago
         try:
             self._write(keep)
         except StoreError as error:
@@ -120,6 +122,7 @@ class Store:
         """The record of an answer by its id; None where there is none, or none yet. Raises StoreError."""
         from cds_service.store import records
 
+        self._writer.hurry(_HURRY_SECONDS)
         with self._connected().reading() as connection:
             return records.answer(connection, record_id)
 

@@ -18,6 +18,8 @@ _RETRY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.15
+"""How long the first of a batch waits for others: a batch costs about as much as one. It lies in a file meanwhile."""
 
 
 class Writer(Generic[T]):
@@ -45,7 +47,7 @@ class Writer(Generic[T]):
         self._queue: deque[T] = deque()
         self._changed = Condition()
         self._thread: Thread | None = None
-        self._closing = self._looking = self._rested = False
+        self._closing = self._looking = self._rested = self._hurried = False
         self._looked = -_LOOK_AGAIN_SECONDS
         self.known = False
         self.down = False
@@ -63,6 +65,14 @@ class Writer(Generic[T]):
                 self._looked, self._looking = time.monotonic(), True
                 self._wake()
             self._changed.wait_for(lambda: not self._looking, seconds)
+
+    def hurry(self, seconds: float) -> None:
+        """Keep now what was handed in, and wait for it, for so long at most: somebody asks about it."""
+        with self._changed:
+            if self._queue and not self.down:
+                self._hurried = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: not self._queue or self.down, seconds)
 
     def lose(self, number: int) -> None:
         """Count what will never be kept."""
@@ -116,6 +126,9 @@ class Writer(Generic[T]):
                 if kept:
                     for _ in batch:
                         self._queue.popleft()
+                    if not self._queue:
+                        self._hurried = False
+                        self._changed.notify_all()
                 elif self._changed.wait_for(lambda: self._closing, self._retry):
                     self._thread = None
                     return
@@ -136,6 +149,10 @@ class Writer(Generic[T]):
                     return []
                 self._thread = None
                 return None
+            full = min(_BATCH, self._most)
+            self._changed.wait_for(
+                lambda: len(self._queue) >= full or self._closing or self._looking or self._hurried, _GATHER_SECONDS
+            )
             return [self._queue[place] for place in range(min(len(self._queue), _BATCH))]
 
     def _try(self, batch: Sequence[T]) -> bool:

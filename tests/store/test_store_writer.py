@@ -54,6 +54,31 @@ def test_what_is_handed_in_is_kept_in_order_by_one_thread() -> None:
     assert (writer.lost, writer.down, len(writers)) == (0, False, 1)
 
 
+def test_what_comes_together_is_kept_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.store.writer._GATHER_SECONDS", 0.3)
+    shelf = Shelf()
+    writer = Writer(shelf.keep, most=1000)
+    for number in range(20):
+        writer.put(number)
+        time.sleep(0.001)
+    until(lambda: len(shelf.kept) == 20)
+    assert shelf.tried <= 3  # one empty, to see whether the store is up, and one or two with all of them
+    writer.close()
+
+
+def test_who_asks_about_them_does_not_wait_until_others_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.store.writer._GATHER_SECONDS", _HANGS)
+    shelf = Shelf()
+    writer = Writer(shelf.keep, most=1000)
+    for number in range(3):
+        writer.put(number)
+        writer.hurry(_HANGS)
+        assert shelf.kept == list(range(number + 1))
+    writer.put(3)
+    writer.close()  # nor does an end
+    assert shelf.kept == [0, 1, 2, 3]
+
+
 def test_who_hands_in_does_not_wait_and_what_there_is_no_room_for_is_counted() -> None:
     shelf, go = Shelf(), threading.Event()
     shelf.refuses = lambda batch: assert_done(go.wait(_HANGS))
