@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +11,16 @@ from typing import Any, Final
 import msgspec
 
 from cds_service.advice.model import Assessment, OrderAssessment
-from cds_service.assess import Question, assess, question_without_order
-from cds_service.chart.chart import Chart, open_chart
-from cds_service.chart.read import Read, ReadCache
-from cds_service.contract import ASKS, SUGGESTS
+from cds_service.assess import assess
+from cds_service.chart.chart import Chart
+from cds_service.chart.read import Read
+from cds_service.contract import SUGGESTS
 from cds_service.facts.model import Fact
-from cds_service.facts.order import order_in_hand
 from cds_service.program import Program
+from cds_service.tools.charts import chart_of, question_of
 from cds_service.tools.cohort.tables import Row
 from cds_service.tools.replay import bundles
-from cds_service.tools.replay.calls import anakinra_draft, drafts_of, encounter_of, signed
 from cds_service.tools.replay.episode import Course, Step, steps
-from cds_service.tools.replay.prefetch import answer
 
 # An export holds all that there is: no page ends before it.
 _COUNT: Final = re.compile(r"&_count=\d+|(?<=\?)_count=\d+&?")
@@ -70,10 +67,7 @@ def rows(
 def _opened(program: Program, course: Course, now: datetime) -> Chart:
     """The chart with all that the export holds."""
     searches = {name: _COUNT.sub("", text) for name, text in program.searches.items()}
-    found = answer(searches, signed(course.chart), course.chart.patient_id)
-    sent = {name: json.dumps(value).encode() for name, value in found.items()}
-    missing = dict.fromkeys(program.not_kept, b"null")
-    return open_chart({**missing, **sent}, course.chart.patient_id, program.queries, ReadCache(0), now)
+    return chart_of(program, course.chart, now, searches)
 
 
 def _assessed(program: Program, whole: Chart, course: Course, step: Step) -> Assessment:
@@ -82,25 +76,12 @@ def _assessed(program: Program, whole: Chart, course: Course, step: Step) -> Ass
     chart = whole.at(program.horizon(step.at))
     if step.asked_again:  # an order that is being written is not on the chart yet
         chart = replace(chart, reads={name: _without(read, step.asked_again) for name, read in chart.reads.items()})
-    return assess(program, chart, _question(program, course, step), step.at)
+    return assess(program, chart, question_of(program, course.chart, step.hook, step.drafts or ()), step.at)
 
 
 def _without(read: Read, ref: str) -> Read:
     kept = tuple(resource for resource in read.resources if resource.ref != ref)
     return replace(read, resources=kept) if len(kept) < len(read.resources) else read
-
-
-def _question(program: Program, course: Course, step: Step) -> Question:
-    encounter = encounter_of(course.chart) or None
-    if step.hook in ASKS:
-        return question_without_order(program, step.hook, encounter)
-    patient = course.chart.patient_id
-    drafts = step.drafts or drafts_of(course.chart) or (anakinra_draft(patient, hook=step.hook),)
-    drugs = {
-        f"Medication/{r['id']}": r for r in course.chart.resources if r["resourceType"] == "Medication" and "id" in r
-    }
-    order = order_in_hand(drafts, None, program.knowledge.orders, program.terms, program.amounts, drugs)
-    return Question(step.hook, order, encounter)
 
 
 # ---------------------------------------------------------------- rows

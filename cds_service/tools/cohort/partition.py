@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from cds_service.errors import CdsError
-from cds_service.tools.replay.bundles import Resource
+from cds_service.tools.replay.bundles import Resource, id_in
 
 MANIFEST: Final = "manifest.json"
 SHARED: Final = "medications.ndjson"  # drugs that orders of any patient refer to
@@ -155,13 +155,8 @@ def _owner(head: _Head) -> str:
     """The id of the patient whom a resource is about; "" where it names none."""
     if head.resource_type == "Patient":
         return head.id if isinstance(head.id, str) else ""
-    for named in (head.subject, head.patient):
-        target = named.reference if isinstance(named, _Reference) else None
-        if isinstance(target, str):
-            parts = target.split("/_history/")[0].split("/")
-            if len(parts) >= 2 and parts[-2] == "Patient":
-                return parts[-1]
-    return ""
+    targets = (named.reference for named in (head.subject, head.patient) if isinstance(named, _Reference))
+    return next((identity for target in targets if (identity := id_in(target, "Patient")) is not None), "")
 
 
 def _write(waiting: dict[str, list[bytes]], new: Path) -> None:
@@ -195,10 +190,7 @@ def _medication(resource: Resource) -> str:
     """The id of the Medication that a resource refers to."""
     reference = resource.get("medicationReference")
     target = reference.get("reference") if isinstance(reference, dict) else None
-    if not isinstance(target, str):
-        return ""
-    parts = target.split("/_history/")[0].split("/")
-    return parts[-1] if len(parts) >= 2 and parts[-2] == "Medication" else ""
+    return id_in(target, "Medication") or ""
 
 
 def _drugs(parts: Path, wanted: set[str]) -> dict[str, Resource]:

@@ -203,12 +203,18 @@ def patient_of(resource: Mapping[str, Any]) -> str | None:
     for element in _OWNER_ELEMENTS:
         reference = resource.get(element)
         target = reference.get("reference") if isinstance(reference, dict) else None
-        if isinstance(target, str):
-            # Absolute and versioned references name the same patient: [base/]Patient/<id>[/_history/<n>].
-            parts = target.split("/_history/")[0].split("/")
-            if len(parts) >= 2 and parts[-2] == "Patient":
-                return parts[-1]
+        if (identity := id_in(target, "Patient")) is not None:
+            return identity
     return None
+
+
+def id_in(reference: object, kind: str) -> str | None:
+    """The id that a reference to a resource of a type names, absolute and versioned ones too
+    (`[base/]<type>/<id>[/_history/<n>]`); None where it is no such reference."""
+    if not isinstance(reference, str):
+        return None
+    parts = reference.split("/_history/")[0].split("/")
+    return parts[-1] if len(parts) >= 2 and parts[-2] == kind else None
 
 
 def _by_patient(resources: list[Resource], where: str, story: str) -> Iterator[Chart | Problem]:
