@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from cds_service.contract import SERVICES
 from cds_service.shipped import find_examples
@@ -192,8 +192,27 @@ def test_files_of_ones_own_stay_in_the_browser(page: Page, tmp_path: Path) -> No
     page.remove_listener("request", hear)
     assert "cds-services" in asked
     assert set(asked) <= {"cds-services", "timeline", "patients", "icon.svg"}
+
+    # Why a file was not opened is not wiped away by the answer to what was asked before it.
+    answers: list[Route] = []
+
+    def hold(route: Route) -> None:
+        answers.append(route)
+
+    before = page.locator("#live").inner_text()
+    page.route("**/workbench/cds-services/*", hold)
+    with page.expect_request("**/workbench/cds-services/*"):
+        page.get_by_role("button", name="Sign", exact=True).click()
     page.locator("#files").set_input_files(none)
     expect(page.locator("#notice")).to_contain_text("none.json: holds no Patient")
+    (held,) = answers
+    with page.expect_response("**/workbench/cds-services/*"):
+        held.continue_()
+    page.unroute("**/workbench/cds-services/*")
+    expect(page.locator("#live")).not_to_have_text(before)
+    expect(page.locator("#notice")).to_contain_text("none.json: holds no Patient")
+    page.get_by_role("button", name="Select", exact=True).click()
+    expect(page.locator("#notice")).not_to_contain_text("none.json")
 
 
 # ---------------------------------------------------------------- what it rests on

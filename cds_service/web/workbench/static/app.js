@@ -28,6 +28,7 @@ const asking = newestOnly(async () => {
 });
 
 onChange((later) => {
+  state.refused = "";
   if (!state.patient) return;
   showTime();
   asking();

@@ -45,13 +45,20 @@ export function showCards() {
   const lead = shown.find((card) => card.uuid === state.rule?.card) ?? shown[0];
   $("cards").replaceChildren(...cardsOf(shown, { accept, override, why: whyCard }, state.said, lead?.uuid));
   $("panel").style.setProperty("--width", `${state.width}px`);
-  const assumed = state.assumed.size ? "What if: these cards are of an assumed value, not of the chart. " : "";
-  const silent = answer.silent ? "Silent here: a CDS client gets no card of these. " : "";
-  const none = shown.length ? "" : "No card: the service has nothing to say, and an EHR shows nothing. ";
-  $("notice").textContent = `${assumed}${silent}${none}${state.settled}`;
-  $("notice").classList.toggle("good", Boolean(state.settled) && !silent && !assumed);
+  showNotice();
   const decision = lead ? `${explained(lead).decision}: ${lead.summary}` : "no card";
   if ($("live").textContent !== decision) $("live").textContent = decision;
+}
+
+/** What must be known beside the cards; why a file was not opened stays, whatever is answered meanwhile. */
+export function showNotice() {
+  const { answer, assumed, refused, settled } = state;
+  const whatIf = assumed.size ? "What if: these cards are of an assumed value, not of the chart. " : "";
+  const silent = answer?.silent ? "Silent here: a CDS client gets no card of these. " : "";
+  const shown = !answer || answer.cards.length || answer.heldBack?.length;
+  const none = shown ? "" : "No card: the service has nothing to say, and an EHR shows nothing. ";
+  $("notice").textContent = `${refused}${whatIf}${silent}${none}${settled}`;
+  $("notice").classList.toggle("good", Boolean(settled) && !refused && !silent && !whatIf);
 }
 
 function whyCard(card) {

@@ -5,7 +5,7 @@ import { draftsOf, moment, momentsOf, patientsOf } from "./chart.js";
 import { $, h, options } from "./dom.js";
 import { blank } from "./drafts.js";
 import { showOrder } from "./order.js";
-import { showFailure } from "./panel.js";
+import { showNotice } from "./panel.js";
 import { showAssumed } from "./reasons.js";
 import { changed, state } from "./state.js";
 import { HOUR, latest, spanOf } from "./time.js";
@@ -95,7 +95,8 @@ async function open(files) {
     state.opened = [...found, ...state.opened.filter((each) => !found.some((other) => other.key === each.key))];
     begin(found[0]);
   } catch (error) {
-    showFailure(error);
+    state.refused = `Not opened: ${error.message} `;
+    showNotice();
   }
 }
 

@@ -21,6 +21,7 @@ export const state = {
   body: null,
   said: new Map(), // uuid of a card -> {kind, words}
   settled: "", // the last outcome, told above the cards
+  refused: "", // why a file was not opened, until something else is asked
   width: Number(localStorage.getItem("width")) || 390,
   rule: null, // {key, id, card}, as chosen; null: that of the first card
   result: "fires",
