@@ -78,8 +78,7 @@ class Engine:
     def warm(self) -> None:
         """Prepare a host with all rulesets, so that the first request does not wait. Call it after a fork."""
         host = self._hosts.take()
-        for ruleset in self._rulesets().values():
-            host.run(ruleset, {})
+        host.run_all(self._rulesets().values(), {})
         self._hosts.give(host)
 
     def dead(self, canaries: Mapping[str, tuple[Canary, ...]]) -> tuple[Dead, ...]:
@@ -103,7 +102,7 @@ class Engine:
                 yield Dead(rule_id, f"must {must} on its case {canary.name!r}, and does not")
             try:
                 host = self._hosts.take()
-                fired = rule_id in host.run(step.ruleset, canary.values)
+                fired = rule_id in host.run_all((step.ruleset,), canary.values)
             except Exception as error:
                 self._hosts.drop()
                 yield Dead(rule_id, f"could not be tried: {_describe(error)}")
@@ -160,12 +159,19 @@ class Engine:
         host = self._hosts.take()
         fired: set[str] = set()
         disagreements: tuple[str, ...] = ()
-        for step in plan.steps:
-            fired |= host.run(step.ruleset, known)
-            differ = [i for i in step.logic.rule_ids if (outcomes[i].truth is True) is not (i in fired)]
-            for rule_id in differ:
-                known.pop(finding_key(rule_id), None)
-            disagreements += tuple(differ)
+        left = plan.steps
+        while left:
+            # `known` holds every finding already: while the two agree, no stratum waits for another.
+            found = host.run_all([step.ruleset for step in left], known)
+            for number, step in enumerate(left, 1):
+                ids = step.logic.rule_ids
+                fired.update(rule_id for rule_id in ids if rule_id in found)
+                if differ := [i for i in ids if (outcomes[i].truth is True) is not (i in found)]:
+                    for rule_id in differ:
+                        known.pop(finding_key(rule_id), None)
+                    disagreements += tuple(differ)
+                    break
+            left = left[number:]
         self._hosts.give(host)
         return frozenset(fired), disagreements
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -28,7 +28,7 @@ _LENGTH: Final = struct.Struct("=I")
 _PID: Final = struct.Struct("=i")
 _FORK: Final = 0
 _encode = msgspec.msgpack.Encoder().encode
-_ASKED: Final = msgspec.msgpack.Decoder(tuple[str, dict[str, bool | int | float | str]])
+_ASKED: Final = msgspec.msgpack.Decoder(tuple[list[str], dict[str, bool | int | float | str]])
 _TOLD: Final = msgspec.msgpack.Decoder(tuple[set[str], str])
 
 
@@ -79,10 +79,10 @@ class HostApart:
         self._process = process
         connection.settimeout(EVALUATION_SECONDS)
 
-    def run(self, ruleset: Ruleset, values: Mapping[str, Scalar]) -> set[str]:
-        """Ids of the rules that fire on these values. Raises DurableFailure."""
+    def run_all(self, rulesets: Iterable[Ruleset], values: Mapping[str, Scalar]) -> set[str]:
+        """Ids of the rules that fire on these values, each ruleset by itself. Raises DurableFailure."""
         try:
-            _send(self._connection, (ruleset.name, values))
+            _send(self._connection, ([ruleset.name for ruleset in rulesets], values))
             fired, why = _TOLD.decode(_receive(self._connection))
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             fired, why = set(), f"durable-rules: its process broke down or hangs ({type(error).__name__})"
@@ -98,12 +98,12 @@ def serve(connection: socket.socket, rulesets: Mapping[str, Ruleset], host: Guar
     why = ""
     while not why:
         try:
-            name, values = _ASKED.decode(_receive(connection))
+            names, values = _ASKED.decode(_receive(connection))
         except EOFError:
             return
         fired: set[str] = set()
         try:
-            fired = host.run(rulesets[name], values)
+            fired = host.run_all([rulesets[name] for name in names], values)
         except Exception as error:  # told to who asked, and there an error
             first = error.__context__ or error
             why = f"{type(first).__name__}: {first}"

@@ -64,8 +64,12 @@ class GuardedHost(Host):  # type: ignore[misc]
         self._handles[ruleset.name] = handle
         return handle
 
+    def run_all(self, rulesets: Iterable[Ruleset], values: Mapping[str, Scalar]) -> set[str]:
+        """Ids of the rules that fire on these values, each ruleset by itself."""
+        return set().union(*(self.run(ruleset, values) for ruleset in rulesets))
+
     def run(self, ruleset: Ruleset, values: Mapping[str, Scalar]) -> set[str]:
-        """Ids of the rules that fire on these values."""
+        """Ids of the rules of one ruleset that fire."""
         handle = self._handles.get(ruleset.name)
         if handle is None:
             handle = self.prepare(ruleset)
@@ -127,8 +131,8 @@ class AnyHost(Protocol):
     pid: int
     """The process that may use it."""
 
-    def run(self, ruleset: Ruleset, values: Mapping[str, Scalar]) -> set[str]:
-        """Ids of the rules that fire on these values."""
+    def run_all(self, rulesets: Iterable[Ruleset], values: Mapping[str, Scalar]) -> set[str]:
+        """Ids of the rules that fire on these values, each ruleset by itself."""
 
 
 class Hosts:

@@ -43,6 +43,7 @@ class Writer(Generic[T]):
         nobody was told so. `done` is told of how many that were handed in first nothing is to be done any more;
         `lost` of how many will never be kept.
         """
+        self._full = min(_BATCH, most)
         self._keep, self._most, self._retry, self._done, self._told_lost = keep, most, retry, done, lost
         self._queue: deque[T] = deque()
         self._changed = Condition()
@@ -92,7 +93,9 @@ class Writer(Generic[T]):
                 self.lose(1)
                 return False
             self._queue.append(entry)
-            self._wake()
+            # Between the first of a batch and a full one the writer has nothing to do: it is let sleep.
+            if self._thread is None or len(self._queue) in (1, self._full):
+                self._wake()
             return True
 
     def close(self, seconds: float = _CLOSE_SECONDS) -> int:
@@ -149,9 +152,8 @@ class Writer(Generic[T]):
                     return []
                 self._thread = None
                 return None
-            full = min(_BATCH, self._most)
             self._changed.wait_for(
-                lambda: len(self._queue) >= full or self._closing or self._looking or self._hurried, _GATHER_SECONDS
+                lambda: len(self._queue) >= self._full or self._closing or self._looking or self._hurried, _GATHER_SECONDS
             )
             return [self._queue[place] for place in range(min(len(self._queue), _BATCH))]
 

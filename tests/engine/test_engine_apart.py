@@ -96,11 +96,11 @@ def test_what_is_asked_and_told() -> None:
     thread.start()
     nursery = Nobody()
     host = HostApart(nursery, ours, 7)  # type: ignore[arg-type]
-    assert host.run(ruleset, {"age": 18}) == {"only"}
-    assert host.run(ruleset, {"age": 17.5}) == set()
-    assert host.run(ruleset, {}) == set()
+    assert host.run_all([ruleset], {"age": 18}) == {"only"}
+    assert host.run_all([ruleset], {"age": 17.5}) == set()
+    assert host.run_all([ruleset], {}) == set()
     with pytest.raises(DurableFailure, match="KeyError: 'other'"):
-        host.run(replace(ruleset, name="other"), {})
+        host.run_all([replace(ruleset, name="other")], {})
     thread.join(10)
     assert nursery.ended == [7]
     theirs.close()
