@@ -163,15 +163,14 @@ class Engine:
         while left:
             # `known` holds every finding already: while the two agree, no stratum waits for another.
             found = host.run_all([step.ruleset for step in left], known)
-            for number, step in enumerate(left, 1):
-                ids = step.logic.rule_ids
+            differ: list[str] = []
+            while left and not differ:
+                ids, left = left[0].logic.rule_ids, left[1:]
                 fired.update(rule_id for rule_id in ids if rule_id in found)
-                if differ := [i for i in ids if (outcomes[i].truth is True) is not (i in found)]:
-                    for rule_id in differ:
-                        known.pop(finding_key(rule_id), None)
-                    disagreements += tuple(differ)
-                    break
-            left = left[number:]
+                differ = [i for i in ids if (outcomes[i].truth is True) is not (i in found)]
+            for rule_id in differ:
+                known.pop(finding_key(rule_id), None)
+            disagreements += tuple(differ)
         self._hosts.give(host)
         return frozenset(fired), disagreements
 

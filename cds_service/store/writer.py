@@ -153,9 +153,13 @@ class Writer(Generic[T]):
                 self._thread = None
                 return None
             self._changed.wait_for(
-                lambda: len(self._queue) >= self._full or self._closing or self._looking or self._hurried, _GATHER_SECONDS
+                lambda: len(self._queue) >= self._full or self._closing or self._looking or self._hurried,
+                _GATHER_SECONDS,
             )
             return [self._queue[place] for place in range(min(len(self._queue), _BATCH))]
+
+    def _gathered(self) -> bool:
+        return len(self._queue) >= self._full or self._closing or self._looking or self._hurried
 
     def _try(self, batch: Sequence[T]) -> bool:
         """Whether a batch is done with: kept, but for what the store refuses for good."""

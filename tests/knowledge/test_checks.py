@@ -10,15 +10,17 @@ import pytest
 from cds_service import knowledge
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge import checks
-from tests.support.knowledge_root import EXTENDING_SITE, Problems, refused, replace, write
+from tests.support.knowledge_root import EXTENDING_SITE, Problems, refused, replace, retype_cases, write
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
+CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 FACTS = "rules/facts.yaml"
 ORDERS = "rules/orders.yaml"
 POLICIES = "rules/policies/toy.yaml"
 UNITS = "rules/units.yaml"
 CARD = "cards/toy-neutropenia.yaml"
 SITE = "rules/sites/toy-hospital.yaml"
+LOW = "low, facts: {neutrophil-count: 0.4"
 BELOW = "below: policy.neutropenia"
 BLOCKS = "{decision: block, indicator: critical, withholdsOrder: true}"
 UNTIL = "finding: {until: {fact: neutrophil-count, policy: laboratory-max-age}, "
@@ -192,6 +194,9 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
         (RULE, BELOW, "below: 0.00001", "when[0].below", "expected a number of at most 4 decimals, below 10^12"),
         (RULE, BELOW, "below: 1.0e+13", "when[0].below", "expected a number of at most 4 decimals, below 10^12"),
         (RULE, "limits: []", "any: [[]]", "any[0]", "an empty list always holds"),
+        # ---- cases, which the running service tries
+        (CASES, LOW, LOW.replace("count", "cuont"), "[0].facts.neutrophil-cuont", "no such fact neutrophil-cuont"),
+        (CASES, LOW, LOW.replace("0.4", "few"), "[0].facts.neutrophil-count", "expected a number (found few)"),
         (
             CARD,
             "detail: |",
@@ -249,6 +254,7 @@ def test_a_site_that_makes_a_comparison_senseless(root: Path, problems: Problems
     replace(root, FACTS, exists, graded)
     replace(root, FACTS, "type: boolean", 'type: integer\n    unit: "{grade}"')
     replace(root, RULE, "is: true", "is: policy.toy-count")
+    retype_cases(root, "1", "2")
     count = "toy-count: {title: A, value: 2, unit: '', least: 1, most: 3, owner: o, validFrom: 2026-01-01, reference: r"
     write(root, "rules/policies/count.yaml", count + ", siteMayOverride: true}\n")
     assert problems() == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.knowledge import load
-from tests.support.knowledge_root import FILES, Problems, replace, write, write_dosing
+from tests.support.knowledge_root import FILES, Problems, replace, retype_cases, write, write_dosing
 
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 FACTS = "rules/facts.yaml"
@@ -269,6 +269,7 @@ def test_codes_are_compared_with_the_facts_values(root: Path, problems: Problems
     replace(root, FACTS, "type: boolean", "type: code\n    values: [none, mild]")
     replace(root, FACTS, INFECTION, "{computed: toy-use, give: use}")
     replace(root, RULE, "is: true", "is: mild")
+    retype_cases(root, "none", "mild")
     assert load(root).operand(load(root).rules[0].unless[0]) == "mild"
     line = replace(root, RULE, "is: mild", "isNot: severe")
     assert problems() == (f"{RULE}:{line}: unless[0].isNot: expected one of none, mild (found severe)",)
@@ -279,6 +280,7 @@ def test_whole_numbers(root: Path, problems: Problems) -> None:
     integer = "{documented: {from: conditions, scale: toy, within: policy.laboratory-max-age}}"
     replace(root, FACTS, INFECTION, integer)
     replace(root, RULE, "is: true", "is: 2")
+    retype_cases(root, "1", "2")
     assert problems() == ()
     line = replace(root, RULE, "is: 2", "is: 2.5")
     assert problems() == (f"{RULE}:{line}: unless[0].is: expected a whole number (found 2.5)",)

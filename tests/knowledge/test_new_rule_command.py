@@ -13,7 +13,7 @@ from cds_service.cli import main
 from cds_service.contract import DecisionName
 from cds_service.knowledge import load
 from cds_service.knowledge.model import RuleDefinition
-from tests.support.knowledge_root import complete, replace, write
+from tests.support.knowledge_root import complete, replace, retype_cases, write
 
 RULE = "rules/shared/toy/toy-count.yaml"
 CASES = "rules/shared/toy/toy-count.cases.yaml"
@@ -140,5 +140,6 @@ def test_a_fact_with_one_value(root: Path) -> None:
     replace(root, "rules/facts.yaml", "type: boolean", "type: code\n    values: [only]")
     replace(root, "rules/facts.yaml", "{exists: [{from: conditions, in: infection, status: active}]}", CODE)
     replace(root, "rules/shared/safety/toy-neutropenia.yaml", "is: true", "is: only")
+    retype_cases(root, "only", "only")
     assert "no rule can be silent about it" in run(root, "shared/toy/toy-count", "--fact", "active-infection").stderr
     assert "name one with --fact" in run(root, "shared/toy/toy-count").stderr

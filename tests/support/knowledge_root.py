@@ -333,6 +333,15 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
+def retype_cases(root: Path, no: str, yes: str) -> None:
+    """Write the cases of the rule anew, for an infection that is not told by yes and no."""
+    path = root / "rules/shared/safety/toy-neutropenia.cases.yaml"
+    text = path.read_text(encoding="utf-8")
+    for old, new in (("false", no), ("true", yes)):
+        text = text.replace(f"infection: {old}", f"infection: {new}")
+    path.write_text(text, encoding="utf-8")
+
+
 def replace(folder: Path, name: str, old: str, new: str, marker: str = "") -> int:
     """Replace the one occurrence of `old` in a file below `folder`.
 

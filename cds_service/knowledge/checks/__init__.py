@@ -13,6 +13,7 @@ from cds_service.knowledge import lock
 from cds_service.knowledge.checks import (
     capacity,
     cards,
+    cases,
     catalogue,
     drugs,
     facts,
@@ -47,6 +48,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     rules.names,
     rules.findings,
     rules.comparisons,
+    cases.cases,
     timeline.picture,
     capacity.rulesets,
     capacity.keys,

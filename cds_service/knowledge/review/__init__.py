@@ -8,8 +8,7 @@ from pydantic import BaseModel
 
 from cds_service.knowledge import always, lock, sites
 from cds_service.knowledge.checks import drugs
-from cds_service.knowledge.checks.comparisons import misfit
-from cds_service.knowledge.files import Document, YamlPath
+from cds_service.knowledge.files import Document
 from cds_service.knowledge.loader import DRUGS, POLICIES, Loaded
 from cds_service.knowledge.messages import missing
 from cds_service.knowledge.model import POLICY_PREFIX, Card, Case, Policy, RuleDefinition, conditions, named_in
@@ -31,7 +30,7 @@ def check(loaded: Loaded) -> list[str]:
             beside = f"{document.name.rpartition('/')[0]}/{key}.cases.yaml"
             found.append(document.problem(("id",), f"expected the rule's cases in {beside}"))
         else:
-            found += _cases(loaded, loaded.document("cases", key), rule, cases[key])
+            found += _cases(loaded.document("cases", key), rule, cases[key])
     for key in cases:
         found += missing(loaded.document("cases", key), (), "rule", key, rules)
     return [*found, *traces.check(loaded), *lock.problems(loaded)]
@@ -77,26 +76,16 @@ def _length(document: Document) -> Iterator[str]:
         yield f"{document.name}:{lines}: (whole file): expected at most {MAX_RULE_LINES} lines (found {lines})"
 
 
-def _cases(loaded: Loaded, document: Document, rule: RuleDefinition, cases: tuple[Case, ...]) -> Iterator[str]:
+def _cases(document: Document, rule: RuleDefinition, cases: tuple[Case, ...]) -> Iterator[str]:
     wanted = ["fires", "silent"] + (["unknown"] if _can_be_unknown(rule) else [])
     for result in wanted:
         if all(case.result != result for case in cases):
             yield document.problem((), f"expected at least one case with `result: {result}`")
-    catalogue = loaded.catalogue
-    findings = {condition.finding for _, condition in conditions(rule) if condition.finding}
     names: set[str] = set()
     for index, case in enumerate(cases):
         if case.name in names:
             yield document.problem((index, "name"), f"expected another name, a case is already called {case.name!r}")
         names.add(case.name)
-        for name, value in case.facts.items():
-            path: YamlPath = (index, "facts", name)
-            yield from missing(document, path, "fact", name, catalogue.facts)
-            expected = misfit(catalogue.facts[name], value) if name in catalogue.facts else ""
-            if expected:
-                yield document.problem(path, f"expected {expected} (found {value})")
-        for name in case.findings:
-            yield from missing(document, (index, "findings", name), "finding in the rule's conditions", name, findings)
 
 
 def _can_be_unknown(rule: RuleDefinition) -> bool:
