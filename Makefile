@@ -63,8 +63,8 @@ synthetic: $(VENV)/.dev ## 500 synthetic patients in four dialects, and 500 with
 	@rm -rf build/synthetic
 	@$(BIN)/anakinra-cds synth --n 500 --seed 7 --out build/synthetic/clean
 	@$(BIN)/anakinra-cds synth --n 500 --seed 8 --dirt 0.03 --out build/synthetic/dirty
-	@$(BIN)/anakinra-cds synth --check build/synthetic/clean
-	@$(BIN)/anakinra-cds synth --check build/synthetic/dirty
+	@$(BIN)/anakinra-cds replay build/synthetic/clean --truth build/synthetic/clean --html build/synthetic/clean.html
+	@$(BIN)/anakinra-cds replay build/synthetic/dirty --truth build/synthetic/dirty --html build/synthetic/dirty.html
 
 conformance: $(VENV)/.dev ## what CDS Hooks asks of a service, and the tests that show it
 	@$(BIN)/python -m tests.support.conformance

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from cds_service.cli import main
 from cds_service.tools.replay import bundles, page, walking
-from cds_service.tools.replay.asking import Asked
+from cds_service.tools.replay.asking import Asked, Respondents
 from cds_service.tools.replay.calls import anakinra_draft
 from cds_service.tools.replay.client import LocalClient, Reply
 from cds_service.tools.replay.episode import Course, Step, every_of, steps
@@ -162,7 +162,7 @@ def test_against_finds_exactly_the_changed_hours(ours: OurClient, changed: OurCl
         service.discover()
     course = Course(chart("refractory-grade-2"))
     asked = [*steps(course, "order-select", timedelta(hours=1), 1, NOW)]
-    told = Walk(mine, theirs).patient(chart("refractory-grade-2"), asked)["steps"]
+    told = Walk(Respondents((mine,)), theirs).patient(chart("refractory-grade-2"), asked)["steps"]
     alone = []
     for step in asked:
         held = course.at(step.at)
@@ -181,7 +181,9 @@ def test_against_finds_exactly_the_changed_hours(ours: OurClient, changed: OurCl
 def test_against_itself_nothing_differs(ours: OurClient) -> None:
     same = Asked("same", ours)
     same.discover()
-    told = Walk(same, same).patient(chart(), steps(Course(chart()), "order-select", timedelta(hours=6), 2, NOW))
+    told = Walk(Respondents((same,)), same).patient(
+        chart(), steps(Course(chart()), "order-select", timedelta(hours=6), 2, NOW)
+    )
     assert not any("differs" in step for step in told["steps"])
 
 
@@ -281,15 +283,19 @@ def test_who_is_expected_and_does_not_come_is_an_error(tmp_path: Path) -> None:
     assert "Patient/refractory-grade-3: expected, but no source holds this patient" in result.stderr
 
 
-def test_what_is_right_at_another_site_is_not_asked_here(tmp_path: Path) -> None:
-    shutil.copy(PATIENT, tmp_path)
-    shutil.copy(EXAMPLES / "no-car-t.json", tmp_path)
-    truth(tmp_path, ["suggest"])
-    elsewhere = truth(tmp_path, ["suggest"], "no-car-t", "eu")
-    result = run(tmp_path, "--truth", tmp_path)
+def test_each_patient_is_asked_about_at_the_site_of_his_truth(tmp_path: Path) -> None:
+    for name, decision, site in (("refractory-grade-3", "suggest", "us"), ("no-car-t", "not-indicated", "eu")):
+        shutil.copy(EXAMPLES / f"{name}.json", tmp_path)
+        truth(tmp_path, [decision], name, site)
+    result = run(tmp_path, "--truth", tmp_path, "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["summary"]["expected"]) == (0, 2), result.output
+    assert [name.split()[-1] for name in told["asked"].split(", ")] == ["eu", "us"]
+    # Of the sites one may be named: nobody is asked about the others then.
+    result = run(tmp_path, "--truth", tmp_path, "--site", "us")
     assert (result.exit_code, "1 of 1 as expected" in result.stdout) == (0, True), result.output
     assert "note: 1 patient of other sites not asked about: eu" in result.stderr
-    assert run(tmp_path, "--truth", elsewhere).exit_code == 2
+    assert run(tmp_path, "--truth", tmp_path / "no-car-t.truth.json", "--site", "us").exit_code == 2
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"patient": "p", "at": [{"at": "x"}]}'])
@@ -448,7 +454,7 @@ def test_a_failing_call_is_told_and_fails_the_run() -> None:
 
     asked = Asked("fake", FakeClient(answers))
     asked.discover()
-    line = Walk(asked).patient(chart(), [Step(NOW, "order-select")])
+    line = Walk(Respondents((asked,))).patient(chart(), [Step(NOW, "order-select")])
     found = Totals()
     found.add(line)
     assert (found.failed, found.is_well, line["steps"][0]["error"]) == (1, False, "HTTP 500")

@@ -32,14 +32,7 @@ def test_one_dialect_as_ndjson(tmp_path: Path) -> None:
     assert len((out / "Patient.ndjson").read_text(encoding="utf-8").splitlines()) == 3
 
 
-def test_one_of_out_and_check(tmp_path: Path) -> None:
-    for arguments in ([], ["--out", str(tmp_path / "a"), "--check", str(tmp_path)]):
-        result = CliRunner().invoke(main, ["synth", *arguments])
-        assert result.exit_code == 2
-        assert "--out" in result.stderr
-
-
-def test_a_folder_without_truths_cannot_be_checked(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["synth", "--check", str(tmp_path)])
-    assert result.exit_code == 1
-    assert "truth" in result.stderr
+def test_where_to_write_is_asked_for() -> None:
+    result = CliRunner().invoke(main, ["synth"])
+    assert result.exit_code == 2
+    assert "--out" in result.stderr

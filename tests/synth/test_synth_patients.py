@@ -16,7 +16,7 @@ from cds_service.chart.validation import READ_TYPES, problem_of
 from cds_service.knowledge import load
 from cds_service.shipped import find_examples
 from cds_service.tools.replay.bundles import Chart, read, sources
-from cds_service.tools.synth.check import site_path
+from cds_service.tools.replay.truths import site_path
 from cds_service.tools.synth.dialect import dialects
 from cds_service.tools.synth.dirt import dirt
 from cds_service.tools.synth.export import FolderError, made_empty, write

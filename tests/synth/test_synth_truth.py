@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import cds_service.tools.synth as package
-from cds_service.tools.synth.check import Services, compare
+from cds_service.cli import main
 from cds_service.tools.synth.dialect import dialects
 from cds_service.tools.synth.export import write
 from cds_service.tools.synth.figures import figures
@@ -16,27 +18,22 @@ from cds_service.tools.synth.patients import patient_of
 from cds_service.tools.synth.policy import policy
 
 SEED = 2026
-# What writes courses, charts and truths; `check` alone may know of a service.
-WRITERS = [path for path in sorted(Path(package.__file__).parent.glob("*.py")) if path.stem != "check"]
-
-
-@pytest.fixture(scope="module")
-def services() -> Services:
-    """One service for each dialect's site."""
-    return Services()
+WRITERS = sorted(Path(package.__file__).parent.glob("*.py"))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.04])
-def test_patients_of_each_dialect_are_answered_as_the_truth_says(
-    tmp_path: Path, rate: float, services: Services
-) -> None:
+def test_patients_of_each_dialect_are_answered_as_the_truth_says(tmp_path: Path, rate: float) -> None:
+    """Each at the site that its truth names."""
     told = tuple(dialects().values())
     patients = (patient_of(figures(), policy(), told, SEED, number, rate) for number in range(8 if rate else 12))
     list(write(patients, tmp_path, "bundle"))
-    found = [each for compared in compare(tmp_path, services) for each in compared]
-    assert {each.dialect for each in found} == set(dialects())
-    assert [each.line() for each in found if not each.agrees] == []
-    assert len({each.decision for each in found}) >= 6
+    result = CliRunner().invoke(main, ["replay", str(tmp_path), "--truth", str(tmp_path), "--json"])
+    found = json.loads(result.stdout)["patients"]
+    steps = [(each["patient"], step) for each in found for step in each["steps"]]
+    assert {each["patient"].rpartition(f"-{SEED}-")[0] for each in found} == set(dialects())
+    assert [(patient, step) for patient, step in steps if step["wrong"]] == []
+    assert len({step["decision"] for _, step in steps}) >= 6
+    assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize("path", WRITERS, ids=lambda path: path.stem)

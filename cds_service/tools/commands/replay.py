@@ -6,7 +6,6 @@ import hashlib
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from click.core import ParameterSource
 from cds_service.errors import CdsError
 from cds_service.tools.options import at_option, json_option, knowledge_options
 from cds_service.tools.printing import echo_json
-from cds_service.tools.replay.asking import Asked, other
+from cds_service.tools.replay.asking import Asked, Respondents, other
 from cds_service.tools.replay.bundles import Source, sources
 from cds_service.tools.replay.calls import HOOKS
 from cds_service.tools.replay.client import HttpClient, LocalClient
@@ -27,7 +26,7 @@ from cds_service.tools.replay.kept import KeptError
 from cds_service.tools.replay.ours import OurClient
 from cds_service.tools.replay.report import answers, count, difference_lines, error_lines, rows, summary, time_ignored
 from cds_service.tools.replay.run import Replay
-from cds_service.tools.replay.truths import steps_of, truths
+from cds_service.tools.replay.truths import at_own_sites, steps_of, truths
 from cds_service.tools.replay.walking import Options, Wanted, walked
 from cds_service.tools.synth.truth import Truth
 
@@ -116,6 +115,10 @@ def command(
             raise click.UsageError("--expect is for one question a patient; --truth says what is right at many.")
         if truth and (every or at):
             raise click.UsageError("--truth says itself when is asked: leave out --every and --at.")
+        told = truths(truth) if truth else {}
+        # Each truth holds at a site. What is compared is one service with another, at one.
+        at_own = told and not (url or against or given[1])
+        asked = at_own_sites(told, root) if at_own else _one(url, site, root)
         is_by_order = every == ORDER
         options = Options(
             hook=hook,
@@ -124,8 +127,10 @@ def command(
             by_order=is_by_order,
             days=days,
             at=at,
+            truths=_at_site(told, asked) if told else {},
         )
-        raise SystemExit(0 if _walked(paths, url, against, truth, options, wanted, root, site) else 1)
+        compared = _compared_with(against, site, root) if against else None
+        raise SystemExit(0 if _walked(paths, asked, compared, options, wanted) else 1)
     found, problems = sources(paths)
     replay = Replay(
         client=HttpClient(url) if url else LocalClient(site, root),
@@ -143,44 +148,44 @@ def command(
 
 def _walked(
     paths: Sequence[Path],
-    url: str | None,
-    against: str | None,
-    truth: Path | None,
+    asked: Respondents,
+    against: Asked | None,
     options: Options,
     wanted: Wanted,
-    root: Path | None,
-    site: str,
 ) -> bool:
-    if url:
-        asked = Asked(url, HttpClient(url))
-    else:
-        client = OurClient(site, root)
-        asked = Asked(client.name, client)
-    if truth:
-        options = replace(options, truths=_at_site(truths(truth), asked))
-    try:
-        compared = other(against, site, root) if against else None
-    except CdsError as error:
-        raise click.UsageError(f"--against {against}: no knowledge folder, site or service:\n{error}") from error
     run: dict[str, Any] = {
         "paths": [str(path) for path in paths],
         "asked": asked.name,
-        "against": compared.name if compared else "",
+        "against": against.name if against else "",
         "hook": options.hook,
         "every": _said(options),
         "days": options.days,
         "at": options.at.isoformat() if options.at else "",
-        "truth": hashlib.sha256(repr(sorted(options.truths.items())).encode()).hexdigest() if truth else "",
+        "truth": hashlib.sha256(repr(sorted(options.truths.items())).encode()).hexdigest() if options.truths else "",
     }
     try:
-        return walked(paths, asked, compared, options, wanted, run)
+        return walked(paths, asked, against, options, wanted, run)
     except KeptError as error:
         raise click.UsageError(str(error)) from error
 
 
-def _at_site(told: Mapping[str, Truth], asked: Asked) -> dict[str, Sequence[Step]]:
-    """The steps of the patients whose truth holds at the site that is asked. Of a service elsewhere nobody knows it."""
-    site = asked.ours.program.knowledge.site.id if asked.ours else ""
+def _compared_with(against: str, site: str, root: Path | None) -> Asked:
+    try:
+        return other(against, site, root)
+    except CdsError as error:
+        raise click.UsageError(f"--against {against}: no knowledge folder, site or service:\n{error}") from error
+
+
+def _one(url: str | None, site: str, root: Path | None) -> Respondents:
+    if url:
+        return Respondents((Asked(url, HttpClient(url)),))
+    client = OurClient(site, root)
+    return Respondents((Asked(client.name, client),))
+
+
+def _at_site(told: Mapping[str, Truth], asked: Respondents) -> dict[str, Sequence[Step]]:
+    """The steps of the patients whose truth holds where it is asked. Of a service elsewhere nobody knows its site."""
+    site = asked.ours.program.knowledge.site.id if asked.ours and not asked.by_patient else ""
     elsewhere = {truth.site for truth in told.values() if site and truth.site != site}
     here: dict[str, Sequence[Step]] = {
         patient: steps_of(truth) for patient, truth in told.items() if truth.site not in elsewhere

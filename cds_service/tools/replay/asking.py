@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,28 @@ class Asked:
         service = self._services[step.hook]
         call = build_call(chart, hook=step.hook, templates=service["prefetch"], draft=step.drafts, at=step.at)
         return self.client.call(service["id"], call)
+
+
+@dataclass(frozen=True, slots=True)
+class Respondents:
+    """Who is asked about whom: the first service about everybody but the patients of `by_patient`."""
+
+    services: tuple[Asked, ...]
+    by_patient: Mapping[str, Asked] = field(default_factory=dict)
+
+    def of(self, patient: str) -> Asked:
+        """Who is asked about a patient."""
+        return self.by_patient.get(patient, self.services[0])
+
+    @property
+    def name(self) -> str:
+        """All of their names."""
+        return ", ".join(service.name for service in self.services)
+
+    @property
+    def ours(self) -> OurClient | None:
+        """The first of them, where it is this service in this process: rules have the same words at each site."""
+        return self.services[0].ours
 
 
 def other(named: str, site: str, root: Path | None) -> Asked:

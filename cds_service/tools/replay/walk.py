@@ -13,7 +13,7 @@ from cds_service.timeline.draw import draw
 from cds_service.timeline.model import Decided
 from cds_service.tools.charts import chart_of
 from cds_service.tools.replay import bundles
-from cds_service.tools.replay.asking import Asked
+from cds_service.tools.replay.asking import Asked, Respondents
 from cds_service.tools.replay.calls import encounter_of
 from cds_service.tools.replay.client import Reply
 from cds_service.tools.replay.episode import Course, Step
@@ -27,20 +27,20 @@ _WORDS: Final[dict[bool | None, str]] = {True: "fires", False: "silent", None: "
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How episodes are walked: which service is asked, which other one, and whether a report with pictures is wanted.
+    """How episodes are walked: who is asked, which other service, and whether a report with pictures is wanted.
 
-    `drawn_by` compiles what the picture shows; None draws none.
+    `drawn_by` draws what a service elsewhere was asked about, ours draw themselves; None: no pictures.
     """
 
-    asked: Asked
+    asked: Respondents
     against: Asked | None = None
     drawn_by: Program | None = None
 
     def patient(self, chart: bundles.Chart, steps: Iterable[Step]) -> Line:
         """Everything about one patient. Raises CdsError."""
-        course = Course(chart)
+        course, asked = Course(chart), self.asked.of(chart.patient_id)
         tally: Tally = {}
-        taken = [(step, self._step(course, step, tally)) for step in steps]
+        taken = [(step, self._step(asked, course, step, tally)) for step in steps]
         line: Line = {
             "patient": chart.patient_id,
             "source": chart.source,
@@ -48,13 +48,14 @@ class Walk:
             "steps": [told for _, told in taken],
         }
         if self.drawn_by is not None:
-            line["svg"] = self._picture(self.drawn_by, course, [told for _, told in taken])
+            drawn_by = asked.ours.program if asked.ours else self.drawn_by
+            line["svg"] = _picture(drawn_by, course, [told for _, told in taken])
             line["tally"] = tally
         return line
 
-    def _step(self, course: Course, step: Step, tally: Tally) -> Line:
+    def _step(self, asked: Asked, course: Course, step: Step, tally: Tally) -> Line:
         chart = course.at(step.at, step.asked_again)
-        reply = self.asked.ask(chart, step)
+        reply = asked.ask(chart, step)
         told = told_of(reply)
         line: Line = {
             "at": step.at.isoformat() if step.at else None,
@@ -63,32 +64,33 @@ class Walk:
             **{name: value for name, value in asdict(told).items() if value},
         }
         if self.drawn_by is not None:
-            if self.asked.ours is not None:
-                self.asked.ours.tally(tally)
+            if asked.ours is not None:
+                asked.ours.tally(tally)
             line["card"] = _shown(reply)
         if step.expected:
             line["expected"] = list(step.expected)
             line["wrong"] = told.decision not in step.expected
         if self.against is not None:
-            line |= _compared(self.asked, reply, self.against, self.against.ask(chart, step))
+            line |= _compared(asked, reply, self.against, self.against.ask(chart, step))
         return line
 
-    def _picture(self, program: Program, course: Course, told: Sequence[Line]) -> str:
-        """The timeline, in as few bytes as say it."""
-        timed = [(datetime.fromisoformat(step["at"]), step) for step in told if step["at"]]
-        hours = sorted({at for at, _ in timed})
-        if not hours:
-            return ""
-        if len(hours) < _MOST_HOURS / 4:
-            # A single question has a course too: that of the days before it.
-            first = min(hours[0], hours[-1] - timedelta(days=5))
-            between = (hours[-1] - first) / _MOST_HOURS
-            hours = sorted({*hours, *(first + n * between for n in range(_MOST_HOURS))})
-        chart = chart_of(program, course.at(hours[-1]), hours[-1])
-        decisions = [_decided(at, step) for at, step in sorted(timed, key=lambda pair: pair[0])]
-        encounter = encounter_of(course.chart) or None
-        timeline = collect(program, chart, hours, encounter_id=encounter, decisions=decisions)
-        return draw(timeline, styled=False, brief=True)
+
+def _picture(program: Program, course: Course, told: Sequence[Line]) -> str:
+    """The timeline, in as few bytes as say it."""
+    timed = [(datetime.fromisoformat(step["at"]), step) for step in told if step["at"]]
+    hours = sorted({at for at, _ in timed})
+    if not hours:
+        return ""
+    if len(hours) < _MOST_HOURS / 4:
+        # A single question has a course too: that of the days before it.
+        first = min(hours[0], hours[-1] - timedelta(days=5))
+        between = (hours[-1] - first) / _MOST_HOURS
+        hours = sorted({*hours, *(first + n * between for n in range(_MOST_HOURS))})
+    chart = chart_of(program, course.at(hours[-1]), hours[-1])
+    decisions = [_decided(at, step) for at, step in sorted(timed, key=lambda pair: pair[0])]
+    encounter = encounter_of(course.chart) or None
+    timeline = collect(program, chart, hours, encounter_id=encounter, decisions=decisions)
+    return draw(timeline, styled=False, brief=True)
 
 
 def _decided(at: datetime, step: Line) -> Decided:

@@ -18,7 +18,7 @@ from cds_service.errors import CdsError
 from cds_service.knowledge import load
 from cds_service.program import compile_program
 from cds_service.tools.replay import bundles, outputs
-from cds_service.tools.replay.asking import Asked
+from cds_service.tools.replay.asking import Asked, Respondents
 from cds_service.tools.replay.episode import Course, Step, steps
 from cds_service.tools.replay.kept import Kept
 from cds_service.tools.replay.page import page
@@ -69,14 +69,19 @@ class Wanted:
 
 
 def walked(
-    paths: Sequence[Path], asked: Asked, against: Asked | None, options: Options, wanted: Wanted, run: dict[str, Any]
+    paths: Sequence[Path],
+    asked: Respondents,
+    against: Asked | None,
+    options: Options,
+    wanted: Wanted,
+    run: dict[str, Any],
 ) -> bool:
     """Walk, print and write; True where nothing differs, is wrong or failed. `run` names the run in the file of state.
     Raises CdsError."""
     drawn_by = None
     if wanted.html is not None:
         drawn_by = asked.ours.program if asked.ours else compile_program(load())
-    for service in filter(None, (asked, against)):
+    for service in filter(None, (*asked.services, against)):
         service.discover()
         for key, why in service.left_out.items():
             click.echo(f"note: {service.name}: prefetch {key} is not sent: {why}", err=True)
@@ -127,7 +132,7 @@ def _missing(options: Options, kept: Kept) -> None:
                 kept.problem(f"Patient/{patient}", "expected, but no source holds this patient")
 
 
-def _tell(asked: Asked, against: Asked | None, wanted: Wanted, kept: Kept) -> bool:
+def _tell(asked: Respondents, against: Asked | None, wanted: Wanted, kept: Kept) -> bool:
     problems = list(kept.problems())
     found = totals(kept.patients(), len(problems), compared=against is not None)
     for where, what in problems:
@@ -147,7 +152,7 @@ def _tell(asked: Asked, against: Asked | None, wanted: Wanted, kept: Kept) -> bo
 
 
 def _page(
-    asked: Asked, against: Asked | None, kept: Kept, problems: list[tuple[str, str]], found: Totals
+    asked: Respondents, against: Asked | None, kept: Kept, problems: list[tuple[str, str]], found: Totals
 ) -> Iterator[str]:
     names = {"Service": asked.name, "Compared with": against.name if against else ""}
     return page(kept.patients, problems, found, names, asked.ours.program.knowledge if asked.ours else None)

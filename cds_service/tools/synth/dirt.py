@@ -137,11 +137,6 @@ def _text_only(record: Record, dialect: Dialect) -> Iterator[Record]:
     yield _changed(record, **{name: {"text": _words(record.resource[name])}})
 
 
-def _another_patients(record: Record, dialect: Dialect) -> Iterator[Record]:
-    yield record
-    yield _named(record, "stray", subject={"reference": "Patient/somebody-else"})
-
-
 def _unmapped(record: Record, dialect: Dialect) -> Iterator[Record]:
     code = {"coding": [{"system": dirt().unmapped_system, "code": f"{len(record.about)}{abs(record.at) % 9973}"}]}
     if "contained" in record.resource:
@@ -185,7 +180,6 @@ _DONE: Final[Mapping[str, Callable[[Record, Dialect], Iterator[Record]]]] = {
     "repeated": _repeated,
     "entered-in-error": _entered_in_error,
     "text-only": _text_only,
-    "another-patients": _another_patients,
     "unmapped-local-code": _unmapped,
     "without-code": _without("code"),
     "without-unit": _without_unit,
