@@ -94,7 +94,7 @@ class UnitTable:
         if number_of(number) is None:
             return Unusable("no numeric value")
         written = str(quantity.get("code") or quantity.get("unit") or "")
-        scale = self._scale(quantity)
+        scale = self._scale(quantity) if written else self._only_scale(number)
         if scale is None:
             return Unusable(f"unit {written[:20]!r} is not in the table" if written else "no unit")
         try:
@@ -175,6 +175,13 @@ class UnitTable:
             # A coded unit is exact; the printed one beside it is only a label.
             return self._codes.get(code) or self._names.get(spelled(code))
         return self._names.get(spelled(unit)) if isinstance(unit, str) else None
+
+    def _only_scale(self, number: Any) -> tuple[Decimal, Decimal] | None:
+        """The scale of the one unit in which a bare number is plausible; None where there is none."""
+        low, high = self.analyte.plausible
+        scales = [self._codes[code] for code in self.analyte.without_unit]
+        fit = [scale for scale in scales if low <= Decimal(str(number)) * scale[0] + scale[1] <= high]
+        return fit[0] if len(fit) == 1 else None
 
     def _range(self, adult: bool | None) -> tuple[float, float]:
         if adult and self.analyte.plausible_adult is not None:

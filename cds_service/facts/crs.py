@@ -17,6 +17,7 @@ from cds_service.facts.since import last_at
 from cds_service.knowledge.model import CrsGrade
 
 _AGREE = "no"
+_NO_TEMPERATURE = "no temperature is known and nothing was given that masks fever"
 
 
 def facts(given: CrsGrade, reading: Reading, known: Facts) -> Iterator[Fact]:
@@ -44,6 +45,8 @@ def _derived_fact(given: CrsGrade, derived: Derived, reading: Reading, child: bo
         return Fact(name, derived.low, "{grade}", reading.now, seen.sources, **more)  # type: ignore[arg-type]
     gaps = "; ".join(reading.chart.gaps((given.vitals, *bounding(given))))
     why = gaps or "; ".join(derived.open_why) or "pressure and oxygenation were not both observed in the window"
+    if derived.fever_unknown:
+        why = f"{_NO_TEMPERATURE}; {why}" if gaps or derived.open_why else _NO_TEMPERATURE
     if child:
         why = "in a child only a documented grade or a running vasopressor counts"
     more = {"unusable": seen.unusable, "not_understood": strange(derived)}
@@ -118,6 +121,8 @@ def _grade(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, ch
         value, sources = derived.now if old is not None else derived.low, derived.support.sources
         return Fact("grade", value, "{grade}", None, sources, notes=notes, unusable=told.unusable)
     hint = f"; at least {derived.low} ({derived.evidence})" if derived.low else ""
+    if derived.fever_unknown and derived.low:
+        hint = f"; {derived.evidence}, but {_NO_TEMPERATURE}: look for another cause too"
     why = f"{told.why}, and vital signs do not prove one{hint}" + (f"; {open_}" if open_ else "")
     return unknown("grade", why, sources=told.sources, **puzzling)
 

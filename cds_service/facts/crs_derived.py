@@ -42,6 +42,11 @@ class Derived:
         return max(self.low, 1) if self.exact and not self.certain_zero else self.low
 
     @property
+    def fever_unknown(self) -> bool:
+        """No temperature is known, and nothing was given that masks a fever: it may be CRS or not."""
+        return self.support.temperature is None and not self.support.fever_masked
+
+    @property
     def unexplained(self) -> bool:
         """Hypotension, hypoxia or a vasopressor without fever, and nothing that masks one: no CRS by its definition."""
         return self.supported > 0 and self.low == 0
@@ -123,7 +128,10 @@ def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) ->
 
 
 def is_proven(given: CrsGrade, derived: Derived, child: bool) -> bool:
-    """Whether a derived grade may be used as the grade: nothing may mean more, and in a child a vasopressor runs."""
+    """Whether a derived grade may be used as the grade: nothing may mean more, fever is there or may be masked, or is
+    known to be absent, and in a child a vasopressor runs."""
+    if derived.fever_unknown:
+        return False
     if derived.low < given.highest_grade and (derived.open_why or derived.support.oxygen.at_least):
         return False
     if child and not derived.support.pressors:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
+from cds_service.facts.rates import rate_of
 from cds_service.facts.routes import says_route
 from cds_service.facts.ways import texts_of, ways_of
 from cds_service.knowledge.model import CrsGrade, Vasopressors
@@ -139,7 +138,8 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
         elif record.when is not None:
             end = record.end("effectivePeriod")
             told = (_order_of(record), record, record.when.start if end else record.when.end)
-            rows += [_Row(kind, drug, *told, end.end if end else None, _rate(record.dosages)) for kind, drug in drugs]
+            rate = rate_of(given.vasopressors, record, reading)
+            rows += [_Row(kind, drug, *told, end.end if end else None, rate) for kind, drug in drugs]
     return rows, spoiled
 
 
@@ -157,7 +157,9 @@ def _counted(
 def _is_infusion(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     """Whether a rate, or words of the drug or its dosage, say that it runs on."""
     said = [record.concept, *texts_of(record)]
-    return bool(_rate(record.dosages)) or any(reading.terms[drugs.continuous].matches(words) for words in said)
+    return bool(rate_of(drugs, record, reading)) or any(
+        reading.terms[drugs.continuous].matches(words) for words in said
+    )
 
 
 def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Reading) -> bool:
@@ -199,23 +201,6 @@ def _substance(drugs: Vasopressors, said: Concept, reading: Reading) -> str:
     return label[0] if label else ""
 
 
-def _rate(dosages: Iterable[Mapping[str, Any]]) -> float | None:
-    """The highest rate of an infusion, whatever its unit: what matters is whether it is zero."""
-    rates = []
-    for dosage in dosages:
-        parts = dosage.get("doseAndRate")
-        for told in (dosage, *(parts if isinstance(parts, list) else ())):
-            if not isinstance(told, Mapping):
-                continue
-            quantity, ratio = told.get("rateQuantity"), told.get("rateRatio")
-            if isinstance(ratio, Mapping):
-                quantity = ratio.get("numerator")
-            value = number_of(quantity.get("value")) if isinstance(quantity, Mapping) else None
-            if value is not None:
-                rates.append(value)
-    return max(rates, default=None)
-
-
 def _elsewhere(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     """Given by a route, or in a way, that is no infusion into a vein; what runs on, or has a rate, is no bolus."""
     terms, ways = reading.terms, ways_of(record)
@@ -224,7 +209,7 @@ def _elsewhere(drugs: Vasopressors, record: Resource, reading: Reading) -> bool:
     if any(says_route(drugs.subcutaneous, way, reading) for way in ways):
         return True
     said = [record.concept, *texts_of(record)]
-    if _rate(record.dosages):
+    if rate_of(drugs, record, reading):
         return False
     if any(terms[drugs.not_infused].matches(words) for words in said):
         return True
@@ -287,7 +272,7 @@ def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Read
 
 def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
     def says_so(records: Iterable[Resource]) -> bool:
-        return any("effectivePeriod" in r.raw or _rate(r.dosages) is not None for r in records)
+        return any("effectivePeriod" in r.raw or rate_of(given.vasopressors, r, reading) is not None for r in records)
 
     query, under_way = given.administrations, given.vasopressors.under_way
     if reading.chart.remember(query, "a period or a rate", says_so):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted, UnitTable
@@ -11,6 +12,7 @@ from cds_service.chart.vocabulary import Concept, concept
 
 # HL7 data-absent-reason: the standard's codes for what nobody measured or asked. Any other reason hides a value.
 _NOT_TAKEN = frozenset({"not-performed", "not-asked", "asked-declined", "not-applicable"})
+_BARE = re.compile(r"\s*(\d{1,3}(?:[.,]\d{1,4})?)\s*(%?)\s*")
 _WITH_UNIT = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s?([^\W\d_]{1,12}(?:/[^\W\d_]{1,12})?|%)")
 
 
@@ -37,6 +39,18 @@ def value_of(part: Resource) -> Concept:
     """The value in codes or words; an empty concept where it is a number, or where there is none."""
     written = part.raw.get("valueCodeableConcept")
     return concept(written if isinstance(written, dict) else {"text": part.text("valueString")})
+
+
+def quantity_in(part: Resource) -> Mapping[str, Any] | None:
+    """The number that is its value: of a range the upper end; a text that is nothing but a number, or one and "%"."""
+    raw = part.raw
+    found, span = raw.get("valueQuantity"), raw.get("valueRange")
+    if isinstance(span, Mapping):
+        found = span.get("high") or span.get("low")
+    elif (written := _BARE.fullmatch(part.text("valueString"))) is not None:
+        number, unit = written.groups()
+        found = {"value": float(number.replace(",", ".")), "unit": unit}
+    return found if isinstance(found, Mapping) else None
 
 
 def is_withheld(part: Resource) -> bool:

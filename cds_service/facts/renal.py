@@ -65,7 +65,7 @@ def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
             return computed
         more = {"least": bound.least, "most": bound.most, "text": bound.why.removeprefix(ONLY)}
         return unknown(_CLEARANCE, bound.why, as_of=_when(resource), sources=(resource.ref,), **more)
-    if measured is None:
+    if measured is None or _surely_lower(computed, measured):
         chosen = computed
     elif computed.value is None or measured.as_of is None or computed.as_of is None:
         chosen = measured
@@ -75,6 +75,13 @@ def _clearance(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
     else:
         chosen = measured
     return replace(chosen, unusable=(*clearances, *creatinines))
+
+
+def _surely_lower(computed: Fact, measured: Fact) -> bool:
+    """Whether a newer creatinine that is only known to be above something leaves less than was measured before."""
+    if computed.most is None or measured.as_of is None or computed.as_of is None or computed.as_of <= measured.as_of:
+        return False
+    return computed.most < float(measured.value or 0.0)
 
 
 def _told(given: RenalFunction, reading: Reading, lab: Quantity) -> tuple[Resource, Bounded] | None:
@@ -103,22 +110,34 @@ def _computed(given: RenalFunction, reading: Reading, known: Facts) -> Fact:
     name = _CLEARANCE
     if known[given.child].value is not False:
         return unknown(name, "under 18 (or age unknown) only a measured clearance is used")
-    creatinine = _fresh(given, reading, given.creatinine)
+    told, creatinine = _told(given, reading, given.creatinine), _fresh(given, reading, given.creatinine)
     weight, age = known[given.weight], known[given.age]
-    if isinstance(creatinine, str):
+    if isinstance(creatinine, str) and told is None:
         return unknown(name, f"creatinine: {creatinine}")
     if weight.value is None:
         return unknown(name, f"weight missing: {weight.why}")
-    resource, serum = creatinine
     sex = _sex(reading)
-    value = (140 - float(age.value or 0)) * float(weight.value) / (72 * serum)
-    if sex != "male":
-        value *= _FEMALE_FACTOR
+    for_one = (140 - float(age.value or 0)) * float(weight.value) / 72 * (1.0 if sex == "male" else _FEMALE_FACTOR)
+    if told is not None:
+        return _computed_bound(told, max(for_one, 0.0))
+    assert not isinstance(creatinine, str)  # else it was told
+    resource, serum = creatinine
+    value = for_one / serum
     notes = ["Cockcroft-Gault"] + ([] if sex in ("male", "female") else ["sex not recorded: the lower result is used"])
     if _rising(given, reading, serum):
         notes.append("creatinine is rising: a computed clearance is unreliable")
     sources = (resource.ref, *weight.sources, *age.sources)
     return Fact(name, max(value, 0.0), "mL/min", _when(resource), sources, notes=tuple(notes))
+
+
+def _computed_bound(told: tuple[Resource, Bounded], for_one: float) -> Fact:
+    """The clearance for a creatinine of which only the least or the most is known; `for_one` is that for 1 mg/dL."""
+    resource, bound = told
+    most = for_one / bound.least if bound.least else None
+    least = for_one / bound.most if bound.most else None
+    text = f"at most {most:.4g} mL/min" if most is not None else f"at least {least:.4g} mL/min" if least else ""
+    more = {"least": least, "most": most, "text": f"{text} (Cockcroft-Gault)" if text else ""}
+    return unknown(_CLEARANCE, f"creatinine: {bound.why}", as_of=_when(resource), sources=(resource.ref,), **more)
 
 
 def _sex(reading: Reading) -> str:

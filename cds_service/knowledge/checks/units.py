@@ -18,6 +18,8 @@ def analytes(loaded: Loaded) -> Iterator[str]:
     for name, analyte in loaded.analytes.items():
         yield from _units(document, (name,), analyte)
         yield from _ranges(document, (name,), analyte)
+        for index, code in enumerate(analyte.without_unit):
+            yield from missing(document, (name, "withoutUnit", index), "unit", code, [u.code for u in analyte.units])
     yield from _thresholds(loaded, document)
 
 

@@ -72,6 +72,7 @@ class Vasopressors(Model):
     """Which running drugs count as vasopressors, by substance; `uncounted` never adds to the count, `if_infused` counts
     in a record of an infusion, and what is `unclear` may be any of them.
 
+    A unit that ends in one of `per_time` makes a rate of a dose; a text with `instructed` words says what may be given.
     One runs where it is in progress, where a rate was recorded `rate_within` and nothing stopped it, or where it ended
     `within`; up to `open_within` it may be running.
     """
@@ -88,6 +89,8 @@ class Vasopressors(Model):
     bolus: ValueSetId
     continuous: ValueSetId
     not_started: ValueSetId
+    per_time: tuple[str, ...]
+    instructed: ValueSetId
     within: Window
     rate_within: Window
     open_within: Window

@@ -129,3 +129,5 @@ class Analyte(Model):
     units: tuple[Unit, ...]
     plausible: tuple[float, float]
     plausible_adult: tuple[float, float] | None = None
+    without_unit: tuple[str, ...] = ()
+    """Units of which a bare number is in the one in which it is plausible."""
