@@ -59,6 +59,11 @@ CARDS = [
     ),
     ("insufficient-data", "{0} {% for line in lacking %}{{ line.reason }}{% endfor %}", "no such member reason"),
     ("first-card-header", "{0} {{ fact('hypersensitivity') }}", "cannot be worded where tocilizumab"),
+    (
+        "first-card-header",
+        "{0} {% if fact('neutrophils').known %}{{ fact('neutrophils').value | round }}{% endif %}",
+        "only bounds of creatinine-clearance, neutrophils are known",
+    ),
     ("repeated", "{0} {{ plan }}", "no such variable plan"),
     ("suggest", "{0} {{ because }}", "no such variable because"),
     ("suggest", "{0} {{ days + 1 }}", "unsupported operand"),
@@ -89,7 +94,7 @@ def test_a_summary_is_tried_too(ours: Knowledge) -> None:
         # A rule that shows this card holds only where the grade is known.
         "{0} {{ fact('crs-grade').value + 1 }}",
         '{0} {{ fact("crs-grade") }}',
-        "{0} {% if fact('ferritin').known %}{{ fact('ferritin').value + 1 }}{% endif %}",
+        "{0} {% if fact('ferritin').value is not none %}{{ fact('ferritin').value + 1 }}{% endif %}",
         "{0} {% set n = fact('crs-grade') %}{{ n.value }}",
         "{0} {{ alternatives | length }} {% for a in alternatives %}{{ loop.index }} {{ a }}{% endfor %}",
     ],

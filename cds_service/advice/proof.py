@@ -208,6 +208,8 @@ def _patients(
     for variant in range(2):
         known = {name: _known(name, definition, variant) for name, definition in definitions.items()}
         yield _order(occasion, known), ""
+    if bounded := {name: _bounded(name, d) for name, d in definitions.items() if catalogue.may_be_bounded(name)}:
+        yield _order(occasion, {**known, **bounded}), f" and only bounds of {', '.join(bounded)} are known"
     may = [name for name in definitions if name not in sure]
     if not may:
         return
@@ -245,6 +247,10 @@ def _known(name: str, definition: FactDefinition, variant: int) -> Fact:
     values = _VALUES[definition.type](definition)
     value = values[variant % len(values)]
     return Fact(name, value, definition.unit, as_of=_AT, text="words", notes=("a note",), unusable=("a line",))
+
+
+def _bounded(name: str, definition: FactDefinition) -> Fact:
+    return Fact(name, None, definition.unit, as_of=_AT, text="<15", most=15.0, why="only known to be <15")
 
 
 def _unknown(name: str) -> Fact:

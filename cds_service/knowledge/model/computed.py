@@ -26,10 +26,11 @@ Gives = dict[str, str]
 
 
 class Computes(Model):
-    """Base of all computations: the results that it `gives` with their types, and those of them that it `denies` where
-    complete reads hold nothing."""
+    """Base of all computations: the results that it `gives` with their types, those of them that it `denies` where
+    complete reads hold nothing, and those of which it may know the `bounds` alone."""
 
     gives: ClassVar[Gives]
+    bounds: ClassVar[frozenset[str]] = frozenset()
     denies: ClassVar[frozenset[str]] = frozenset()
 
 
@@ -287,6 +288,7 @@ class RenalFunction(Computes):
     """Creatinine clearance, and the renal function that it and the chart's diagnoses and procedures tell."""
 
     gives: ClassVar[Gives] = {"clearance": "number", "function": "code", "not-read": "boolean"}
+    bounds = frozenset({"clearance"})
     by: Literal["renal-function"]
     labs: QueryId
     procedures: QueryId

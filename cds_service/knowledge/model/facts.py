@@ -133,6 +133,13 @@ class Catalogue(FactsFile):
         """The facts that a fact is made of, in order."""
         return self.names(name, "fact")
 
+    def may_be_bounded(self, fact: str) -> bool:
+        """Whether only the least or the most of a fact may be known."""
+        source = self.facts[fact].source
+        if isinstance(source, Computed):
+            return source.give in self.computed[source.computed].bounds
+        return source.bounds
+
     def empty_means(self, name: str) -> Literal["no", "unknown"]:
         """What complete reads that hold nothing say of a fact."""
         source = self.facts[name].source

@@ -44,6 +44,8 @@ class Source(Model):
 
     gives: ClassVar[tuple[FactType, ...]]
     empty_means: ClassVar[Literal["no", "unknown"]] = "unknown"
+    bounds: ClassVar[bool] = False
+    """Whether only the least or the most of it may be known."""
 
     @property
     def kind(self) -> str:
@@ -78,6 +80,7 @@ class Newest(Source):
     """The newest number."""
 
     gives = ("number",)
+    bounds = True
     newest: MeasuredIn
 
 
@@ -106,6 +109,7 @@ class TimesUpperLimit(Source):
     """The newest number over the upper limit that its own reference range states."""
 
     gives = ("number",)
+    bounds = True
     times_upper_limit: Measured
 
 
