@@ -12,13 +12,16 @@ from typing import Final
 from benchmarks.arrivals import sights
 from benchmarks.charts import Calls
 from benchmarks.latency import Tally
-from benchmarks.slow_clients import Answer, exchange, request
+from benchmarks.servers import BenchError
+from benchmarks.slow_clients import Answer, ask, exchange, request
 
 LIMIT_SECONDS: Final = 15.0
 """After which no answer is waited for; the service itself answers within 4 s."""
 _IDLE_SECONDS: Final = 1.0
 """The service closes a connection on which nobody has asked for two."""
 _BUFFER: Final = 2**20
+_PROBED_SECONDS: Final = 10.0
+"""As `deploy/kubernetes` does."""
 _BROKEN: Final = (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, IndexError)
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -73,6 +76,16 @@ class Pool:
         for _, stream in self._idle:
             stream[1].close()
         self._idle.clear()
+
+
+async def probed(port: int, seconds: float) -> Tally:
+    """Nobody calls; only whether the service is ready is asked now and then, as by who watches it. No tally of that."""
+    start = time.perf_counter()
+    while (left := start + seconds - time.perf_counter()) > 0:
+        if (await ask(port, request(b"", "/ready"))).status != 200:
+            raise BenchError("the service is not ready any more")
+        await asyncio.sleep(min(_PROBED_SECONDS, left))
+    return Tally(seconds=time.perf_counter() - start)
 
 
 async def closed(port: int, requests: Requests, connections: int, seconds: float) -> Tally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.latency import SHARES, Tally, bars, buckets, percentile
+from benchmarks.process import machine_cpu_seconds
 from benchmarks.running import Memory, Running
 from benchmarks.stored import records, settled
 
@@ -33,6 +34,8 @@ class Measured:
     """Records that were added; None: none are kept."""
     behind: float
     """Seconds until the last of them was there, after the last answer."""
+    others: float
+    """Processors that were busy on average with what is none of this: then less is measured than can be."""
     offered: float | None = None
     """Calls a second; None: a closed load."""
 
@@ -53,7 +56,7 @@ class Measured:
     @property
     def full(self) -> bool:
         """Whether it was the machine that bounded it: with more processors it would have borne more."""
-        return self.cores() >= _FULL * (os.cpu_count() or 1)
+        return self.cores() + self.others >= _FULL * (os.cpu_count() or 1)
 
     def as_json(self) -> dict[str, Any]:
         """The numbers under names that say their units."""
@@ -73,6 +76,7 @@ class Measured:
             "lateMs": {_named(share): percentile(late, share) * 1e3 for share in SHARES},
             "cpuMs": self.cpu_ms,
             "cores": {part: self.cores(part) for part in self.cpu},
+            "coresOfOthers": self.others,
             "machineWasFull": self.full,
             "requestBytes": tally.sent / calls,
             "answerBytes": tally.received / max(tally.answered, 1),
@@ -99,13 +103,13 @@ def measure(
     gc.collect()
     gc.freeze()  # the generator shall not stand still for what is there anyhow
     had = records(running.database) if running.database else 0
-    memory, before, own = running.memory(), running.cpu(), time.process_time()
+    memory, before, own, every = running.memory(), running.cpu(), time.process_time(), machine_cpu_seconds()
     tally = asyncio.run(work)
-    own = time.process_time() - own
+    own, every = time.process_time() - own, machine_cpu_seconds() - every
     found, behind = settled(running.database, had + tally.answered, _SETTLE_SECONDS) if running.database else (0, 0.0)
     cpu = {part: used - before[part] for part, used in running.cpu().items()} | {GENERATOR: own}
-    rows = found - had if running.database else None
-    return Measured(name, workers, replicas, tally, cpu, (memory, running.memory()), rows, behind, offered)
+    rows, others = found - had if running.database else None, max(every - sum(cpu.values()), 0.0) / tally.seconds
+    return Measured(name, workers, replicas, tally, cpu, (memory, running.memory()), rows, behind, others, offered)
 
 
 def line(found: Measured) -> str:
@@ -113,7 +117,7 @@ def line(found: Measured) -> str:
     cpu = ", ".join(f"{part} {used:.2f}" for part, used in found.cpu_ms.items())
     return (
         f"{found.name}: {found.rate:.1f} answers a second ({statuses(found)}); CPU ms an answer: {cpu};"
-        f" {found.cores():.2f} of {os.cpu_count()} processors busy"
+        f" {found.cores():.2f} of {os.cpu_count()} processors busy, {found.others:.2f} with what others do"
         + ("; the machine was full: this is the least that it bears" if found.full else "")
     )
 

@@ -22,13 +22,13 @@ from benchmarks import history, planning
 from benchmarks.arrivals import SCHEDULES
 from benchmarks.charts import Calls
 from benchmarks.costs import BARE, RECORDED, TRUSTED
-from benchmarks.generator import Requests, closed, opened
+from benchmarks.generator import Requests, closed, opened, probed
 from benchmarks.latency import buckets
 from benchmarks.measured import Measured, line, measure, report
 from benchmarks.process import require_proc
-from benchmarks.running import SECRET, Running, alone, replicated
+from benchmarks.running import SECRET, SERVICE_PARTS, Running, alone, replicated
 from benchmarks.servers import PUBLIC, BenchError, authorization
-from benchmarks.stored import look, timed
+from benchmarks.stored import connections, look, timed, version
 from cds_service import knowledge
 from cds_service.chart import prefetch
 
@@ -69,11 +69,13 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
     others = os.getloadavg()[0]
     say(f"before: {others:.2f} processes of others were running or wanted to (load of the last minute)")
     costs = [cost(plan, name, say) for name in COSTS] if plan.replicas else []
-    capacity: list[Measured] = []
+    capacity, idle = list[Measured](), list[Measured]()
     load = None
     for workers in plan.workers:
         with alone(workers) as running:
             requests = plan.requests(running)
+            idle.append(measure(running, "idle", probed(running.port, 2 * plan.short), workers))
+            say(f"{workers} x worker, idle: {idle[-1].cores(*SERVICE_PARTS):.4f} processors busy")
             capacity.append(_capacity(plan, running, requests, f"{workers} x worker", workers, 1, say))
             if plan.seconds and workers == plan.workers[-1]:
                 load = _load(plan, running, requests, capacity[-1], say)
@@ -92,6 +94,7 @@ def run(plan: Plan, say: Callable[[str], None] = print) -> dict[str, Any]:
         "share": plan.share,
         "loadBefore": others,
         "costs": [found.as_json() for found in costs],
+        "idle": [found.as_json() for found in idle],
         "capacity": [found.as_json() for found in capacity],
         "replicas": [found.as_json() for found in replicas],
         "stored": stored,
@@ -138,16 +141,18 @@ def cost(plan: Plan, name: str, say: Callable[[str], None]) -> Measured:
         return _capacity(plan, running, plan.requests(running), name, 1, 1, say, connections=1)
 
 
-def doubled(plan: Plan, say: Callable[[str], None]) -> tuple[list[Measured], dict[str, float]]:
+def doubled(plan: Plan, say: Callable[[str], None]) -> tuple[list[Measured], dict[str, Any]]:
     """What one replica bears, and what all of them bear together; what the calls of the latter left in PostgreSQL."""
-    found, left = list[Measured](), dict[str, float]()
+    found, left = list[Measured](), dict[str, Any]()
     each = plan.workers[0]
     for count in sorted({1, plan.replicas} if plan.replicas else ()):
         with replicated(count, each) as running:
             assert running.database is not None
             before, name = look(running.database), f"{count} x replica behind nginx, on PostgreSQL"
             found.append(_capacity(plan, running, plan.requests(running), name, each, count, say))
+            connected = connections(running.database) / (count * each)
             left = look(running.database).since(before) | timed(running.database, SECRET)
+            left |= {"connectionsPerWorker": connected, "postgresql": version(running.database)}
     return found, left
 
 

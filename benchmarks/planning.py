@@ -6,112 +6,40 @@ What is measured comes from `benchmarks/scale.json`; what is assumed is an optio
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from benchmarks.need import GENERATOR, SERVICE, Assumed, Cost, Found, cost_of, need, parted
+
 FILE: Final = Path(__file__).with_name("scale.json")
 PAGE: Final = Path(__file__).parents[1] / "docs/scale.md"
-GENERATOR: Final = "generator"
-DAY: Final = 86_400
-YEAR: Final = 365
-_SERVICE: Final = ("workers", "rules engine")
+PARTS: Final = ("run", "plan", "sites", "idle", "costs", "capacity", "load", "stored")
+"""Of the page, each with what was measured."""
+_NOTHING: Final = "*Not measured yet on a machine that had nothing else to do.*"
 _PART: Final = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-Found = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Assumed:
-    """What nobody measured. `calls`: of one hospital a day; `peak`: how many times the mean the busiest minute is;
-    `share`: of a processor, that a worker may be busy then; `workers`: of each replica; `spare`: replicas that may be
-    gone then."""
-
-    hospitals: int = 1000
-    calls: float = 1000.0
-    peak: float = 5.0
-    share: float = 0.6
-    workers: int = 2
-    spare: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What was measured of one call: processor seconds in the service and in what stands around it, bytes on the wire
-    and in the database."""
-
-    service: float
-    around: float
-    wire: float
-    stored: float
-    text: float
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What so many hospitals need."""
-
-    mean: float
-    """Calls a second."""
-    busiest: float
-    """Calls a second."""
-    cores: float
-    """Processors of the service that are busy then."""
-    around: float
-    """The same of nginx and PostgreSQL together."""
-    replicas: int
-    megabits: float
-    """A second, then."""
-    rows: float
-    """Records a year."""
-    stored: float
-    """Bytes a year in the database."""
-    text: float
-    """Bytes a year of the records alone, as they are exported."""
-
-
-def need(assumed: Assumed, cost: Cost) -> Need:
-    """The arithmetic of the page."""
-    mean = assumed.hospitals * assumed.calls / DAY
-    busiest = mean * assumed.peak
-    cores = busiest * cost.service
-    rows = assumed.hospitals * assumed.calls * YEAR
-    return Need(
-        mean=mean,
-        busiest=busiest,
-        cores=cores,
-        around=busiest * cost.around,
-        replicas=math.ceil(round(cores / assumed.share / assumed.workers, 9)) + assumed.spare,
-        megabits=busiest * cost.wire * 8 / 1e6,
-        rows=rows,
-        stored=rows * cost.stored,
-        text=rows * cost.text,
-    )
-
-
-def cost_of(found: Found) -> Cost:
-    """From the run with the most replicas. Raises KeyError where none was measured."""
-    run = found["replicas"][-1]
-    service = sum(run["cpuMs"][part] for part in _SERVICE)
-    around = sum(run["cpuMs"].values()) - service - run["cpuMs"][GENERATOR]
-    wire = run["requestBytes"] + run["answerBytes"]
-    return Cost(service / 1e3, around / 1e3, wire, found["stored"]["totalBytes"], found["stored"]["textBytes"])
 
 
 def tables(found: Found, assumed: Assumed | None = None) -> dict[str, list[str]]:
     """The lines of each table that the measurements suffice for, by its name on the page."""
-    made = {"run": list(_run(found)), "capacity": list(_capacity(found))}
+    taken = assumed or Assumed(share=found["share"])
+    made = {
+        "run": list(_run(found)),
+        "capacity": list(_capacity(found)),
+        "idle": list(_idle(found)),
+        "sites": list(_sites(taken, found["idle"][0], found["capacity"][0])),
+    }
     if found["costs"]:
         made["costs"] = list(_costs(found["costs"]))
     if found["load"]:
         made["load"] = list(_load(found["load"]))
     if found["stored"]:
         made["stored"] = list(_stored(found["stored"]))
-        made["plan"] = list(_plan(assumed or Assumed(share=found["share"]), cost_of(found)))
+        made["plan"] = list(_plan(taken, cost_of(found)))
     return made
 
 
@@ -129,7 +57,7 @@ def _costs(costs: list[Found]) -> Iterator[str]:
     yield "| with | workers, ms | rules engine, ms | together, ms | core-seconds for a million calls | p50, ms |"
     yield "|---|---:|---:|---:|---:|---:|"
     for run in costs:
-        parts = [run["cpuMs"][part] for part in _SERVICE]
+        parts = [run["cpuMs"][part] for part in SERVICE]
         told = " | ".join(f"{each:.2f}" for each in (*parts, sum(parts)))
         yield f"| {run['name']} | {told} | {sum(parts) * 1e3:,.0f} | {run['ms']['p50']:.1f} |"
 
@@ -137,20 +65,40 @@ def _costs(costs: list[Found]) -> Iterator[str]:
 def _capacity(found: Found) -> Iterator[str]:
     yield (
         "| what | answers a second | times the first | service, CPU ms an answer | nginx and PostgreSQL, ms |"
-        " generator, ms | processors busy | machine full | other than 200 |"
+        " generator, ms | processors busy | with others' work | machine full | other than 200 |"
     )
-    yield "|---|---:|---:|---:|---:|---:|---:|---|---:|"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---|---:|"
     for group in (found["capacity"], found["replicas"]):
         for run in group:
             cpu = run["cpuMs"]
-            service = sum(cpu[part] for part in _SERVICE)
-            around = sum(cpu.values()) - service - cpu[GENERATOR]
+            service, around = parted(cpu)
             others = sum(run["statuses"].values()) - run["statuses"].get("200", 0)
             yield (
                 f"| {run['name']} | {run['perSecond']:.0f} | {run['perSecond'] / group[0]['perSecond']:.2f} |"
                 f" {service:.2f} | {around:.2f} | {cpu[GENERATOR]:.2f} | {sum(run['cores'].values()):.2f} |"
+                f" {run['coresOfOthers']:.2f} |"
                 f" {'yes' if run['machineWasFull'] else 'no'} | {others:,} |"
             )
+
+
+def _idle(found: Found) -> Iterator[str]:
+    yield "| a service | processors busy while nobody calls | memory at the start, MB | after the closed load, MB |"
+    yield "|---|---:|---:|---:|"
+    for idle, run in zip(found["idle"], found["capacity"], strict=True):
+        cores = sum(idle["cores"][part] for part in SERVICE)
+        memory = f"{idle['sharedOnceMB'][0]:.0f} | {run['sharedOnceMB'][1]:.0f}"
+        yield f"| {idle['workers']} x worker | {cores:.4f} | {memory} |"
+
+
+def _sites(assumed: Assumed, idle: Found, run: Found) -> Iterator[str]:
+    """Each hospital with a service of its own, of the fewest workers that were measured."""
+    services = assumed.hospitals * (1 + assumed.spare)
+    cores = services * sum(idle["cores"][part] for part in SERVICE)
+    yield f"| {assumed.hospitals:,} hospitals with a site each, {assumed.spare} replica more for each | |"
+    yield "|---|---:|"
+    yield f"| services of {run['workers']} worker | {services:,} |"
+    yield f"| memory, GB | {services * run['sharedOnceMB'][1] / 1e3:,.0f} |"
+    yield f"| processors busy while nobody calls | {cores:,.1f} |"
 
 
 def _load(run: Found) -> Iterator[str]:
@@ -165,8 +113,9 @@ def _load(run: Found) -> Iterator[str]:
     for title, key in (("resident, all processes", "residentMB"), ("what they share counted once", "sharedOnceMB")):
         yield f"| memory, {title} | {run[key][0]:.0f} MB at the beginning, {run[key][1]:.0f} MB at the end |"
     cores = run["cores"]
-    service = sum(cores[part] for part in _SERVICE)
-    yield f"| processors busy | service {service:.2f}, generator {cores[GENERATOR]:.2f} |"
+    service = sum(cores[part] for part in SERVICE)
+    told = f"service {service:.2f}, generator {cores[GENERATOR]:.2f}, others' work {run['coresOfOthers']:.2f}"
+    yield f"| processors busy | {told} |"
     yield f"| bytes of a call | {run['requestBytes']:,.0f} sent, {run['answerBytes']:,.0f} received |"
 
 
@@ -174,10 +123,13 @@ def _stored(stored: Found) -> Iterator[str]:
     names = {"auditBytes": "`audit`, with its indexes", "cardBytes": "`card`, with its indexes"}
     names |= {"totalBytes": "all tables together", "textBytes": "the record's text, as it is exported"}
     names |= {"walBytes": "written to PostgreSQL's log"}
-    yield f"| of one call, from {stored['records']:,} records | bytes, or as it says |"
+    of = f"from {stored['records']:,} records in PostgreSQL {stored['postgresql']}"
+    yield f"| of one call, {of} | bytes, or as it says |"
     yield "|---|---:|"
     yield from (f"| {title} | {stored[name]:,.0f} |" for name, title in names.items() if name in stored)
     yield f"| rows of `card` | {stored['cards']:.2f} |"
+    yield f"| connections of one worker | {stored['connectionsPerWorker']:.1f} |"
+    yield f"| records a second that one process appends, ten to a transaction | {stored['appendedPerSecond']:,.0f} |"
     yield f"| records a second that `audit verify` looks at | {stored['verifiedPerSecond']:,.0f} |"
     yield f"| records a second that `audit retention` takes away after that | {stored['takenPerSecond']:,.0f} |"
 
@@ -185,10 +137,7 @@ def _stored(stored: Found) -> Iterator[str]:
 def _plan(assumed: Assumed, cost: Cost) -> Iterator[str]:
     """For calls a day ten times less and more, too: they are the least certain."""
     many = [assumed.calls / 10, assumed.calls, assumed.calls * 10]
-    needs = [
-        need(Assumed(assumed.hospitals, each, assumed.peak, assumed.share, assumed.workers, assumed.spare), cost)
-        for each in many
-    ]
+    needs = [need(replace(assumed, calls=each), cost) for each in many]
     rows: list[tuple[str, list[str]]] = [
         ("calls a second, mean", [f"{each.mean:,.1f}" for each in needs]),
         (f"calls a second, busiest ({assumed.peak:g} times the mean)", [f"{each.busiest:,.1f}" for each in needs]),
@@ -198,10 +147,12 @@ def _plan(assumed: Assumed, cost: Cost) -> Iterator[str]:
             f"replicas of {assumed.workers} workers, {assumed.share:.0%} busy, and {assumed.spare} more",
             [f"{each.replicas}" for each in needs],
         ),
+        ("core-hours for a million calls, all replicas all day", [f"{each.paid:,.1f}" for each in needs]),
         ("network then, Mbit a second", [f"{each.megabits:,.1f}" for each in needs]),
         ("records a year, millions", [f"{each.rows / 1e6:,.1f}" for each in needs]),
         ("database a year, GB", [f"{each.stored / 1e9:,.0f}" for each in needs]),
         ("records a year as text, GB", [f"{each.text / 1e9:,.0f}" for each in needs]),
+        ("`audit verify` of a year's records, hours", [f"{each.verifying:,.1f}" for each in needs]),
     ]
     head = " | ".join(f"{each:,.0f} calls" for each in many)
     yield f"| {assumed.hospitals:,} hospitals; each, a day | {head} |"
@@ -209,12 +160,22 @@ def _plan(assumed: Assumed, cost: Cost) -> Iterator[str]:
     yield from (f"| {title} | {' | '.join(cells)} |" for title, cells in rows)
 
 
-def filled(text: str, found: Found) -> str:
-    """The page with its tables as they are now. Raises ValueError where its marks are not those of the tables."""
-    made = tables(found)
-    if sorted(names := [name for _, name, _ in _PART.findall(text)]) != sorted(made):
-        raise ValueError(f"{PAGE.name}: expected one part each of {', '.join(sorted(made))} (found: {names})")
+def filled(text: str, found: Found | None) -> str:
+    """The page with its tables as they are now; None: nothing is measured yet, and it says so.
+
+    Raises ValueError where its marks are not those of the tables.
+    """
+    made = tables(found) if found else {name: [_NOTHING] for name in PARTS}
+    names = [name for _, name, _ in _PART.findall(text)]
+    if not sorted(names) == sorted(made) == sorted(PARTS):
+        raise ValueError(f"{PAGE.name}: expected one part each of {', '.join(PARTS)} (found: {names})")
     return _PART.sub(lambda part: "\n".join((part[1], *made[part[2]], "", part[3])), text)
+
+
+def read(file: Path = FILE) -> Found | None:
+    """What was measured, where anything was."""
+    found: Found | None = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found
 
 
 @click.command()
@@ -227,13 +188,15 @@ def filled(text: str, found: Found) -> str:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Of each replica.")
 @click.option("--spare", default=1, show_default=True, type=click.IntRange(0), help="Replicas that may be gone.")
 @click.option("--write", is_flag=True, help="Write the tables into docs/scale.md, with what is assumed there.")
-@click.argument("file", default=FILE, type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", default=FILE, type=click.Path(path_type=Path, dir_okay=False))
 def main(file: Path, write: bool, **assumed: Any) -> None:
     """Print the tables from what `make openloop` wrote, with assumptions of your own."""
-    found = json.loads(file.read_text(encoding="utf-8"))
+    found = read(file)
     if write:
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
         return
+    if found is None:
+        raise click.ClickException(f"{file}: not there; make openloop REPLICAS=2 writes it")
     for lines in tables(found, Assumed(**assumed)).values():
         print("\n".join((*lines, "")))
 

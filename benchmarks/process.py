@@ -35,6 +35,12 @@ def family_cpu_seconds(pid: int) -> float:
     return total / _TICKS
 
 
+def machine_cpu_seconds() -> float:
+    """Time that all processors of this machine were busy since it started, with whatever."""
+    fields = [int(each) for each in (PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # but idle, and idle while a disk was waited for
+
+
 def below(pid: int) -> Iterator[int]:
     """The processes that it started, and those that they did."""
     for child in sorted(children(pid)):

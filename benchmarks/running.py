@@ -23,6 +23,7 @@ from tests.support.nginx import NGINX, proxied
 
 SECRET: Final = "k" * 40
 """Key of the records of replicas."""
+SERVICE_PARTS: Final = ("workers", "rules engine")
 _HANGS_SECONDS: Final = 60.0
 
 
@@ -52,8 +53,7 @@ class Running:
         )
         whole = sum(map(family_cpu_seconds, self.services))
         return {
-            "workers": whole - engines,
-            "rules engine": engines,
+            **dict(zip(SERVICE_PARTS, (whole - engines, engines), strict=True)),
             **{name: family_cpu_seconds(pid) for name, pid in self.others.items()},
         }
 

@@ -6,17 +6,23 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import uuid4
 
 from sqlalchemy import func, select, text
 
 from benchmarks.servers import BenchError
+from cds_service.store import answers
+from cds_service.store.chain import canonical
 from cds_service.store.database import Database
-from cds_service.store.keys import load
+from cds_service.store.keys import Keys, load
+from cds_service.store.records import parsed
 from cds_service.store.retention import take
 from cds_service.store.tables import audit, card, metadata
 from cds_service.store.verify import verify
 
 _LOOKED_EVERY: Final = 0.2
+_AGAIN: Final = 1000
+_TOGETHER: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,49 @@ def records(database: Database) -> int:
         return int(connection.scalar(select(func.count()).select_from(audit)) or 0)
 
 
+def version(database: Database) -> str:
+    """Of a PostgreSQL server, in short. Raises StoreError."""
+    with database.reading() as connection:
+        return str(connection.scalar(text("show server_version"))).split()[0]
+
+
+def connections(database: Database) -> int:
+    """How many others are connected to a PostgreSQL store. Raises StoreError."""
+    told = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    with database.reading() as connection:
+        return int(connection.scalar(text(told)) or 0)
+
+
 def timed(database: Database, secret: str) -> dict[str, float]:
-    """How many records a second `audit verify` looks at, and `audit retention` takes away after that: all of them here.
+    """How many records a second one process appends to the chain, ten to a transaction; how many `audit verify` looks
+    at, and `audit retention` takes away after that: all of them here.
 
     Raises StoreError; BenchError where the records are not whole.
     """
-    keys, found, start = load(database.place, secret), records(database), time.perf_counter()
+    keys = load(database.place, secret)
+    again = _again(database)
+    start = time.perf_counter()
+    for first in range(0, len(again), _TOGETHER):
+        with database.writing() as connection:
+            answers.keep(connection, keys, again[first : first + _TOGETHER], 0, datetime.now(UTC))
+    appended = len(again) / (time.perf_counter() - start)
+    return {"appendedPerSecond": appended, **_looked_at(database, keys)}
+
+
+def _again(database: Database) -> list[str]:
+    """The first answers, as answers that nobody has got yet."""
+    found = []
+    with database.reading() as connection:
+        for row in connection.execute(select(audit.c.record).order_by(audit.c.seq).limit(_AGAIN)):
+            body = parsed(row.record) | {"id": str(uuid4())}
+            if body["kind"] == "answer":
+                body["cards"] = [{**each, "uuid": str(uuid4())} for each in body["cards"]]
+                found.append(canonical(body))
+    return found
+
+
+def _looked_at(database: Database, keys: Keys) -> dict[str, float]:
+    found, start = records(database), time.perf_counter()
     with database.reading() as connection:
         faults = verify(connection, keys, []).faults
     between = time.perf_counter()
