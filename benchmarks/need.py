@@ -41,6 +41,8 @@ class Cost:
     text: float
     verified: float
     """Records a second that `audit verify` looks at."""
+    appended: float
+    """Records a second that one process appends to the chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Need:
     """Bytes a year of the records alone, as they are exported."""
     paid: float
     """Core-hours for a million calls, where all replicas run all day."""
+    chain: float
+    """Share of its time that the chain is busy then, if one process appended it all."""
     verifying: float
     """Hours of `audit verify` for the records of a year."""
 
@@ -88,6 +92,7 @@ def need(assumed: Assumed, cost: Cost) -> Need:
         stored=rows * cost.stored,
         text=rows * cost.text,
         paid=replicas * assumed.workers * 24 / (assumed.hospitals * assumed.calls) * 1e6,
+        chain=busiest / cost.appended,
         verifying=rows / cost.verified / 3600,
     )
 
@@ -96,9 +101,14 @@ def cost_of(found: Found) -> Cost:
     """From the run with the most replicas. Raises IndexError where none was measured."""
     run, stored = found["replicas"][-1], found["stored"]
     service, around = parted(run["cpuMs"])
-    wire = run["requestBytes"] + run["answerBytes"]
     return Cost(
-        service / 1e3, around / 1e3, wire, stored["totalBytes"], stored["textBytes"], stored["verifiedPerSecond"]
+        service=service / 1e3,
+        around=around / 1e3,
+        wire=run["requestBytes"] + run["answerBytes"],
+        stored=stored["totalBytes"],
+        text=stored["textBytes"],
+        verified=stored["verifiedPerSecond"],
+        appended=stored["appendedPerSecond"],
     )
 
 

@@ -149,6 +149,7 @@ def _plan(assumed: Assumed, cost: Cost) -> Iterator[str]:
         ),
         ("core-hours for a million calls, all replicas all day", [f"{each.paid:,.1f}" for each in needs]),
         ("network then, Mbit a second", [f"{each.megabits:,.1f}" for each in needs]),
+        ("the chain of records busy then", [f"{each.chain:.0%}" for each in needs]),
         ("records a year, millions", [f"{each.rows / 1e6:,.1f}" for each in needs]),
         ("database a year, GB", [f"{each.stored / 1e9:,.0f}" for each in needs]),
         ("records a year as text, GB", [f"{each.text / 1e9:,.0f}" for each in needs]),

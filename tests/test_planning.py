@@ -9,7 +9,7 @@ import pytest
 from benchmarks import planning
 from benchmarks.need import Assumed, Cost, Need, need
 
-_COST = Cost(service=0.01, around=0.001, wire=62_500, stored=5000, text=8000, verified=1000)
+_COST = Cost(service=0.01, around=0.001, wire=62_500, stored=5000, text=8000, verified=1000, appended=500)
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,28 @@ _COST = Cost(service=0.01, around=0.001, wire=62_500, stored=5000, text=8000, ve
     [
         (
             Assumed(hospitals=864, calls=1000, peak=5, share=0.5, workers=2, spare=1),
-            Need(10, 50, 0.5, 0.05, 2, 25, 315_360_000, 1_576_800_000_000, 2_522_880_000_000, 1000 / 9, 87.6),
+            Need(10, 50, 0.5, 0.05, 2, 25, 315_360_000, 1_576_800_000_000, 2_522_880_000_000, 1000 / 9, 0.1, 87.6),
         ),
         (
             Assumed(hospitals=864, calls=10_000, peak=4, share=0.5, workers=2, spare=2),
-            Need(100, 400, 4, 0.4, 6, 200, 3_153_600_000, 15_768_000_000_000, 25_228_800_000_000, 100 / 3, 876),
+            Need(100, 400, 4, 0.4, 6, 200, 3_153_600_000, 15_768_000_000_000, 25_228_800_000_000, 100 / 3, 0.8, 876),
         ),
         (
             Assumed(hospitals=1, calls=86.4, peak=1, share=1, workers=1, spare=0),
-            Need(0.001, 0.001, 0.00001, 0.000001, 1, 0.0005, 31_536, 157_680_000, 252_288_000, 2.5e6 / 9, 0.00876),
+            Need(
+                0.001,
+                0.001,
+                0.00001,
+                0.000001,
+                1,
+                0.0005,
+                31_536,
+                157_680_000,
+                252_288_000,
+                2.5e6 / 9,
+                0.000002,
+                0.00876,
+            ),
         ),
     ],
 )
@@ -85,6 +98,7 @@ def measured() -> dict[str, Any]:
         ("stored", "| all tables together | 5,000 |"),
         ("plan", "| processors of the service busy then | 0.06 | 0.58 | 5.79 |"),
         ("plan", "| replicas of 2 workers, 50% busy, and 1 more | 2 | 2 | 7 |"),
+        ("plan", "| the chain of records busy then | 0% | 2% | 19% |"),
         ("plan", "| database a year, GB | 182 | 1,825 | 18,250 |"),
         ("plan", "| `audit verify` of a year's records, hours | 10.1 | 101.4 | 1,013.9 |"),
     ],
