@@ -14,7 +14,7 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo run test coverage check bench hostile load soak kill schemathesis synthetic conformance metamorphic incomplete edits mutants docs pictures lock clean FORCE
+.PHONY: help demo run test coverage check bench hostile load openloop soak kill schemathesis synthetic conformance metamorphic incomplete edits mutants docs pictures lock clean FORCE
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ hostile: $(VENV)/.dev ## measure charts that were made to be slow or large, each
 
 load: $(VENV)/.dev ## slow FHIR servers, slow clients, too many calls, workers that hang or crash
 	@$(BIN)/python -m benchmarks.load
+
+openloop: $(VENV)/.dev ## what one machine bears, and ten minutes of calls at 60 % of it; REPLICAS=2: behind nginx on one PostgreSQL too
+	@$(BIN)/python -m benchmarks.openloop $(if $(REPLICAS),--replicas $(REPLICAS) --json benchmarks/scale.json)
 
 soak: $(VENV)/.dev ## 200,000 evaluations, then 60,000 calls over HTTP: memory, results and records must stay the same
 	@$(BIN)/python -m benchmarks.soak --evaluations 200000

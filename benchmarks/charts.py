@@ -27,6 +27,8 @@ _ADDED_EVERY = timedelta(hours=4)
 _INSTANCE = "00000000-0000-4000-8000-000000000000"
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 _VALUE = re.compile(rb'(?<="value": )\d+(?:\.\d+)?')
+# What differs from chart to chart, and so stands between pieces that do not.
+_VARIES = re.compile(rb"(%s|%s)" % (_TIME.pattern, _VALUE.pattern))
 # What is added to the chart, in turn: nearly half are older vital signs and laboratory values, which facts look at; the
 # rest is what else a chart holds. With 600 in all no kind is more than its query's count. Concepts are text only: it
 # invents no codes.
@@ -48,6 +50,10 @@ class Calls:
         call["hookInstance"] = _INSTANCE
         self.size = size
         self._body = json.dumps(call).encode()
+        # Pieces that stay, and between them a time or a quantity: found once, for a load is made of very many charts.
+        pieces = _VARIES.split(self._body)
+        self._stay = pieces[::2]
+        self._vary = [datetime.fromisoformat(p.decode()) if _TIME.match(p) else float(p) for p in pieces[1::2]]
 
     def repeated(self, number: int) -> bytes:
         """The same chart every time, in another call (hookInstance) some seconds later."""
@@ -58,18 +64,15 @@ class Calls:
 
     def first_sight(self, number: int) -> bytes:
         """Another chart every time: patient and resource ids, every time and every quantity differ from all others."""
-        shift = timedelta(seconds=number % 3600)
-
-        def later(found: re.Match[bytes]) -> bytes:
-            return (datetime.fromisoformat(found[0].decode()) + shift).isoformat().encode()
-
-        def more(found: re.Match[bytes]) -> bytes:
-            return b"%.4f" % (float(found[0]) + number % 1000 * 1e-4)
-
+        shift, more = timedelta(seconds=number % 3600), number % 1000 * 1e-4
+        varied = [
+            (each + shift).isoformat().encode() if isinstance(each, datetime) else b"%.4f" % (each + more)
+            for each in self._vary
+        ]
+        whole = [piece for pair in zip(self._stay, [*varied, b""], strict=True) for piece in pair]
         # The new id is as long as the old one, so that all bodies are.
-        body = self._body.replace(_PATIENT.encode(), f"patient-{number:010d}".encode())
-        body = body.replace(_INSTANCE.encode(), _instance(number), 1)
-        return _VALUE.sub(more, _TIME.sub(later, body))
+        body = b"".join(whole).replace(_PATIENT.encode(), f"patient-{number:010d}".encode())
+        return body.replace(_INSTANCE.encode(), _instance(number), 1)
 
 
 def _instance(number: int) -> bytes:

@@ -19,7 +19,7 @@ def line_of(report: Mapping[str, Any]) -> Line:
     """A run in short: how many times the limit's CPU, seconds of each start, on which machine and commit."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         "python": report["python"],
         "machine": machine(),
         "ratios": {
@@ -59,7 +59,8 @@ def compared(line: Line, last: Line) -> Iterator[str]:
             yield f"slower than on {last['at'][:10]} ({last['commit']}): {kind} {was:g}x -> {ratio:g}x the limit"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Which version of the checkout this is."""
     asked = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(asked, cwd=FILE.parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -23,6 +24,30 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def family_cpu_seconds(pid: int) -> float:
+    """The same of a process and of all that it started, also of those that have ended and were waited for."""
+    total = 0
+    for each in (pid, *below(pid)):
+        try:
+            total += sum(map(int, _stat(each)[11:15]))
+        except OSError:  # it ended meanwhile: its parent is told its time
+            continue
+    return total / _TICKS
+
+
+def machine_cpu_seconds() -> float:
+    """Time that all processors of this machine were busy since it started, with whatever."""
+    fields = [int(each) for each in (PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS  # but idle, and idle while a disk was waited for
+
+
+def below(pid: int) -> Iterator[int]:
+    """The processes that it started, and those that they did."""
+    for child in sorted(children(pid)):
+        yield child
+        yield from below(child)
+
+
 def children(pid: int) -> list[int]:
     """The process ids of a process's living children."""
     found = []
@@ -39,6 +64,14 @@ def children(pid: int) -> list[int]:
 def resident_mb(pid: int | str = "self") -> float:
     """Memory that a process holds, in MB (10^6 bytes)."""
     return int((PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE / 1e6
+
+
+def share_mb(pid: int) -> float:
+    """The same, but of memory that several processes hold together only this one's part (PSS)."""
+    for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise ValueError(f"/proc/{pid}/smaps_rollup: expected a line Pss")
 
 
 def open_files(pid: int | str = "self") -> int:

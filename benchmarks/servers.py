@@ -40,12 +40,15 @@ class BenchError(Exception):
 
 @dataclass(slots=True)
 class Target:
-    """A server with one worker. `started`: seconds until it listened; `worker`: process id of the worker."""
+    """A running server. `started`: seconds until it listened; `worker`: process id of its (first) worker, `process`:
+    of who started that; `data`: the folder of its records."""
 
     name: str
     port: int
     worker: int
     started: float
+    process: int
+    data: Path
     headers: Callable[[], str] = str
     """Lines of headers that each request has besides the usual ones, made anew for it."""
     connection: Connection | None = None
@@ -142,7 +145,8 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 @contextmanager
 def server(name: str, arguments: Sequence[str], headers: Callable[[], str] = str, **settings: str) -> Iterator[Target]:
-    """A server of `python <arguments>` with one worker, these settings and else the default ones; stopped afterwards.
+    """A server of `python <arguments>` with one worker, unless `settings` (CDS_WORKERS) say otherwise, and these
+    settings, else the default ones; stopped afterwards.
 
     Its records are kept in a folder of its own.
     """
@@ -157,11 +161,13 @@ def server(name: str, arguments: Sequence[str], headers: Callable[[], str] = str
         )
         try:
             line = process.stdout.readline() if process.stdout else ""
-            workers = children(process.pid)
-            if not line.startswith("listening on ") or len(workers) != 1:
+            workers = sorted(children(process.pid))
+            if not line.startswith("listening on ") or len(workers) != int(environment["CDS_WORKERS"]):
                 log.seek(0)
                 raise BenchError(f"{name}: did not start: {line}{log.read()[-2000:]}")
-            yield Target(name, int(line.rsplit(":", 1)[1]), workers[0], time.perf_counter() - start, headers)
+            taken = time.perf_counter() - start
+            port = int(line.rsplit(":", 1)[1])
+            yield Target(name, port, workers[0], taken, process.pid, Path(data), headers)
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)

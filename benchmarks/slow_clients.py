@@ -20,6 +20,10 @@ class Answer:
     seconds: float
     cards: int = 0
     unevaluated: bool = False
+    size: int = 0
+    """Bytes of head and body."""
+    last: bool = False
+    """Whether the server ends the connection after it."""
 
 
 class Held:
@@ -34,14 +38,12 @@ class Held:
             writer.close()
 
 
-def request(body: bytes, path: str = f"/cds-services/{SERVICE_ID}") -> bytes:
-    """A whole request: a call, or without a body a GET."""
+def request(body: bytes, path: str = f"/cds-services/{SERVICE_ID}", headers: str = "") -> bytes:
+    """A whole request: a call, or without a body a GET. `headers`: lines that a call has besides the usual ones."""
     if not body:
         return f"GET {path} HTTP/1.1\r\nHost: load\r\n\r\n".encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n{headers}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def ask(port: int, sent: bytes, limit: float = 60.0) -> Answer:
@@ -51,7 +53,7 @@ async def ask(port: int, sent: bytes, limit: float = 60.0) -> Answer:
         async with asyncio.timeout(limit):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                return await _exchange(reader, writer, sent, start)
+                return await exchange(reader, writer, sent, start)
             finally:
                 writer.close()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, IndexError):
@@ -93,7 +95,7 @@ async def _in_turn(port: int, sent: bytes, calls: int) -> list[Answer]:
             async with asyncio.timeout(60.0):
                 if writer is None:
                     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                answers.append(await _exchange(reader, writer, sent, start))
+                answers.append(await exchange(reader, writer, sent, start))
             if answers[-1].status != 200:
                 raise ConnectionError
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, IndexError) as error:
@@ -107,11 +109,17 @@ async def _in_turn(port: int, sent: bytes, calls: int) -> list[Answer]:
     return answers
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes, start: float) -> Answer:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes, start: float) -> Answer:
+    """One request on this connection; its seconds count from `start` (`time.perf_counter`).
+
+    Raises OSError, IncompleteReadError, ValueError or IndexError where no whole answer comes.
+    """
     writer.write(sent)
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
     body = await reader.readexactly(length)
     taken = time.perf_counter() - start
-    return Answer(int(head.split()[1]), taken, body.count(b'"summary"'), _UNEVALUATED in body)
+    size = len(head) + length
+    last = b"connection: close" in lines
+    return Answer(int(head.split()[1]), taken, body.count(b'"summary"'), _UNEVALUATED in body, size, last)

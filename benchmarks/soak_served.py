@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import click
 
 from benchmarks.cases import canonical
-from benchmarks.process import children, open_files, require_proc, resident_mb
+from benchmarks.process import below, open_files, require_proc, resident_mb
 from cds_service import knowledge
 from cds_service.chart import prefetch
 from cds_service.contract import EXPLANATION
@@ -240,13 +240,6 @@ def look(pid: int, answers: int) -> Moment:
     """The service now."""
     every = (pid, *below(pid))
     return Moment(answers, {each: resident_mb(each) for each in every}, sum(map(open_files, every)))
-
-
-def below(pid: int) -> Iterator[int]:
-    """The processes that it started, and those that they did."""
-    for child in sorted(children(pid)):
-        yield child
-        yield from below(child)
 
 
 def _until_ready(base: str) -> None:

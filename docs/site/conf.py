@@ -77,6 +77,7 @@ MENU: Final = {
     "EHR integrator": ["/docs/connecting"],
     "Engineer": [
         "Run it </docs/operation>",
+        "How much it bears </docs/scale>",
         "/ARCHITECTURE",
         "/docs/decisions/README",
         "Changes </CHANGELOG>",

@@ -37,14 +37,15 @@ def any_server() -> Iterator[str]:
 
 
 @contextmanager
-def server(programs: Path) -> Iterator[str]:
-    """The URL of its databases, without the name of one. What it acknowledges may be lost with the machine."""
+def server(programs: Path, fsync: str = "off") -> Iterator[str]:
+    """The URL of its databases, without the name of one. What it acknowledges may be lost with the machine, unless
+    `fsync` is on."""
     folder = Path(tempfile.mkdtemp(prefix="anakinra-cds-pg-"))  # a socket's path may have 107 characters only
     user = _not_root(folder)
     data = str(folder / "data")
     init = [str(programs / "initdb"), "-D", data, "-U", "tests", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"]
     subprocess.run(init, check=True, capture_output=True, user=user, cwd=folder)
-    quick = [f"-c{each}" for each in ("listen_addresses=", "fsync=off", f"unix_socket_directories={folder}")]
+    quick = [f"-c{each}" for each in ("listen_addresses=", f"fsync={fsync}", f"unix_socket_directories={folder}")]
     with (folder / "log").open("wb") as log:
         started = [str(programs / "postgres"), "-D", data, *quick]
         process = subprocess.Popen(started, stdout=log, stderr=log, user=user, cwd=folder)
