@@ -31,7 +31,7 @@ class Sending(SpanProcessor):
         self._lost = lost
         self._lock = Lock()
         self._waiting = 0
-        self._failing = False
+        self._failing = self._overflowed = False
         self._batches = BatchSpanProcessor(_Taken(exporter, self), max_queue_size=self._most)
         self._end = Event()
         # At the end of a process no thread can be started any more, and the SDK takes half a minute to give up.
@@ -49,7 +49,7 @@ class Sending(SpanProcessor):
         if room:
             self._batches.on_end(span)
         else:
-            self.told(1, taken=False)
+            self._no_room()
 
     def begun(self, number: int) -> None:
         """So many wait no longer: they are on their way."""
@@ -65,7 +65,7 @@ class Sending(SpanProcessor):
         if changed and taken:
             log.warning("spans are taken again")
         elif changed:
-            log.warning("spans are lost, and counted: the collector of OTEL_EXPORTER_OTLP_ENDPOINT does not take them")
+            log.warning("spans are lost, and counted: the collector of OTEL_EXPORTER_OTLP_ENDPOINT takes none")
 
     def shutdown(self) -> None:
         """Send what is left, for so long at most."""
@@ -78,6 +78,14 @@ class Sending(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send now what waits."""
         return self._batches.force_flush(timeout_millis)
+
+    def _no_room(self) -> None:
+        """Said once: under load it would be said again after each batch."""
+        self._lost(1)
+        with self._lock:
+            first, self._overflowed = not self._overflowed, True
+        if first:
+            log.warning("spans are lost, and counted: more than OTEL_BSP_MAX_QUEUE_SIZE (%d) wait", self._most)
 
     def _close(self) -> None:
         self._end.wait()
