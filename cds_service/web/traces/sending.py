@@ -75,10 +75,6 @@ class Sending(SpanProcessor):
         if self._closer.is_alive():
             log.warning("spans were left at the end: the collector does not take them")
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send now what waits."""
-        return self._batches.force_flush(timeout_millis)
-
     def _no_room(self) -> None:
         """Said once: under load it would be said again after each batch."""
         self._lost(1)
