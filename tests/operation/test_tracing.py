@@ -203,7 +203,7 @@ def test_what_failed_is_told_by_its_kind_and_never_in_its_words(
 def test_an_error_of_ours_is_told_by_its_kind_alone(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(StubService):
         def assess(self, call: object, now: object) -> None:
-            with self.timed("assess"):
+            with self.timed("assess"), self.asking(server_at("https://ehr.example.org/fhir"), "GET"):
                 raise RuntimeError("zq7 message")
 
     for name, value in collector.settings.items():
@@ -215,6 +215,7 @@ def test_an_error_of_ours_is_told_by_its_kind_alone(collector: Collector, monkey
         ("POST /cds-services/<service_id>", "", "500"),
         ("envelope", None, None),
         ("assess", "", "RuntimeError"),
+        ("GET", "", "RuntimeError"),
     ]
     assert b"zq7" not in b"".join(collector.bodies)
 
