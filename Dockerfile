@@ -1,8 +1,9 @@
 # Run read-only with:
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges -p 127.0.0.1:8080:8080 \
 #     -e CDS_JWT=off -v anakinra-cds:/var/lib/anakinra-cds anakinra-cds
-# Only what serves is installed, with the driver of a PostgreSQL store. The pages are built at each start, into /tmp:
-# which site they are for is chosen then (CDS_SITE, CDS_KNOWLEDGE), and pages of another site would be refused.
+# Only what serves is installed, with the driver of a PostgreSQL store and what sends traces. The pages are built at each
+# start, into /tmp: which site they are for is chosen then (CDS_SITE, CDS_KNOWLEDGE), and pages of another site would be
+# refused.
 # docs/operation.md shows two replicas behind a proxy (compose.yaml) and in Kubernetes (deploy/kubernetes).
 ARG PYTHON_VERSION=3.13
 
@@ -19,11 +20,11 @@ ENV CPPFLAGS="-DPyEval_CallObject=PyObject_CallObject" \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY . .
-RUN pip wheel --quiet --wheel-dir /wheels '.[postgres]'
+RUN pip wheel --quiet --wheel-dir /wheels '.[postgres,otel]'
 # The versions are those of the wheels just made.
 # hadolint ignore=DL3013
 RUN python -m venv --without-pip /opt/anakinra-cds \
-    && pip --python /opt/anakinra-cds install --quiet --no-index --find-links /wheels 'anakinra-cds[postgres]' \
+    && pip --python /opt/anakinra-cds install --quiet --no-index --find-links /wheels 'anakinra-cds[postgres,otel]' \
     && /opt/anakinra-cds/bin/python -c "import durable.lang, cds_service.cli"
 
 FROM python:${PYTHON_VERSION}-slim

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask
 
 from cds_service import settings as settings_module
+from cds_service.errors import SettingsError
 from cds_service.firing import Watch
 from cds_service.knowledge import Knowledge
 from cds_service.settings import Settings
@@ -29,6 +30,7 @@ from cds_service.web.rates import RateLimit, Rates, rates
 if TYPE_CHECKING:
     from cds_service.chart.client import Away
     from cds_service.program import Program
+    from cds_service.web.traces.spans import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,8 @@ def create_app(
     origins = cors.allowlist(settings.cors_origins, "CDS_CORS_ORIGINS")
     origins |= cors.allowlist(site.cors_origins, f"site {site.id}: corsOrigins")
     metrics = metrics or Metrics()
-    service.timed = metrics.step
+    app = Flask("cds_service", static_folder=None)
+    _watch(app, service, metrics, settings)
     built = BuiltFolder(settings.pages or awaited, service.knowledge.digest, site.id)
     if settings.pages is not None:
         built.require()
@@ -66,7 +69,6 @@ def create_app(
     watch = Watch(store.records, service.program.asked) if store is not None else None
     pages = HookPages(service, metrics, settings, store)
 
-    app = Flask("cds_service", static_folder=None)
     requests.install(app)
     outcome.install(app)
     cors.install(app)
@@ -75,7 +77,7 @@ def create_app(
         # Imported here: where nobody is asked for a token, nothing is loaded that could check one.
         from cds_service.web.trust.gate import Gate
 
-        app.before_request(Gate(site, store, settings.public_url).guard)
+        app.before_request(Gate(site, store, settings.public_url, service.asking).guard)
     if limit := limit or rates(settings.calls_per_minute):
         app.before_request(RateLimit(limit, everybody=settings.calls_per_minute is not None).guard)
     app.register_blueprint(pages.blueprint())
@@ -103,6 +105,24 @@ def create_app(
         health.blueprint(metrics, health.Readiness(service.troubles), service.knowledge.digest, site, store, watch)
     )
     return app
+
+
+def _watch(app: Flask, service: Answers, metrics: Metrics, settings: Settings) -> None:
+    """Have the steps of each call timed, and traced where that is on."""
+    service.timed = metrics.step
+    if settings.tracing:
+        tracing = tracer()(service.knowledge, metrics.step, metrics.spans_lost)
+        service.timed, service.asking = tracing.step, tracing.asking
+        tracing.install(app)
+
+
+def tracer() -> type[Tracing]:
+    """What traces, imported where it is asked for: where it is off, nothing of it is there. Raises SettingsError."""
+    try:
+        from cds_service.web.traces.spans import Tracing
+    except ModuleNotFoundError as error:
+        raise SettingsError("CDS_TRACING: on needs the extra otel: pip install 'anakinra-cds[otel]'") from error
+    return Tracing
 
 
 def _smart(service: Answers, settings: Settings, store: Store | None, launch_key: bytes) -> Blueprint:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cached_property
-from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from cds_service.advice.model import Advice, Assessment
 from cds_service.advice.silence import touches
@@ -20,6 +20,7 @@ from cds_service.chart.read import ReadCache
 from cds_service.chart.reader import Reader
 from cds_service.chart.server import TrustedServers
 from cds_service.chart.source import Source
+from cds_service.chart.visit import Asking
 from cds_service.contract import CDS_HOOKS_VERSION, HOOK_VERSIONS, SERVICES
 from cds_service.engine.canaries import Canary, canaries
 from cds_service.errors import CallError
@@ -46,16 +47,20 @@ _TITLES = {
 }
 
 
-Timed = Callable[[str, float], None]
+class Timed(Protocol):
+    """Holds while a step of a call is taken; `began`, by `perf_counter`, where that was before."""
+
+    def __call__(self, step: str, began: float | None = None) -> AbstractContextManager[None]: ...
 
 
-def _untimed(_step: str, _seconds: float) -> None:
+def _untimed(step: str, began: float | None = None) -> AbstractContextManager[None]:
     """Nobody asks."""
+    return nullcontext()
 
 
 class Service:
     """Safe to call from several threads. `disagreements` counts answers that were not evaluated, or not in one way;
-    `timed` is told how many seconds each step of a call took; `away` holds while one waits for another server."""
+    `timed` holds while each step of a call is taken, `away` while a call waits for another server."""
 
     def __init__(self, program: Program, cache: ReadCache | None = None, client: Client | None = None) -> None:
         site = program.knowledge.site
@@ -63,6 +68,7 @@ class Service:
         cache = cache or ReadCache(CACHE_BYTES)
         client = client or Client()
         self.away = client.away
+        self._client = client
         source = Source(TrustedServers(site.id, site.fhir_servers), client, cache)
         self.reader = Reader(program.queries, program.searches, program.not_kept, source, cache)
         self.disagreements = 0
@@ -78,6 +84,15 @@ class Service:
         validation.warm()
         service.warm()
         return service
+
+    @property
+    def asking(self) -> Asking:
+        """Holds while one request is at a FHIR server."""
+        return self._client.asking
+
+    @asking.setter
+    def asking(self, asking: Asking) -> None:
+        self._client.asking = asking
 
     @property
     def knowledge(self) -> Knowledge:
@@ -144,21 +159,17 @@ class Service:
 
     def assess(self, call: HookCall, now: datetime) -> Assessment | None:
         """What is found for a call; None where none of its orders is ours. Raises CallError(412)."""
-        started = perf_counter()
         try:
-            question, chart = self.read(call, now)
+            with self.timed("read"):
+                question, chart = self.read(call, now)
         except CallError:
             raise
         except Exception as error:
             return unread(self.program, call, now, error)
-        finally:
-            self.timed("read", perf_counter() - started)
         if chart is None:
             return None
-        started = perf_counter()
-        found = assess(self.program, chart, question, now, call.assumed)
-        self.timed("assess", perf_counter() - started)
-        return found
+        with self.timed("assess"):
+            return assess(self.program, chart, question, now, call.assumed)
 
     def cards(
         self,

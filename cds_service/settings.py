@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         repr=False,
         description="Secret of that app, where the EHR gave it one; empty: a public client.",
     )
+    tracing: Switch = Field(
+        default=False,
+        description="Whether each request is a trace, sent to the OpenTelemetry collector of "
+        "OTEL_EXPORTER_OTLP_ENDPOINT; needs the extra otel.",
+    )
     store: Switch = Field(default=True, description="Whether answers are recorded and feedback is taken.")
     data: Data = Field(
         default=None,

@@ -81,7 +81,7 @@ def test_wheel_has_the_templates_of_the_tools(wheel: zipfile.Path) -> None:
 def test_wheel_asks_for_what_serves_and_offers_the_rest_as_extras(wheel: zipfile.Path) -> None:
     (metadata,) = (name for name in names(wheel) if name.endswith(".dist-info/METADATA"))
     told = message_from_bytes(wheel.root.read(metadata))
-    assert set(told.get_all("Provides-Extra", ())) == {"tools", "cohort", "docs", "postgres", "dev"}
+    assert set(told.get_all("Provides-Extra", ())) == {"tools", "cohort", "docs", "otel", "postgres", "dev"}
     required = [each for each in told.get_all("Requires-Dist", ()) if "extra ==" not in each]
     assert len(required) == len(PROJECT["dependencies"])
     assert not [each for each in required if each.startswith(("rich", "requests"))]

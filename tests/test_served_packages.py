@@ -71,7 +71,9 @@ def is_here(name: str) -> bool:
 
 INSTALLED = {normal(each) for names in packages_distributions().values() for each in names}
 SERVED = closure(PROJECT["dependencies"])
-EXTRA = closure(each for name in ("tools", "postgres") for each in PROJECT["optional-dependencies"][name]) - SERVED
+EXTRA = (
+    closure(each for name in ("tools", "postgres", "otel") for each in PROJECT["optional-dependencies"][name]) - SERVED
+)
 # Mako, which Alembic needs, tries whether it may colour what it shows; setuptools starts itself in every process of an
 # environment that holds it, by a .pth file.
 BY_THEMSELVES = {"pygments", "setuptools"}
@@ -92,7 +94,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[st
 
 
 def test_a_served_call_imports_nothing_of_the_extra(imported: tuple[set[str], set[str]]) -> None:
-    assert {"requests", "rich", "psycopg"} <= EXTRA
+    assert {"requests", "rich", "psycopg", "opentelemetry-api", "protobuf"} <= EXTRA
     assert imported[0] & EXTRA - BY_THEMSELVES == set()
 
 

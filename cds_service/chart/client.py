@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from cds_service.chart.breaker import Breaker
 from cds_service.chart.server import Base, Server, base_of
-from cds_service.chart.visit import Form, Job, Limits, Look, NotAnswered, Visit
+from cds_service.chart.visit import Asking, Form, Job, Limits, Look, NotAnswered, Visit, unwatched
 
 if TYPE_CHECKING:
     from cds_service.chart.line import Line
@@ -52,12 +53,15 @@ class Client:
         tls: ssl.SSLContext | None = None,
         resolve: Resolve | None = None,
         away: Away = nullcontext,
+        asking: Asking = unwatched,
     ) -> None:
-        """`away` holds while a call waits for its reads, and others may compute.
+        """`away` holds while a call waits for its reads, and others may compute; `asking` while one request of them is
+        at the server, in the thread and with the context variables of that call.
 
         `tls` and `resolve` replace the operating system's certificates and names: for tests.
         """
         self.away = away
+        self.asking = asking
         self.limits = limits or Limits()
         self._given_tls = tls
         self._resolve = resolve or _resolve
@@ -107,7 +111,7 @@ class Client:
             return dict.fromkeys(jobs, why)
         from cds_service.chart.line import Line
 
-        visit = Visit(trip.server, jobs, self.limits, trip.look, form)
+        visit = Visit(trip.server, jobs, self.limits, trip.look, form, self.asking)
         visit.deadline = min(visit.deadline, trip.until)
         tls = self._tls if base.scheme == "https" else None
         lines = [Line(visit, tls) for _ in range(min(len(jobs), self.limits.lines))]
@@ -121,7 +125,7 @@ class Client:
     def _run(self, visit: Visit, lines: Sequence[Line]) -> None:
         """Until all is read, or the time is over."""
         for line in lines:
-            self._threads.submit(line.work)
+            self._threads.submit(copy_context().run, line.work)
         while not visit.settled.wait(_WATCH_S) and (now := time.monotonic()) < visit.deadline:
             for line in lines:
                 line.stop_overdue(now)

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from cds_service.chart.server import Server
-from cds_service.chart.visit import Form, NotAnswered, Visit, mib
+from cds_service.chart.visit import Form, NotAnswered, Request, Visit, mib
 
 # urllib3 logs URLs, which hold patients' ids: at DEBUG each request, at WARNING headers that it cannot read.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -93,22 +93,28 @@ class Line:
     def _attempt(self, target: str) -> bytes:
         visit = self._visit
         visit.check()
+        with visit.asking(visit.server, _method(visit.form)) as request:
+            return self._asked(target, request)
+
+    def _asked(self, target: str, request: Request) -> bytes:
+        visit = self._visit
         pool = self._pool = self._pool or self._connect()
         self._stopped = False
         visit.check()  # once more: from here on the watching thread sees this read, or this read sees the end
         self._due = min(time.monotonic() + visit.limits.call_s, visit.deadline)
         try:
             response = pool.urlopen(
-                "GET" if visit.form is None else "POST",
+                _method(visit.form),
                 target,
                 body=None if visit.form is None else visit.form.body,
-                headers=_headers(visit.server, visit.form),
+                headers={**request.headers, **_headers(visit.server, visit.form)},
                 timeout=Timeout(connect=visit.limits.connect_s, read=visit.limits.call_s),
                 retries=False,
                 redirect=False,
                 preload_content=False,
                 decode_content=False,
             )
+            request.status = response.status
             try:
                 body = self._body(response)
                 visit.tell(heard=True)
@@ -183,6 +189,10 @@ class _PlainPool(HTTPConnectionPool):
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+
+
+def _method(form: Form | None) -> str:
+    return "GET" if form is None else "POST"
 
 
 def _headers(server: Server, form: Form | None) -> dict[str, str]:

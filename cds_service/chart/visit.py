@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from cds_service.chart.server import Server
@@ -43,6 +44,24 @@ class Form:
     authorization: str = field(default="", repr=False)
 
 
+@dataclass(slots=True)
+class Request:
+    """One request at a server, for who watches it: headers that are sent beside our own, and the status that came."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 0
+    """0: none came."""
+
+
+Asking = Callable[[Server, str], AbstractContextManager[Request]]
+"""Holds while one request is at a server: (server, HTTP method). Of address, query and bodies it is told nothing."""
+
+
+def unwatched(_server: Server, _method: str) -> AbstractContextManager[Request]:
+    """Nobody watches."""
+    return nullcontext(Request())
+
+
 class NotAnswered(Exception):
     """A read that did not succeed; `str()` says why in plain words, and holds nothing of the request.
 
@@ -58,9 +77,16 @@ class Visit:
     """What the connections of one call share. Several threads use it."""
 
     def __init__(
-        self, server: Server, jobs: Mapping[str, Job], limits: Limits, look: Look, form: Form | None = None
+        self,
+        server: Server,
+        jobs: Mapping[str, Job],
+        limits: Limits,
+        look: Look,
+        form: Form | None = None,
+        asking: Asking = unwatched,
     ) -> None:
         """`look` finds the address of the server; it raises NotAnswered. `form` is sent with each of the jobs."""
+        self.asking = asking
         self.server = server
         self.form = form
         self.limits = limits

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import replace
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, g, request
@@ -19,11 +18,13 @@ from cds_service.assess import Question
 from cds_service.chart.chart import Chart
 from cds_service.chart.client import Away
 from cds_service.chart.intake import Intake
+from cds_service.chart.visit import Asking
 from cds_service.errors import CallError
 from cds_service.hook_call import HookCall
 from cds_service.knowledge import Knowledge
 from cds_service.program import Program
 from cds_service.record import entry, unrecorded
+from cds_service.service import Timed
 from cds_service.settings import Settings
 from cds_service.store.store import Store
 from cds_service.web.address import called_url
@@ -33,7 +34,7 @@ from cds_service.web.front import ANSWER_BY
 from cds_service.web.metrics import Metrics, explanation
 from cds_service.web.outcome import answer, log_failure
 from cds_service.web.repeats import Reminders, Repeats
-from cds_service.web.requests import seconds
+from cds_service.web.requests import began, seconds
 from cds_service.web.smart.link import linked
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,11 @@ class Answers(Protocol):
     away: Away
     """Holds while a call waits for another server."""
 
-    timed: Callable[[str, float], None]
-    """Is told how many seconds each step took."""
+    timed: Timed
+    """Holds while each step of a call is taken."""
+
+    asking: Asking
+    """Holds while one request is at a FHIR server."""
 
     def drafts_intake(self, call: HookCall) -> Intake:
         """What nothing recognised of the orders of a call that is none of ours."""
@@ -123,24 +127,23 @@ class HookPages:
             raise CallError(
                 404, "not-found", "url: no such service; GET /cds-services lists the services and their ids"
             )
-        body = body_of(self._settings.max_body_bytes)
-        call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
-        call = replace(call, answer_by=request.environ.get(ANSWER_BY, math.inf))
+        timed = self._service.timed
+        with timed("envelope", began()):
+            body = body_of(self._settings.max_body_bytes)
+            call = read_call(service_id, hook, body, allow_evaluation_time=self._settings.allow_evaluation_time)
+            call = replace(call, answer_by=request.environ.get(ANSWER_BY, math.inf))
         g.call = call
-        self._metrics.step("envelope", seconds())
         now = call.evaluation_time or datetime.now(UTC)
         assessment = self._service.assess(call, now)
-        started = perf_counter()
-        since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
-        reminded = self._reminders.given(call, assessment) if assessment else frozenset()
-        address = self._settings.public_url or called_url()
-        advice = self._service.advice(service_id, assessment, address, since, reminded)
+        with timed("word"):
+            since = self._repeats.shown_at(call, assessment) if self._repeats and assessment else None
+            reminded = self._reminders.given(call, assessment) if assessment else frozenset()
+            address = self._settings.public_url or called_url()
+            advice = self._service.advice(service_id, assessment, address, since, reminded)
         g.cards, record = advice.cards, ""
-        self._metrics.step("word", perf_counter() - started)
         if self._store is not None:
-            started = perf_counter()
-            g.cards, record = self._record(self._store, call, assessment, advice)
-            self._metrics.step("record", perf_counter() - started)
+            with timed("record"):
+                g.cards, record = self._record(self._store, call, assessment, advice)
         if self._settings.smart_client_id and g.cards:
             g.cards = linked(g.cards, address, record)
         self._metrics.answered(g.cards, advice.held_back)
@@ -168,7 +171,8 @@ class HookPages:
         return (cards if record or not cards else unrecorded(cards)), record
 
     def _finish(self, response: Response) -> Response:
-        """Count and log a finished call, answered or refused; ids only as hashes that no other process can make."""
+        """Count and log a finished call, answered or refused; ids only as hashes that no other process can make. For a
+        trace, what is of nobody stays in `g.told`."""
         # Not by the view: who is refused before it, for want of a token, made a call too.
         service_id = (request.view_args or {}).get("service_id", "")
         if service_id not in self._hooks:
@@ -177,16 +181,18 @@ class HookPages:
         cards = g.get("cards", [])
         self._metrics.count(service_id, response.status_code, seconds())
         call: HookCall | None = g.get("call")
-        told = {
+        g.told = {
             "service": service_id,
             "hook": self._hooks[service_id],
             "status": response.status_code,
             "ms": round(seconds() * 1000, 1),
             "decisions": [_decided(card) for card in cards],
+        }
+        hashed = {
             "instance": self._hashed(call.hook_instance) if call else None,
             "patient": self._hashed(call.patient_id) if call else None,
         }
-        log.info("call", extra={"told": told})
+        log.info("call", extra={"told": g.told | hashed})
         return response
 
 

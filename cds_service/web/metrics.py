@@ -9,8 +9,10 @@ it stopped, so that no sum ever falls and no file is left over.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 import prometheus_client
@@ -73,6 +75,7 @@ class Metrics:
         self._unrecorded = self._counter("unrecorded", "Answers that were never recorded.")
         self._seconds = self._histogram("call_seconds", "Time from a call's headers to its answer.", _CALL, "service")
         self._steps = self._histogram("step_seconds", "Time of each step of a call.", _STEP, "step")
+        self._spans_lost = self._counter("spans_lost", "Spans of traces that no collector has taken.")
         self._refused = self._counter("refused", "Requests that never reached the application, or too late.", "why")
         self._of_rule: dict[tuple[str, bool | None], Counter] = {}
 
@@ -91,9 +94,14 @@ class Metrics:
         """A request that a worker refused in place of the application; `why` is a word of the worker's."""
         self._refused.labels(why).inc()
 
-    def step(self, name: str, seconds: float) -> None:
-        """One step of a call."""
-        self._steps.labels(name).observe(seconds)
+    @contextmanager
+    def step(self, step: str, began: float | None = None) -> Iterator[None]:
+        """Holds while one step of a call is taken; `began`, by `perf_counter`, where that was before."""
+        began = perf_counter() if began is None else began
+        try:
+            yield
+        finally:
+            self._steps.labels(step).observe(perf_counter() - began)
 
     def answered(self, cards: Iterable[Mapping[str, Any]], held_back: Iterable[Mapping[str, Any]] = ()) -> None:
         """The cards of an answer. `held_back`: the whole answer, where not all of it was shown."""
@@ -138,6 +146,10 @@ class Metrics:
     def lost(self, answers: int) -> None:
         """Answers that will never be recorded."""
         self._unrecorded.inc(answers)
+
+    def spans_lost(self, number: int) -> None:
+        """Spans that will never be anywhere."""
+        self._spans_lost.inc(number)
 
     def text(self, *others: Callable[[], Iterable[Metric]]) -> bytes:
         """All counters in the Prometheus text format, with the metrics that `others` make now."""

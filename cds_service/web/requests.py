@@ -28,7 +28,12 @@ def _begin() -> None:
     REQUEST.set(request_id(request.headers.get(HEADER, "")))
 
 
+def began() -> float:
+    """When this request did, by `perf_counter`."""
+    started: float = g.started
+    return started
+
+
 def seconds() -> float:
     """Since this request began."""
-    started: float = g.started
-    return time.perf_counter() - started
+    return time.perf_counter() - began()

@@ -14,6 +14,7 @@ from cds_service.tools.replay.prefetch import answer
 
 Resource = dict[str, Any]
 PATH = "/fhir"
+CONTEXT = ("traceparent", "tracestate", "baggage")
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -40,7 +41,8 @@ def running(server: ThreadingHTTPServer) -> Iterator[str]:
 
 
 class GoodServer(QuietServer):
-    """Charts by patient id, Medications by id. `page`: most entries of one answer; `seen`: (target, Authorization)."""
+    """Charts by patient id, Medications by id. `page`: most entries of one answer; `seen`: (target, Authorization);
+    `contexts`: what each request says of a trace, by header."""
 
     def __init__(self, token: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -50,6 +52,7 @@ class GoodServer(QuietServer):
         self.medications: dict[str, Resource] = {}
         self.extra: list[Resource] = []  # stands on every page besides
         self.seen: list[tuple[str, str]] = []
+        self.contexts: list[dict[str, str]] = []
 
     @property
     def base(self) -> str:
@@ -96,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         """A read or a search."""
         given = self.headers.get("Authorization", "")
         self.server.seen.append((self.path, given))
+        self.server.contexts.append({name: self.headers[name] for name in CONTEXT if name in self.headers})
         if given != f"Bearer {self.server.token}":
             status, body = 401, outcome("login")
         else:

@@ -22,6 +22,7 @@ import pytest
 from cds_service.web import logs
 from tests.operation import canary_chart
 from tests.operation.canary_chart import BREAK, FACT, MARK, NEUTROPHILS, Canaries
+from tests.support.collector import collecting
 from tests.support.live import process_of
 from tests.web.stub import CARD, SELECT, StubService, call_body, client_of, post
 
@@ -120,7 +121,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
     request = canary_chart.call(canaries, TOKEN)
     wrong = canary_chart.broken(request, canaries)
     settings = {"CDS_LOG_LEVEL": "DEBUG", "CDS_DATA": str(data), "CDS_FEEDBACK_COMMENTS": "off"}
-    with process_of(**settings, CDS_ALLOW_EVALUATION_TIME="on") as (process, base):
+    settings |= {"CDS_ALLOW_EVALUATION_TIME": "on"}
+    with collecting() as collector, process_of(**settings, **collector.settings) as (process, base):
         until(lambda: json.loads(got(f"{base}/ready"))["store"] == "up")
         reader = sqlite3.connect(data / "store.sqlite")  # whoever reads keeps the write-ahead log from being folded in
         reader.execute("BEGIN")
@@ -131,12 +133,13 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
         item = {"card": uuid, "outcome": "overridden", "overrideReason": reason}
         posted(f"{base}{SELECT}/feedback", {"feedback": [item | {"outcomeTimestamp": "2026-03-05T12:00:00Z"}]})
         posted(f"{base}/{canaries.one('path')}?{canaries.one('query')}", request)
+        posted(f"{base}{SELECT}?{canaries.one('query')}", request, method=MARK.upper())
         left = {"metrics": got(f"{base}/metrics"), "ready": got(f"{base}/ready")}
         left |= {f"running {path.name}": path.read_bytes() for path in data.rglob("*") if path.is_file()}
         reader.close()
         process.send_signal(signal.SIGTERM)
         out, log = process.communicate(timeout=30)
-    left |= {"stdout": out.encode(), "log": log.encode()}
+    left |= {"stdout": out.encode(), "log": log.encode(), "spans": b"".join(collector.bodies)}
     left |= {path.name: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     # In the file a long text is cut into pages.
     with sqlite3.connect(data / "store.sqlite") as connection:
@@ -157,20 +160,30 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def posted(url: str, body: Any) -> bytes:
+def posted(url: str, body: Any, method: str = "POST") -> bytes:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}", "User-Agent": MARK}
+    headers |= {"traceparent": f"00-{1:032x}-{1:016x}-01", "tracestate": f"{MARK}={MARK}", "baggage": f"{MARK}={MARK}"}
     try:
-        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=_HANGS) as response:
+        with urlopen(Request(url, json.dumps(body).encode(), headers, method=method), timeout=_HANGS) as response:
             return bytes(response.read())
     except HTTPError as error:
         return error.read()
 
 
-def test_no_canary_is_logged_counted_or_on_disk(heard: Heard) -> None:
+def test_no_canary_is_logged_counted_traced_or_on_disk(heard: Heard) -> None:
     canaries, left, answers = heard
     assert len(canaries.made) > 200
     assert MARK.encode() in answers[0], "the answer is about another chart"
-    assert {"running store.sqlite", "running store.sqlite-wal", "store.sqlite", "rows", "log", "metrics"} <= set(left)
+    assert {
+        "running store.sqlite",
+        "running store.sqlite-wal",
+        "store.sqlite",
+        "rows",
+        "log",
+        "metrics",
+        "spans",
+    } <= set(left)
+    assert all(word in left["spans"] for word in (b"anakinra-order-select", b"suggest crs-", b"feedback"))
     found = {where for where, content in left.items() for word in (MARK, TOKEN[:8]) if word.encode() in content.lower()}
     assert found == set()
 
@@ -179,7 +192,7 @@ def test_no_value_is_logged_or_counted_and_a_record_has_no_more_than_values(
     heard: Heard,
 ) -> None:
     _, left, _ = heard
-    told = left["log"] + left["metrics"] + left["ready"] + left["stdout"]
+    told = left["log"] + left["metrics"] + left["ready"] + left["stdout"] + left["spans"]
     assert all(value.encode() not in told for value in (str(NEUTROPHILS), FACT))
     assert FACT.encode() in left["rows"], "no record rests on the value that is looked for"
     assert str(NEUTROPHILS).encode() not in left["rows"]

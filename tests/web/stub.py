@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from cds_service.advice.model import Advice
 from cds_service.app import create_app
 from cds_service.chart.intake import Intake
+from cds_service.chart.visit import Asking, unwatched
 from cds_service.contract import EXPLANATION
 from cds_service.hook_call import HookCall
 from cds_service.settings import Settings
@@ -40,6 +41,7 @@ class StubService:
         self.program: Any = SimpleNamespace(asked={}, windows={})
         self.trouble: list[str] = []
         self.timed: Any = None
+        self.asking: Asking = unwatched
 
     def discovery(self) -> list[dict[str, Any]]:
         return [

@@ -25,7 +25,7 @@ from gunicorn.glogging import Logger
 
 from cds_service import knowledge
 from cds_service import settings as settings_module
-from cds_service.app import compiled, create_app, prepare, start_service
+from cds_service.app import compiled, create_app, prepare, start_service, tracer
 from cds_service.errors import CdsError
 from cds_service.knowledge.sites import is_loopback
 from cds_service.settings import TABLE, Settings
@@ -242,6 +242,8 @@ def command(host: str, port: int, workers: int | None, threads: int | None, root
     with lasting():
         loaded = knowledge.load(settings.knowledge, settings.site)
         prepare()
+        if settings.tracing:
+            tracer()
         program = compiled(settings, loaded)
     if settings.pages is not None:
         BuiltFolder(settings.pages, loaded.digest, loaded.site.id).require()

@@ -21,7 +21,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base import Worker as BaseWorker
 
 from cds_service.web import marks
-from cds_service.web.front import ANSWER_BY
+from cds_service.web.front import ANSWER_BY, WATCHED
 from cds_service.web.front.connection import Call, Connection
 from cds_service.web.front.crew import Crew
 from cds_service.web.front.lanes import Lane, Turns
@@ -36,8 +36,6 @@ WAIT_SECONDS: Final = 0.8
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that computes may keep the interpreter from the loop, which asks for it back at each system call.
 With Python's 5 ms, the loop takes a connection in 5 to 10 ms while calls are in work, and refusals come late."""
-WATCHED: Final = frozenset({"/health", "/ready", "/metrics"})
-"""Paths that are answered by threads of their own, whatever the load."""
 _TELL_EVERY: Final = 5.0
 
 

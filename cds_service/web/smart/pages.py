@@ -75,7 +75,7 @@ class SmartPages:
         self._records = store
         self._once: Once = store or Alone()
         self._secrets = oauth.Secrets(key)
-        self._client = Client(_LIMITS, away=service.away)
+        self._client = Client(_LIMITS, away=service.away, asking=service.asking)
         self._servers = TrustedServers(site.id, site.fhir_servers)
         self._others = TrustedServers(site.id, site.authorization_servers, "authorizationServers")
         self._redirect = settings.public_url + CALLBACK

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flask import g, request
 
 from cds_service.chart.client import Client as Fetcher
-from cds_service.chart.visit import Limits, NotAnswered
+from cds_service.chart.visit import Asking, Limits, NotAnswered, unwatched
 from cds_service.errors import CallError, SettingsError, StoreError
 from cds_service.knowledge.model import Issuer, Site
 from cds_service.knowledge.sites import is_loopback
@@ -37,8 +37,10 @@ class Once(Protocol):
 class Gate:
     """Judges the token of each call to a service of a site."""
 
-    def __init__(self, site: Site, once: Once | None, public_url: str) -> None:
-        """Raises SettingsError where nobody could be let in, or a token could not be told from its copy."""
+    def __init__(self, site: Site, once: Once | None, public_url: str, asking: Asking = unwatched) -> None:
+        """`asking` holds while keys are asked for.
+
+        Raises SettingsError where nobody could be let in, or a token could not be told from its copy."""
         if once is None:
             raise SettingsError("CDS_JWT: required needs CDS_STORE=on: without it a token could be used again")
         if not site.issuers:
@@ -52,7 +54,7 @@ class Gate:
         if not public_url:
             log.warning("CDS_PUBLIC_URL: empty, so that only tokens made for a loopback address are taken")
         self._clients = {issuer.iss: _client(issuer) for issuer in site.issuers}
-        fetcher = Fetcher(_LIMITS)
+        fetcher = Fetcher(_LIMITS, asking=asking)
         self._keys = {issuer.iss: ClientKeys(issuer.iss, _reader(issuer, fetcher)) for issuer in site.issuers}
 
     def guard(self) -> None:
