@@ -24,7 +24,7 @@ _KINDS = {1: "internal", 2: "server", 3: "client"}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span as it came. Ids are hex, `parent` is "" where there is none; `failed`: why, where its status is error."""
+    """One span as it came. Ids are hex, `parent` is "" where there is none; `failed` is why its status is an error."""
 
     trace: str
     id: str
