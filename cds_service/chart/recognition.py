@@ -232,7 +232,7 @@ class Recogniser:
             return ""
         if not any(_script(c) in self._scripts for c in letters):
             return "words in a script that is not read here"
-        if len(letters) < _LEAST_LETTERS:
+        if sum(map(_letters_in, letters)) < _LEAST_LETTERS:
             return "too few letters"
         token = text.strip()
         if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
@@ -261,6 +261,15 @@ def _beside(meanings: dict[str, Meaning], told: Mapping[str, Meaning]) -> None:
 
 def _rank(meaning: Meaning) -> tuple[int, int]:
     return SENSES.index(meaning.sense), meaning.year and 1
+
+
+def _letters_in(sign: str) -> int:
+    """How many letters a sign stands for: a Korean syllable is written of two or three, and a Chinese character, which
+    is a syllable or a word, counts as two."""
+    script = _script(sign)
+    if script == "HANGUL":
+        return len(unicodedata.normalize("NFD", sign))
+    return 2 if script == "CJK" else 1
 
 
 def _script(character: str) -> str:

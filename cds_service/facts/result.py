@@ -83,8 +83,8 @@ def _sign(value: Concept, reading: ResultReading) -> bool | None:
 
 
 def over_limit(observation: Resource) -> bool | None:
-    """Whether a number lies above the upper limit of its own reference range, or its laboratory calls it high; None where
-    neither tells."""
+    """Whether a number lies above the upper limit of its own reference range, or its laboratory calls it high; None
+    where neither tells."""
     return observation.remember("over limit", _over_limit)
 
 

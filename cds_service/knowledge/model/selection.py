@@ -106,9 +106,9 @@ class StatusSet(Model):
 class ResultReading(Model):
     """How a result is read: value sets that say yes and no; what one that says both means. Other words say neither.
 
-    `nothing` are value sets of answers that nobody gave: they are no answer, and nothing to be understood. A result that
-    is one of `yes_signs` or `no_signs` and nothing else ("+") says that. With `over_limit` a number above the upper limit
-    of its own reference range says yes, and one within it no. `flag` also reads a value that is true or
+    `nothing` are value sets of answers that nobody gave: they are no answer, and nothing to be understood. A result
+    that is one of `yes_signs` or `no_signs` and nothing else ("+") says that. With `over_limit` a number above the
+    upper limit of its own reference range says yes, and one within it no. `flag` also reads a value that is true or
     false; `unclear` says in words that a record gives no answer.
     """
 
@@ -188,8 +188,8 @@ class Where(Model):
 
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written. A reason that also says one
-    of `reasonDoubtedBy` is in doubt. What a code says is in `notCodedAs` is none of `in` by its words alone. `unanswered`
-    draws, in place of the newest answers that say yes, the records since then that nobody understood."""
+    of `reasonDoubtedBy` is in doubt. What a code says is in `notCodedAs` is none of `in` by its words alone. With
+    `unanswered` the records that nobody understood since the newest answer are drawn, and not the answers."""
 
     from_: Annotated[SourceId, Field(alias="from")]
     in_: Annotated[ValueSets | None, Field(alias="in")] = None

@@ -122,9 +122,7 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     if selection.standing:
         parts.append(f"that stands as {selection.standing}")
     if selection.newest_answer:
-        told = (
-            "that nobody understood since the newest answer" if selection.unanswered else "whose newest answer is yes"
-        )
+        told = "not understood since the newest answer" if selection.unanswered else "whose newest answer is yes"
         parts.append(f"{told} ({knowledge.catalogue.results[selection.newest_answer].title})")
     if selection.set_aside:
         parts.append(f"but not {_aside(knowledge, selection)}")
