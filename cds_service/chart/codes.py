@@ -141,9 +141,17 @@ class CodeIndex:
         """Every value set that holds the code. The longest beginning decides: an exception lies below what it is of."""
         spelling = self._systems.spelled(system, code)
         found = {name for form in spelling.forms for name in self._exact.get((spelling.family, form), ())}
+        found |= {name for name, included in self._told(spelling) if included}
+        return frozenset(found)
+
+    def excluded(self, system: str, code: str) -> frozenset[str]:
+        """Every value set whose trees say that the code is none of it."""
+        return frozenset(name for name, included in self._told(self._systems.spelled(system, code)) if not included)
+
+    def _told(self, spelling: Spelling) -> Iterator[tuple[str, bool]]:
+        """What trees say of each form of a code: a value set, and whether the code is in it."""
         for form in spelling.forms if not self._systems.is_sequela(spelling.family, spelling.forms) else ():
             told: dict[str, bool] = {}
             for length in range(1, min(len(form), self._longest) + 1):
                 told.update(self._begins.get((spelling.family, form[:length]), ()))
-            found |= {name for name, included in told.items() if included}
-        return frozenset(found)
+            yield from told.items()

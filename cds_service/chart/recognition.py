@@ -133,13 +133,16 @@ class Recogniser:
     def recognise(self, written: Written) -> Recognition:
         """What a concept is."""
         meanings: dict[str, Meaning] = {}
-        barred: set[str] = set()
+        barred: set[str] = set()  # value sets that a code says it is none of, by itself or by a tree
+        listed: set[str] = set()  # those that list it as excluded
         displays: list[tuple[str, set[str]]] = []
         for system, code, display in written.codings:
             spelling = self._systems.spelled(system, code)
-            barred |= self._not_these.get((spelling.family, spelling.forms), set())
+            listed |= self._not_these.get((spelling.family, spelling.forms), set())
+            barred |= listed
             if code:
                 meanings.update(dict.fromkeys(self._codes.sets_of(system, code), Meaning("said", by_code=True)))
+                barred |= self._codes.excluded(system, code)
             if display and not self._systems.says_nothing(system, code):
                 displays.append((display, barred))
         shown = dict.fromkeys(display for display, _ in displays)
@@ -155,7 +158,7 @@ class Recogniser:
         tells = not meanings.keys() <= self._qualifiers
         if tells and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
             return Recognition(meanings)
-        if barred:  # a code that a value set says it is not
+        if listed:  # somebody looked at the code and knows that it is something else
             return Recognition(meanings)
         return Recognition(meanings, self._puzzle(written, list(shown)))
 
@@ -229,7 +232,7 @@ class Recogniser:
             return ""
         if not any(_script(c) in self._scripts for c in letters):
             return "words in a script that is not read here"
-        if len(letters) < _LEAST_LETTERS:
+        if sum(map(_letters_in, letters)) < _LEAST_LETTERS:
             return "too few letters"
         token = text.strip()
         if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
@@ -258,6 +261,15 @@ def _beside(meanings: dict[str, Meaning], told: Mapping[str, Meaning]) -> None:
 
 def _rank(meaning: Meaning) -> tuple[int, int]:
     return SENSES.index(meaning.sense), meaning.year and 1
+
+
+def _letters_in(sign: str) -> int:
+    """How many letters a sign stands for: a Korean syllable is written of two or three, and a Chinese character, which
+    is a syllable or a word, counts as two."""
+    script = _script(sign)
+    if script == "HANGUL":
+        return len(unicodedata.normalize("NFD", sign))
+    return 2 if script == "CJK" else 1
 
 
 def _script(character: str) -> str:

@@ -65,7 +65,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.PatientAge: lambda name, s, unit, select: patient.age(name),
     model.Deceased: lambda name, s, unit, select: patient.deceased(name),
     model.Gender: lambda name, s, unit, select: patient.gender(name),
-    model.Unread: lambda name, s, unit, select: patient.unread(name, s.unread),
+    model.Unread: lambda name, s, unit, select: patient.unread(name, s),
     model.YoungerThan: lambda name, s, unit, select: patient.younger_than(name, s.younger_than),
     model.SmallerThan: lambda name, s, unit, select: patient.smaller_than(name, s.smaller_than),
     model.InScope: lambda name, s, unit, select: order_use.in_scope(name, s.in_scope),

@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 from cds_service.chart.times import parse_when
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
-from cds_service.knowledge.model import Age, LabelSize
+from cds_service.knowledge.model import Age, LabelSize, Unread
 
 _YEAR_DAYS = 365.2425
 _GENDERS = ("male", "female", "other", "unknown")
@@ -78,11 +78,14 @@ def gender(name: str) -> Find:
     return find
 
 
-def unread(name: str, query: str) -> Find:
-    """Whether a query was not read whole."""
+def unread(name: str, source: Unread) -> Find:
+    """Whether a query was not read whole, or the fact beside it is true."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        gaps = reading.chart.gaps((query,))
+        gaps = reading.chart.gaps((source.unread,))
+        other = known[source.beside] if source.beside else None
+        if other is not None and other.value is True:
+            return Fact(name, True, sources=other.sources, text="; ".join((*gaps, other.text)))
         return Fact(name, bool(gaps), text="; ".join(gaps))
 
     return find

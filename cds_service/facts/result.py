@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.knowledge.model import ResultReading
 
 # HL7 v3 ObservationInterpretation, to which FHIR binds `interpretation`: the standard's codes, no clinical content.
 POSITIVE = frozenset({"POS", "A", "AA", "DET"})
 NEGATIVE = frozenset({"NEG", "N", "ND"})
+HIGH = frozenset({"H", "HH", "HU"})
 # Not after an initial: "E. coli" is one name.
 _SENTENCE = re.compile(r"(?<=\w{3})\.\s+|\s*\n\s*")
 # Yes, no, or neither to be told.
@@ -41,19 +44,80 @@ def _codes(observation: Resource) -> frozenset[str]:
     return frozenset(code for found in (value_of(observation), *marks) for _, code in found.codes)
 
 
-def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answer:
-    """A reading of results as a function: whether a result says yes; None where it says neither, or both."""
+class Answers(NamedTuple):
+    """A reading of results at work: what a result says, and whether it says that nobody answered."""
+
+    says: Answer
+    nothing: Callable[[Resource], bool]
+
+
+def compiled(reading: ResultReading, terms: Mapping[str, Matcher]) -> Answers:
+    """A reading of results as functions: whether a result says yes; None where it says neither, or both."""
     yes, no = [terms[name] for name in reading.yes], [terms[name] for name in reading.no]
+    nobody = [terms[name] for name in reading.nothing]
     both = True if reading.both == "yes" else None
 
     def answer(observation: Resource) -> bool | None:
         value = value_of(observation)
         codes = codes_of(observation)
         flag = observation.raw.get("valueBoolean") if reading.flag else None
-        says_yes = any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or flag is True
-        says_no = any(m.matches(value) for m in no) or bool(codes & NEGATIVE) or flag is False
-        if says_yes:
-            return both if says_no else True
-        return False if says_no else None
+        over = over_limit(observation) if reading.over_limit else None
+        told = (flag, over, _sign(value, reading))
+        if any(m.matches(value) for m in yes) or bool(codes & POSITIVE) or True in told:
+            return both if any(m.matches(value) for m in no) or bool(codes & NEGATIVE) or False in told else True
+        return False if any(m.matches(value) for m in no) or bool(codes & NEGATIVE) or False in told else None
 
-    return answer
+    def nothing(observation: Resource) -> bool:
+        value = value_of(observation)
+        return (value.empty and not _has_number(observation)) or any(m.matches(value) for m in nobody)
+
+    return Answers(answer, nothing)
+
+
+def _sign(value: Concept, reading: ResultReading) -> bool | None:
+    """What a sign alone says, where it is one: "+"."""
+    told = {text.replace(" ", "") for text in (value.text, *value.displays)}
+    if told & set(reading.yes_signs):
+        return True
+    return False if told & set(reading.no_signs) else None
+
+
+def over_limit(observation: Resource) -> bool | None:
+    """Whether a number lies above the upper limit of its own reference range, or its laboratory calls it high; None
+    where neither tells."""
+    return observation.remember("over limit", _over_limit)
+
+
+def _over_limit(observation: Resource) -> bool | None:
+    value = observation.raw.get("valueQuantity")
+    number = number_of(value.get("value")) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or number is None:
+        return None
+    if codes_of(observation) & HIGH:
+        return True
+    limits = [limit for limit in _upper_limits(observation, value) if limit is not None]
+    if not limits:
+        return None
+    # Of several ranges the lowest is that of a patient in whom the substance is not made.
+    limit, sign = min(limits), str(value.get("comparator") or "")
+    if number > limit:
+        return None if sign.startswith("<") else True
+    return None if sign.startswith(">") else False
+
+
+def _upper_limits(observation: Resource, value: Mapping[str, object]) -> Iterator[float | None]:
+    """The upper limits in the unit of the value, of ranges that begin at nothing."""
+    ranges = observation.raw.get("referenceRange")
+    for each in ranges if isinstance(ranges, list) else ():
+        high, low = (each.get("high"), each.get("low")) if isinstance(each, Mapping) else (None, None)
+        begins = number_of(low.get("value")) if isinstance(low, Mapping) else 0
+        if isinstance(high, Mapping) and begins == 0 and _unit(high) in ("", _unit(value)):
+            yield number_of(high.get("value"))
+
+
+def _unit(quantity: Mapping[str, object]) -> str:
+    return str(quantity.get("code") or quantity.get("unit") or "")
+
+
+def _has_number(observation: Resource) -> bool:
+    return any(name in observation.raw for name in ("valueQuantity", "valueInteger", "valueRange", "valueRatio"))

@@ -104,8 +104,7 @@ class Selections:
         """The function that draws the records of a selection."""
         tests, fitting = tuple(self._tests(selection)), self._fitting(selection)
         source, unsure = self._source(selection), self.statuses.get(selection.unsure or "")
-        answer = self._results.get(selection.newest_answer or "")
-        unclear = self.catalogue.results[selection.newest_answer].unclear if selection.newest_answer else ""
+        answered = self._answered(selection)
         judged = self._judge(selection)
         puzzled = puzzles(selection, self.terms, self.statuses, self.windows)
         standing, besides = selection.standing, selection.except_
@@ -133,8 +132,8 @@ class Selections:
             if begun is not None:
                 found, unclear_dates = begun(found, reading)
                 doubts += unclear_dates
-            if answer is not None:
-                return _newest_answers(found, doubts, answer, unclear)
+            if answered is not None:
+                return answered(found, doubts)
             if not (found or doubts or start.unusable or start.not_understood):
                 return NOTHING
             good, bad = usable(found)
@@ -146,6 +145,16 @@ class Selections:
             return Drawn(tuple(good), unusable, tuple(doubts), standings, start.not_understood)
 
         return drawn
+
+    def _answered(self, selection: Selection) -> Callable[[Sequence[Resource], Sequence[str]], Drawn] | None:
+        """What is drawn of records that answer a question: those that say yes, or those that nobody understood."""
+        if selection.newest_answer is None:
+            return None
+        answers = self._results[selection.newest_answer]
+        if selection.unanswered:
+            return lambda found, doubts: Drawn(tuple(_unanswered(found, answers)))
+        unclear = self.catalogue.results[selection.newest_answer].unclear
+        return lambda found, doubts: _newest_answers(found, doubts, answers.says, unclear)
 
     def _judge(self, selection: Selection) -> growth.Judgement | None:
         if selection.growth is None:
@@ -358,6 +367,16 @@ def _newest_answers(
         if any(yes is not None for _, yes in said):
             break
     return Drawn(tuple(found), tuple(lost), (*doubts, *open_))
+
+
+def _unanswered(observations: Iterable[Resource], answers: result.Answers) -> Iterator[Resource]:
+    """The Observations since the newest answer that cannot be understood, and that do not say that nobody answered."""
+    for _, taken in groupby(newest_first(observations), key=lambda r: r.when):
+        latest = list(taken)
+        said = [None if r.problem else answers.says(r) for r in latest]
+        yield from (r for r, yes in zip(latest, said, strict=True) if yes is None and not answers.nothing(r))
+        if any(yes is not None for yes in said):
+            return
 
 
 def _in_window(selection: Selection, hours: float) -> Test:

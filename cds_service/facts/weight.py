@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import Converted
+from cds_service.chart.vocabulary import Matcher, concept
 from cds_service.facts.model import Fact, Facts, Reading, unknown
+from cds_service.facts.observed import components_of, how_of, value_of
 from cds_service.facts.quantity import newest_first, quantity_of
 from cds_service.knowledge.model import BodyWeight
 
@@ -26,7 +29,7 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
     found = newest_first(r for r in weighed if reading.is_(given.status, r) and reading.past(r))
     bad: list[str] = []
     for resource in found:
-        value = quantity_of(resource, reading, given.analyte, adult=adult)
+        value = _value(given, resource, reading, adult)
         if isinstance(value, str):
             bad.append(f"{resource.ref}: {value}")
             continue
@@ -52,6 +55,22 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
     )
 
 
+def _value(given: BodyWeight, resource: Resource, reading: Reading, adult: bool) -> Converted | str:
+    """Kilograms, or why they cannot be used: an adult's may be estimated, a child's never (the dose goes by it)."""
+    if not adult and (how := _not_measured(resource, reading.terms[given.not_measured])):
+        return f"not measured ({how})"
+    return quantity_of(resource, reading, given.analyte, adult=adult)
+
+
+def _not_measured(resource: Resource, words: Matcher) -> str:
+    """The words by which a weight says that nobody measured it; "" where it does not."""
+    notes = resource.raw.get("note")
+    written = [note.get("text") for note in notes if isinstance(note, Mapping)] if isinstance(notes, list) else []
+    found = (resource.concept, *how_of(resource), *map(value_of, components_of(resource)))
+    told = (*found, *(concept({"text": text}) for text in written))
+    return next((said.label for said in told if words.matches(said)), "")
+
+
 def _jump(
     given: BodyWeight, newest: Resource, kilograms: float, found: list[Resource], reading: Reading, adult: bool
 ) -> str:
@@ -64,7 +83,7 @@ def _jump(
             continue
         if other.when.end < reach:
             break
-        value = quantity_of(other, reading, given.analyte, adult=adult)
+        value = _value(given, other, reading, adult)
         if isinstance(value, str):
             continue
         limit = reading.policies[given.jump]

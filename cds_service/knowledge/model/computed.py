@@ -96,12 +96,14 @@ class SevereScore(Model):
 
 
 class BodyWeight(Computes):
-    """The newest weight, and whether it is current enough for a child's dose."""
+    """The newest weight, and whether it is current enough for a child's dose. A child's is none where its name, method,
+    device or note says `not_measured`."""
 
     gives: ClassVar[Gives] = {"weight": "number", "current": "boolean"}
     by: Literal["body-weight"]
     weights: QueryId
     in_: Annotated[ValueSetId, Field(alias="in")]
+    not_measured: ValueSetId
     analyte: AnalyteId
     status: StatusId
     adult_within: Window

@@ -106,12 +106,19 @@ class StatusSet(Model):
 class ResultReading(Model):
     """How a result is read: value sets that say yes and no; what one that says both means. Other words say neither.
 
-    `flag` also reads a value that is true or false; `unclear` says in words that a record gives no answer.
+    `nothing` are value sets of answers that nobody gave: they are no answer, and nothing to be understood. A result
+    that is one of `yes_signs` or `no_signs` and nothing else ("+") says that. With `over_limit` a number above the
+    upper limit of its own reference range says yes, and one within it no. `flag` also reads a value that is true or
+    false; `unclear` says in words that a record gives no answer.
     """
 
     title: str
     yes: ValueSets
     no: ValueSets
+    nothing: ValueSets = ()
+    yes_signs: tuple[str, ...] = ()
+    no_signs: tuple[str, ...] = ()
+    over_limit: bool = False
     both: Literal["yes", "unknown"]
     flag: bool = False
     unclear: str = "gives no clear answer"
@@ -181,7 +188,8 @@ class Where(Model):
 
 class Selection(Model):
     """Records of a query, or of other named records, that fit every member that is written. A reason that also says one
-    of `reasonDoubtedBy` is in doubt. What a code says is in `notCodedAs` is none of `in` by its words alone."""
+    of `reasonDoubtedBy` is in doubt. What a code says is in `notCodedAs` is none of `in` by its words alone. With
+    `unanswered` the records that nobody understood since the newest answer are drawn, and not the answers."""
 
     from_: Annotated[SourceId, Field(alias="from")]
     in_: Annotated[ValueSets | None, Field(alias="in")] = None
@@ -220,6 +228,7 @@ class Selection(Model):
     growth: Growth | None = None
     standing: Standing | None = None
     newest_answer: ResultId | None = None
+    unanswered: Literal["only"] | None = None
     tell: Literal["result", "last"] | None = None
 
     @model_validator(mode="after")
@@ -234,6 +243,8 @@ class Selection(Model):
             raise ValueError("reasonDoubtedBy needs reasonSense beside it")
         if (self.meant or self.not_coded_as) and not self.in_:
             raise ValueError("meant and notCodedAs need in beside them")
+        if self.unanswered and not self.newest_answer:
+            raise ValueError("unanswered needs newestAnswer beside it")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

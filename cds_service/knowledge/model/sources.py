@@ -10,6 +10,7 @@ from pydantic import Field
 from cds_service.knowledge.model.base import Model
 from cds_service.knowledge.model.names import (
     CourseId,
+    FactId,
     KindId,
     QueryId,
     RecordsId,
@@ -246,10 +247,12 @@ class Gender(Source):
 
 
 class Unread(Source):
-    """Whether a query was not read whole: for a fact that an empty or an unclear answer leaves open without a stop."""
+    """Whether a query was not read whole, or what another fact says of it is so (`beside`): for a fact that an empty
+    answer leaves open without a stop."""
 
     gives = ("boolean",)
     unread: QueryId
+    beside: FactId | None = None
 
 
 class YoungerThan(Source):

@@ -28,7 +28,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "drafts": "whether an unsigned order is of this sort",
     "deceased": "whether the patient is recorded as deceased",
     "gender": "the administrative gender of the patient",
-    "unread": "whether a query was not read whole",
+    "unread": "whether a query was not read whole, or the fact beside it is true",
     "draft_daily_dose": "the daily dose of the unsigned orders",
     "draft_dose_computable": "whether every unsigned order says a certain daily dose",
     "draft_dose_readable": "whether no unsigned order writes an amount that cannot be read",
@@ -122,7 +122,8 @@ def selected(knowledge: Knowledge, selection: Selection) -> str:
     if selection.standing:
         parts.append(f"that stands as {selection.standing}")
     if selection.newest_answer:
-        parts.append(f"whose newest answer is yes ({knowledge.catalogue.results[selection.newest_answer].title})")
+        told = "not understood since the newest answer" if selection.unanswered else "whose newest answer is yes"
+        parts.append(f"{told} ({knowledge.catalogue.results[selection.newest_answer].title})")
     if selection.set_aside:
         parts.append(f"but not {_aside(knowledge, selection)}")
     parts += [words for member, words in _WORDS.items() if getattr(selection, member)]
