@@ -165,6 +165,15 @@ class OnlyReactions(Model):
     however_severe: bool = False
 
 
+class OnlyTolerated(Model):
+    """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or before
+    one that says nothing else, with no word of `never` in it or after it, but in a clause about one of `others`."""
+
+    by: ValueSetId
+    never: ValueSets
+    others: ValueSets
+
+
 class After(Model):
     """Begun after the first of some records no older than `within`; one of no date may have begun before it."""
 
@@ -213,6 +222,7 @@ class Selection(Model):
     drafts: Literal["left-out", "only"] | None = None
     severe: ValueSetId | None = None
     reactions: OnlyReactions | None = None
+    tolerated: OnlyTolerated | None = None
     told_before: FactId | None = None
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
@@ -234,6 +244,8 @@ class Selection(Model):
             raise ValueError("reasonDoubtedBy needs reasonSense beside it")
         if (self.meant or self.not_coded_as) and not self.in_:
             raise ValueError("meant and notCodedAs need in beside them")
+        if self.tolerated and not self.in_:
+            raise ValueError("tolerated needs in beside it")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

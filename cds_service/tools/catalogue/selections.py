@@ -66,6 +66,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "puzzled": "left open by one that is not understood",
     "after": "begun after another record",
     "reactions": "whose reactions are only of one kind",
+    "tolerated": "unless its words only say that it was borne",
     "where": "where another fact says so",
 }
 _WORDS: Final[Mapping[str, str]] = {
