@@ -19,7 +19,7 @@ _NAME = re.compile(r"[^\W\d_]{4}|[^\x00-\u024f]")  # a longer word, or a sign of
 
 @dataclass(frozen=True, slots=True)
 class Tolerated:
-    """A `tolerated` of the catalogue with all that it names resolved; `what` are the substances that are asked about."""
+    """A `tolerated` of the catalogue with all that it names resolved; `what` are the substances asked about."""
 
     what: tuple[Matcher, ...]
     by: Matcher

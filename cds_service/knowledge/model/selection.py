@@ -166,8 +166,8 @@ class OnlyReactions(Model):
 
 
 class OnlyTolerated(Model):
-    """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or before
-    one that says nothing else, with no word of `never` in it or after it, but in a clause about one of `others`."""
+    """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or
+    before one that says nothing else. No word of `never` stands in it or after it, but in a clause about `others`."""
 
     by: ValueSetId
     never: ValueSets
