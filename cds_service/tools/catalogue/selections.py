@@ -25,6 +25,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "documented": "the documented grade that holds now",
     "drafted": "whether a drug of the value set is among the unsigned orders",
     "drafts_of": "whether there is an unsigned order of this kind",
+    "draft_count": "how many unsigned orders of this kind there are",
     "drafts": "whether an unsigned order is of this sort",
     "deceased": "whether the patient is recorded as deceased",
     "gender": "the administrative gender of the patient",
