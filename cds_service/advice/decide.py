@@ -318,7 +318,19 @@ def _with_offers(case: _Case, answer: Answer) -> Answer:
         return replace(answer, decision="order-ok", indicator="info")
     differs = doses.drafted(drafts[0]) if len(drafts) == 1 else None
     offers = _within_active(case, answer.regimen, (answer.plan, *answer.alternatives))
-    return replace(answer, differs=differs, offers=offers)
+    alternatives = _beside_others(answer.alternatives, drafts, _maximum(case))
+    return replace(answer, differs=differs, offers=offers, alternatives=alternatives)
+
+
+def _beside_others(
+    plans: tuple[DosePlan, ...], drafts: Sequence[DraftRead], maximum: float | None
+) -> tuple[DosePlan, ...]:
+    """Those doses that stay within the daily maximum in place of the first draft, beside the others of the drug."""
+    others = [draft.daily_mg for draft in drafts[1:]]
+    if None in others or maximum is None:
+        return ()
+    already = sum(mg or 0.0 for mg in others)
+    return tuple(p for p in plans if p.daily_mg + already <= maximum + TOLERANCE_MG)
 
 
 def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -> tuple[Offer, ...]:
@@ -340,8 +352,9 @@ def _within_active(case: _Case, regimen: Regimen, plans: tuple[DosePlan, ...]) -
     unclear = unclear or any(draft.other_use for draft in drafts)
     if unclear or (drafts and not drafts[0].has_id):
         return ()
-    already = float(dose or 0.0) + sum(mg or 0.0 for mg in beside)
-    fitting = [p for p in plans if p.daily_mg + already <= maximum + TOLERANCE_MG]
+    fitting = _beside_others(plans, drafts, maximum - float(dose or 0.0))
+    if beside:  # beside another draft only a lower dose takes something off what all add up to
+        fitting = tuple(p for p in fitting if p.daily_mg < (drafts[0].daily_mg or 0.0) - TOLERANCE_MG)
     return orders.offers(fitting, regimen.order_kind, case.reading.order)
 
 

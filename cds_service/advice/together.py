@@ -18,10 +18,13 @@ def ranked(
     reminded: Collection[str] = frozenset(),
 ) -> tuple[Answer, ...]:
     """All answers in the contract's order, the first leading. What a rule said on a more important occasion is not
-    said again. At most so many have a card; those of silent rules have none, nor those that need not remind again."""
+    said again, nor what another rule says of the same risk. At most so many have a card; those of silent rules have
+    none, nor those that need not remind again."""
     answers: list[Answer] = []
     for order in orders:
         answers += [answer for answer in order.answers if not any(_same(answer, other) for other in answers)]
+    said = {answer.rule.id for answer in answers}.difference(silent)
+    answers = [answer for answer in answers if said.isdisjoint(answer.rule.finding.said_by)]
     stops = [answer for answer in answers if answer.decision in PRECLUDES]
     suggested = any(answer.decision in SUGGESTS for answer in answers)
     if suggested and all(answer.rule.finding.beside_suggestion for answer in stops):

@@ -35,6 +35,16 @@ def drafts_of(name: str, kind: str) -> Find:
     return find
 
 
+def count_of(name: str, kind: str, unit: str) -> Find:
+    """How many drafts of this kind there are for the patient of the call."""
+
+    def find(reading: Reading, known: Facts) -> Fact:
+        sources = tuple(d.resource.ref for d in _own(kind, reading))
+        return Fact(name, len(sources), unit, sources=sources)
+
+    return find
+
+
 def drafts(name: str, which: str, select: Selections) -> Find:
     """Whether a draft is of another patient (`another-patient`), or of a drug that is not understood."""
     any_set = next(iter(select.terms.values()))

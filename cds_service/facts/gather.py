@@ -49,6 +49,7 @@ _BUILD: Mapping[type[model.Source], Callable[[str, Any, str, Selections], Find]]
     model.Documented: lambda name, s, unit, select: graded.documented_grade(name, s.documented),
     model.Drafted: lambda name, s, unit, select: dose.drafted(name, s.drafted, select),
     model.DraftsOf: lambda name, s, unit, select: dose.drafts_of(name, s.drafts_of),
+    model.DraftCount: lambda name, s, unit, select: dose.count_of(name, s.draft_count, unit),
     model.Drafts: lambda name, s, unit, select: dose.drafts(name, s.drafts, select),
     model.DraftDailyDose: lambda name, s, unit, select: draft_dose.daily_dose(name, s.draft_daily_dose, unit),
     model.DraftDoseComputable: lambda name, s, unit, select: draft_dose.computable(name, s.draft_dose_computable),

@@ -77,9 +77,8 @@ def order_in_hand(
             drafts.append(Draft(resource, kind, selected, amounts.get(kind, amounts[""])))
     selected_kinds = {d.kind for d in drafts if d.selected}
     others = tuple(r for r in resources if r.get("resourceType") == "ServiceRequest")
-    ours = tuple(k for k in orders.kinds if k in selected_kinds and k != UNRESOLVED)
-    # What cannot be told is said where nothing else is; beside an order of ours it is unknown there.
-    kinds = ours or tuple(k for k in orders.kinds if k in selected_kinds)
+    # One that cannot be told is answered beside the others: it may be any of them, and is signed with them.
+    kinds = tuple(k for k in orders.kinds if k in selected_kinds)
     return OrderInHand(kinds[0] if kinds else "", kinds, tuple(drafts), others)
 
 

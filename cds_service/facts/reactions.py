@@ -26,7 +26,7 @@ class Only:
 
     def __call__(self, allergy: Resource) -> bool:
         """Every reaction is one of these, none stops it, and nothing beside them speaks of another one."""
-        shown = [m for reaction in reactions_of(allergy) for m in _manifestations(reaction)]
+        shown = [m for reaction in reactions_of(allergy) for m in manifestations(reaction)]
         if not shown or self.stops(allergy, self.severe):
             return False
         told = (allergy.concept, *shown, *notes_of(allergy))
@@ -49,6 +49,7 @@ def compiled(given: OnlyReactions, terms: Mapping[str, Matcher]) -> Only:
     return Only(terms[given.only], terms[given.beside], never, terms[given.severe], stops)
 
 
-def _manifestations(reaction: Mapping[str, object]) -> list[Concept]:
+def manifestations(reaction: Mapping[str, object]) -> list[Concept]:
+    """What shows of a reaction, each as a concept; nothing where none is written."""
     written = reaction.get("manifestation")
     return [found for m in written if not (found := concept(m)).empty] if isinstance(written, list) else []

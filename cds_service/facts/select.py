@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, is_coded, one_of
-from cds_service.facts import growth, reactions, result, status
+from cds_service.facts import growth, reactions, result, status, tolerated
 from cds_service.facts.after import begun_after
 from cds_service.facts.culture import specimens_of
 from cds_service.facts.meant import said_as
@@ -266,6 +266,9 @@ class Selections:
         if selection.not_understood:
             any_set = next(iter(self.terms.values()))
             yield lambda r: bool(puzzle_of(r, any_set))
+        if selection.tolerated:
+            borne = tolerated.compiled(selection.tolerated, within, self.terms)
+            yield lambda r: not borne(r, concepts(r))
         if selection.severe:
             severe = self.terms[selection.severe]
             yield lambda r: is_severe(r, severe)

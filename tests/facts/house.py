@@ -137,6 +137,8 @@ TAKEN_AWAY = {
     for fact in (
         "ecoli-drug-allergy",
         "resolved-ecoli-drug-allergy",
+        "ecoli-drug-allergy-recorded",
+        "il1-class-allergy",
         "ecoli-drug-allergy-severe",
         "ecoli-drug-reaction",
     )

@@ -183,6 +183,14 @@ UNIT = "{code: 10*9/L, aliases: [x10e9/l]}"
             "expected a policy in",
         ),
         (RULE, "finding: {", "finding: {onceIn: policy.laboratory-max-age, ", "finding.onceIn", "only a caution may"),
+        (RULE, "finding: {", "finding: {saidBy: [toy-neutropenia], ", "finding.saidBy", "only a caution may"),
+        (
+            RULE,
+            BLOCKS,
+            "{decision: caution, indicator: info, saidBy: [toy-none]}",
+            "finding.saidBy[0]",
+            "no such rule toy-none",
+        ),
         (RULE, "finding: {", "finding: {onlyByRoute: nasal, ", "finding.onlyByRoute", "no such route nasal"),
         (
             RULE,

@@ -31,6 +31,7 @@ _ONLY_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "this_encounter": ("Condition", "Observation", "Procedure", "MedicationRequest"),
     "severe": ("AllergyIntolerance",),
     "notes_under": ("AllergyIntolerance",),
+    "tolerated": ("AllergyIntolerance",),
     "reason": ("MedicationRequest", "MedicationAdministration", "MedicationStatement"),
     "drafts": ("MedicationAdministration", "MedicationRequest", "MedicationStatement"),
     "specimen": _RESULTS,

@@ -110,6 +110,10 @@ def _card(loaded: Loaded, document: Document, rule: RuleDefinition) -> Iterable[
         yield document.problem(("finding", "decision"), "required beside an indicator")
     if rule.finding.once_in and decision != "caution":
         yield document.problem(("finding", "onceIn"), "only a caution may be left out when it is shown once")
+    if rule.finding.said_by and decision != "caution":
+        yield document.problem(("finding", "saidBy"), "only a caution may be left out where another rule says it")
+    for index, name in enumerate(rule.finding.said_by):
+        yield from missing(document, ("finding", "saidBy", index), "rule", name, loaded.table("rules"))
     if route := rule.finding.only_by_route:
         yield from missing(document, ("finding", "onlyByRoute"), "route", route, loaded.orders.routes)
 

@@ -93,6 +93,7 @@ class Finding(Model):
     `onlyByRoute`: a caution that stands only beside a dose by this route, or by none that is named.
     `screens`: a caution that is part of a status, and makes it a warning.
     `onceIn`: a caution that a clinician sees of a patient once in this time, unless what it rests on is new.
+    `saidBy`: a caution that is left out beside an answer of one of these rules: they speak of the same risk.
     `statesDose`: where this alone keeps a dose from being suggested, its card states the dose as text.
     """
 
@@ -106,6 +107,7 @@ class Finding(Model):
     once_in: Window | None = None
     until: Until | None = None
     beside_suggestion: Literal["caution"] | None = None
+    said_by: tuple[Id, ...] = ()
 
 
 class RuleDefinition(Model):

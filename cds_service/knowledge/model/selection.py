@@ -172,6 +172,15 @@ class OnlyReactions(Model):
     however_severe: bool = False
 
 
+class OnlyTolerated(Model):
+    """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or
+    before one that says nothing else. No word of `never` stands in it or after it, but in a clause about `others`."""
+
+    by: ValueSetId
+    never: ValueSets
+    others: ValueSets
+
+
 class After(Model):
     """Begun after the first of some records no older than `within`; one of no date may have begun before it."""
 
@@ -221,6 +230,7 @@ class Selection(Model):
     drafts: Literal["left-out", "only"] | None = None
     severe: ValueSetId | None = None
     reactions: OnlyReactions | None = None
+    tolerated: OnlyTolerated | None = None
     told_before: FactId | None = None
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
@@ -245,6 +255,8 @@ class Selection(Model):
             raise ValueError("meant and notCodedAs need in beside them")
         if self.unanswered and not self.newest_answer:
             raise ValueError("unanswered needs newestAnswer beside it")
+        if self.tolerated and not self.in_:
+            raise ValueError("tolerated needs in beside it")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

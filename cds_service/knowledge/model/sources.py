@@ -162,6 +162,13 @@ class DraftsOf(Source):
     drafts_of: KindId
 
 
+class DraftCount(Source):
+    """How many drafts of this kind of order there are."""
+
+    gives = ("number",)
+    draft_count: KindId
+
+
 class Drafts(Source):
     """Whether a draft is of another patient, or of a drug that nothing names."""
 
@@ -307,8 +314,8 @@ class Computed(Source):
 
 SOURCES: tuple[type[Source], ...] = (
     Exists, Newest, Rise, Increase, Fall, TimesUpperLimit, Sum, Happened, DaysSince, Documented, Drafted, DraftsOf,
-    Drafts, DraftDailyDose, DraftDoseComputable, DraftDoseReadable, DraftExceedsMaximum, DraftJudged, DraftDays,
-    DraftRoutePermitted,
+    DraftCount, Drafts, DraftDailyDose, DraftDoseComputable, DraftDoseReadable, DraftExceedsMaximum, DraftJudged,
+    DraftDays, DraftRoutePermitted,
     ActiveDailyDose, PatientAge, Deceased, Gender, Unread, YoungerThan, SmallerThan, InScope, SitePolicy,
     SiteSays, Computed,
 )  # fmt: skip

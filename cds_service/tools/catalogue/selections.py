@@ -25,6 +25,7 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "documented": "the documented grade that holds now",
     "drafted": "whether a drug of the value set is among the unsigned orders",
     "drafts_of": "whether there is an unsigned order of this kind",
+    "draft_count": "how many unsigned orders of this kind there are",
     "drafts": "whether an unsigned order is of this sort",
     "deceased": "whether the patient is recorded as deceased",
     "gender": "the administrative gender of the patient",
@@ -66,6 +67,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "puzzled": "left open by one that is not understood",
     "after": "begun after another record",
     "reactions": "whose reactions are only of one kind",
+    "tolerated": "unless its words only say that it was borne",
     "where": "where another fact says so",
 }
 _WORDS: Final[Mapping[str, str]] = {
