@@ -12,6 +12,7 @@ from cds_service.knowledge.model import Cues, Languages, ValueSet
 _SIDES: Final[Mapping[str, Side]] = {
     "before": "before",
     "just_before": "before",
+    "before_word": "before",
     "after": "after",
     "just_after": "after",
     "both": "both",
@@ -38,6 +39,8 @@ def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tu
         yield from _alike(language.times, Phrase(when=True))
         yield from _alike(language.lists.ends, Phrase(alternative=True))
         yield from _alike(language.lists.begins, Phrase(lists=True))
+        yield from _alike(language.ordinals, Phrase(ordinal=True))
+    yield from _alike(languages.abbreviated, Phrase())
 
 
 def _texts(value_set: ValueSet, languages: Languages) -> Iterator[str]:
@@ -71,8 +74,10 @@ def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tu
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for place, side in _SIDES.items():
-        reach, answers = getattr(languages.reach, place), place == "last"
-        yield from _alike(getattr(cues, place), Phrase(cue=Cue(sense, side, reach, last=answers)))
+        reach, narrow = getattr(languages.reach, place), place == "before_word"
+        yield from _alike(
+            getattr(cues, place), Phrase(cue=Cue(sense, side, reach, last=place == "last", narrow=narrow))
+        )
 
 
 def _alike(texts: Iterable[str], phrase: Phrase) -> Iterator[tuple[str, Phrase]]:

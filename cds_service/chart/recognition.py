@@ -100,6 +100,7 @@ class Recogniser:
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
+        self._no_words = frozenset(word for text in languages.no_words for word in words_of(fold(text)))
         self._scripts = frozenset(script.upper() for script in scripts)
 
     def _index(self, value_set: ValueSet) -> None:
@@ -227,7 +228,7 @@ class Recogniser:
             return "words that say nothing"
         if text.strip().upper() in self._short:
             return ""
-        if not any(_script(c) in self._scripts for c in letters):
+        if not all(_script(c) in self._scripts for c in letters) and not any(map(self._is_read, words)):
             return "words in a script that is not read here"
         if len(letters) < _LEAST_LETTERS:
             return "too few letters"
@@ -235,6 +236,11 @@ class Recogniser:
         if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
             return "an abbreviation that is not listed"
         return ""
+
+    def _is_read(self, word: str) -> bool:
+        """Whether a word is one of a script that is read here, and no unit, form or numeral ("mg", "II")."""
+        long_enough = len(word) >= _LEAST_LETTERS and word not in self._no_words
+        return long_enough and all(_script(c) in self._scripts for c in word)
 
 
 def _join(meanings: dict[str, Meaning], more: Mapping[str, Meaning], barred: Iterable[str]) -> None:

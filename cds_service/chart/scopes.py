@@ -17,13 +17,15 @@ Side = Literal["before", "after", "both"]
 class Cue:
     """Words that change how the phrases of their clause are meant: those on the other side of it, at most `reach` words
     away. `side` says where the cue stands. `sense` "said" takes a past back; a `person` is somebody else, who may stand
-    anywhere in the clause. One that is an answer stands `last` in its clause: "IEC-HS: no"."""
+    anywhere in the clause. One that is an answer stands `last` in its clause: "IEC-HS: no". One that is `narrow` acts
+    only on a name of one word: "post-pneumonia" is after a pneumonia, "post-viral pneumonia" is one."""
 
     sense: Sense
     side: Side
     reach: int
     person: bool = False
     last: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Phrase:
     the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
     begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by. One that only
     `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, and
-    those of a set that is `listed` stand in one."""
+    those of a set that is `listed` stand in one. An `ordinal` may follow a number with a full stop ("3. Mai")."""
 
     set_id: str = ""
     qualifies: bool = False
@@ -44,6 +46,7 @@ class Phrase:
     alternative: bool = False
     lists: bool = False
     listed: bool = False
+    ordinal: bool = False
 
 
 class Hit(NamedTuple):
@@ -119,6 +122,8 @@ class Scope:
         """The nearest cue before the phrase that reaches it."""
         upto = bisect_right(self._ends, hit.start)
         for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
+            if cue.narrow and hit.end - hit.start > 1:
+                continue
             if hit.start - end <= cue.reach and not self._joined(end, hit.start):
                 return cue.sense
         return None

@@ -17,6 +17,7 @@ from typing import Final
 
 from cds_service.chart.lists import joined
 from cds_service.chart.scopes import Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
+from cds_service.chart.sentences import Sentences
 
 # Signs that carry no meaning of their own: (TM) and (R) before NFKC would write them as letters, superscript digits.
 _SIGNS: Final = re.compile(r"[™®℠©℗]|\((?:tm|r|c|sm)\)|[⁰¹²³⁴-⁹]", re.IGNORECASE)
@@ -24,9 +25,9 @@ _MARKS: Final = re.compile("[\u0300-\u036f]")
 # Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
 _UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
-# A full stop ends a sentence only after a word: "E. coli" is one name, and "1.5" one number. The sign comes first, then
-# what stands around it: the signs are looked for ten times as fast so.
-_BREAK: Final = re.compile(r"[;\n。；、,.](?:(?<=[;\n。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
+# A full stop ends a sentence after a word: "E. coli" is one name, and "1.5" one number (`Sentences` knows more). The
+# sign comes first, then what stands around it: the signs are looked for ten times as fast so.
+_BREAK: Final = re.compile(r"[;\n|!。；、,.](?:(?<=[;\n|!。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
 _COMMAS: Final = ",、"
 _YEARS: Final = range(1950, 2100)
 
@@ -74,6 +75,7 @@ class Lexicon:
         self._terms: set[str] = set()
         self._tails: set[str] = set()
         self._denials: set[str] = set()  # words that begin a denial of what follows
+        self._sentences = Sentences(fold)
         self._ahead = 1  # clauses after its own that a phrase may reach into
         for text, phrase in phrases:
             self._add(text, phrase)
@@ -89,6 +91,7 @@ class Lexicon:
             self._ends.setdefault(len(words[0]), {}).setdefault(words[0], []).append(phrase)
             self._tails.add(words[0][-_TAIL:])
             return
+        self._mark(folded, words, phrase)
         self._firsts.add(words[0])
         if phrase.cue and phrase.cue.sense == "denied" and phrase.cue.side == "before":
             self._denials.add(words[0])
@@ -101,13 +104,24 @@ class Lexicon:
             self._ahead = max(self._ahead, breaks)
             self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase, breaks > 0))
 
+    def _mark(self, folded: str, words: Clause, phrase: Phrase) -> None:
+        """What a phrase tells of where sentences end."""
+        if phrase.set_id:
+            self._sentences.name(words)
+        if folded.endswith("."):
+            self._sentences.abbreviation(words)
+        if phrase.ordinal:
+            self._sentences.ordinal(words)
+        if phrase.cue and phrase.cue.last:
+            self._sentences.answer(words)
+
     def may_mention(self, words: Clause) -> bool:
         """Whether a word begins a phrase of a value set that is no ending: a quick look before the walk."""
         return not self._terms.isdisjoint(words)
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order; what it says again in the same words only once."""
-        clauses = self._cut(self._spell(fold(text)))
+        clauses = self._cut(self._spell(fold(self._sentences.cut(text))))
         distinct = set().union(*clauses)
         terms = {w for w in distinct if w in self._terms or w[-_TAIL:] in self._tails}
         if not terms:

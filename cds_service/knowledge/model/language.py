@@ -16,6 +16,7 @@ class Reach(Model):
 
     before: int
     just_before: Annotated[int, Field(alias="just-before")]
+    before_word: Annotated[int, Field(alias="before-word")] = 0
     after: int
     just_after: Annotated[int, Field(alias="just-after")]
     both: int
@@ -27,6 +28,7 @@ class Cues(Model):
 
     before: Words = ()
     just_before: Annotated[Words, Field(alias="just-before")] = ()
+    before_word: Annotated[Words, Field(alias="before-word")] = ()
     after: Words = ()
     just_after: Annotated[Words, Field(alias="just-after")] = ()
     both: Words = ()
@@ -41,7 +43,8 @@ class Lists(Model):
 
 
 class Language(Model):
-    """How one language denies, doubts, speaks of the past or of somebody else."""
+    """How one language denies, doubts, speaks of the past or of somebody else. `ordinals` may follow a number with a
+    full stop, which then ends no sentence: "3. Mai"."""
 
     title: str
     denied: Cues
@@ -53,6 +56,7 @@ class Language(Model):
     joins: Words
     times: Words = ()
     lists: Lists = Lists()
+    ordinals: Words = ()
 
     @model_validator(mode="after")
     def _begun_by_denials(self) -> Language:
@@ -98,12 +102,16 @@ class Stains(Model):
 
 
 class Languages(Model):
-    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
+    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise;
+    `abbreviated` short words whose full stop ends no sentence; `no_words` what names nothing beside words that are not
+    read: units, forms, numerals."""
 
     reach: Reach
     languages: dict[Id, Language]
     placeholders: Placeholders
     abbreviations: Words
+    abbreviated: Words = ()
+    no_words: Annotated[Words, Field(alias="no-words")] = ()
     spellings: dict[Id, Spelling]
     stains: Stains
 
