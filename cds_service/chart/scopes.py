@@ -121,9 +121,8 @@ class Scope:
         self._syndromes = {hit.end for hit in hits if hit.phrase.syndrome}
         self._tests = {at for hit in hits if hit.phrase.test for at in range(hit.start, hit.end)}
         self._tested = {at for hit in hits if hit.phrase.tested for at in range(hit.start, hit.end)}
-        self._asides = {
-            at for hit in hits if hit.phrase.when or hit.phrase.cue for at in range(hit.start, hit.end)
-        } | self._tests
+        said_of_it = (hit for hit in hits if hit.phrase.when or hit.phrase.cue)
+        self._asides = {at for hit in said_of_it for at in range(hit.start, hit.end)}
 
     def sense(self, hit: Hit, trailing: Cue | None, active: bool) -> Sense:
         """By what follows, the last cue after the phrase, or the nearest before it; `active` where something behind the
@@ -147,13 +146,14 @@ class Scope:
         if cue.reach < apart <= cue.reach + _MOST_TESTS and cue.sense != "past" and hit.end not in self._syndromes:
             between = self._tests | self._tested if isinstance(self._words[start], Answer) else self._tests
             apart -= sum(at in between for at in range(hit.end, start))
-        return apart <= cue.reach and not (start > hit.end and self._is_apart(hit.end, start))
+        return apart <= cue.reach and not (start > hit.end and self._is_apart(hit, start))
 
-    def _is_apart(self, begin: int, cue: int) -> bool:
+    def _is_apart(self, hit: Hit, cue: int) -> bool:
         """Whether the words between a phrase and a cue are what the cue speaks of: in the same brackets as the cue
         ("肺炎（胸水なし）"), or, in a script without spaces, after a space ("肺炎 胸水なし")."""
-        words = self._words
-        if all(at in self._asides for at in range(begin, cue)):
+        words, begin = self._words, hit.end
+        asides = self._asides if begin in self._syndromes else self._asides | self._tests
+        if all(at in asides or words[at].isdecimal() for at in range(begin, cue)):
             return False
         kinds = [type(word) for word in words[begin : cue + 1]]
         if Opened in kinds[:-1]:

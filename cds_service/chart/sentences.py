@@ -20,6 +20,7 @@ _NUMBER: Final = re.compile(r"(?<![^\W_])(?P<number>\d+)[ ]?(?P<unit>[^\W\d_]{1,
 _SHORT: Final = re.compile(r"(?<![^\W_])(?:(?P<one>[^\W\d_]{1,4})\.? ?)?(?<![^\W_])(?P<short>[^\W\d_]{1,2})$")
 _FIRST: Final = re.compile(r"\d+|[^\W\d_]+")
 _DATE: Final = re.compile(r"\d{1,2}\.")
+_DAY: Final = re.compile(r"(?<!\d)\d{1,2}\.\d{1,2}$")
 _LIST: Final = re.compile(r"(?:^|\s)\d{1,3}$")
 
 
@@ -69,7 +70,8 @@ class Sentences:
         if sign == ":":
             return bool(_LIST.search(before)) and number is not None and (number["number"], first) not in self._bound
         if number is not None and not number["unit"]:
-            return not _DATE.match(after) and first not in self._ordinals
+            dated = _DATE.match(after) or (_DAY.search(before) and after[0].islower())
+            return not dated and first not in self._ordinals
         if number is not None:
             return (self._fold(number["unit"]), first) not in self._bound
         return self._ends_after_letters(before, after, first)
