@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from cds_service.chart.scopes import Cue, Phrase, Sense, Side
-from cds_service.chart.words import fold, words_of
-from cds_service.knowledge.model import Cues, Languages, ValueSet
+from cds_service.chart.spellings import forms, transcribed
+from cds_service.chart.tokens import words_of
+from cds_service.chart.words import fold
+from cds_service.knowledge.model import Cues, Language, Languages, ValueSet
 
 _SIDES: Final[Mapping[str, Side]] = {
     "before": "before",
     "just_before": "before",
+    "before_word": "before",
     "after": "after",
     "just_after": "after",
     "both": "both",
@@ -23,46 +26,56 @@ _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     """Each text with what it stands for; texts that stand for the same share it."""
     for value_set in value_sets:
-        named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
-        yield from _alike(_texts(value_set, languages), named)
-        excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
-        yield from _alike(excluded, Phrase(value_set.id, excludes=True))
+        yield from _named(value_set, languages)
     for language in languages.languages.values():
-        yield from _cues(language.denied, "denied", languages)
-        yield from _cues(language.doubted, "doubted", languages)
-        yield from _cues(language.past, "past", languages)
-        yield from _alike(language.people.both, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True)))
-        yield from _alike(language.active, Phrase(cue=Cue("said", "both", _ANYWHERE)))
-        yield from _alike(language.turns, Phrase(turn=True))
-        yield from _alike(language.joins, Phrase(join=True))
-        yield from _alike(language.times, Phrase(when=True))
-        yield from _alike(language.lists.ends, Phrase(alternative=True))
-        yield from _alike(language.lists.begins, Phrase(lists=True))
+        for text, phrase in _of_language(language, languages):
+            yield from _alike(forms(text, languages), phrase)
+    yield from _alike(languages.abbreviated, Phrase())
+    yield from _alike(languages.tests, Phrase(test=True))
+    yield from _alike(languages.tested, Phrase(tested=True))
+    yield from _alike(languages.syndromes, Phrase(syndrome=True))
 
 
-def _texts(value_set: ValueSet, languages: Languages) -> Iterator[str]:
-    """Its words, those of an international one in the spelling of every language."""
-    for text in value_set.text:
-        yield from dict.fromkeys((text, *(_spelled(text, languages) if value_set.international else ())))
+def _of_language(language: Language, languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    yield from _cues(language.denied, "denied", languages)
+    yield from _cues(language.doubted, "doubted", languages)
+    yield from _cues(language.past, "past", languages)
+    yield from _alike(language.people.both, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True)))
+    paired = Cue("denied", "before", languages.reach.before, paired=True)
+    yield from _alike(language.paired, Phrase(cue=paired))
+    yield from _alike(_active(language), Phrase(cue=Cue("said", "both", _ANYWHERE)))
+    yield from _alike(language.turns, Phrase(turn=True))
+    yield from _alike(language.joins, Phrase(join=True))
+    yield from _alike(language.times, Phrase(when=True))
+    yield from _alike(language.lists.ends, Phrase(alternative=True))
+    yield from _alike(language.lists.begins, Phrase(lists=True))
+    yield from _alike(language.ordinals, Phrase(ordinal=True))
+    yield from _alike(language.under_way.treated, Phrase(treated=True))
+    yield from _alike(language.under_way.since, Phrase(since=True))
 
 
-def _spelled(text: str, languages: Languages) -> Iterator[str]:
-    """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
-    word = fold(text)
-    for spelling in languages.spellings.values() if " " not in word else ():
-        ending = max((end for end in spelling.endings if word.endswith(end)), key=len, default="")
-        if ending:
-            stem = word.removesuffix(ending)
-            for letters, others in spelling.letters:
-                stem = stem.replace(letters, others)
-            yield stem + spelling.endings[ending]
+def _active(language: Language) -> Iterator[str]:
+    """What takes a past back: words for it, and what is only partly so, or not, before a word for the past."""
+    yield from language.active
+    past = language.past
+    for begun in language.unfinished:
+        yield from (f"{begun} {over}" for over in (*past.just_before, *past.after, *past.just_after))
+
+
+def _named(value_set: ValueSet, languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    """Its names, and what is none of them."""
+    named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
+    excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
+    for texts, phrase in ((value_set.text, named), (excluded, Phrase(value_set.id, excludes=True))):
+        told = dict.fromkeys(form for text in texts for form in forms(text, languages, value_set.international))
+        yield from _alike(told, phrase)
 
 
 def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tuple[tuple[str, ...], bool]]]:
     """Parts of placeholders by their first word, the longest first; whether each says that nothing is known."""
     found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
     for texts, tells in ((nothing, True), (things, False)):
-        for words in dict.fromkeys(words_of(fold(text)) for text in texts):
+        for words in dict.fromkeys(words_of(fold(form)) for text in texts for form in transcribed(text)):
             found.setdefault(words[0], []).append((words, tells))
     for beginning in found.values():
         beginning.sort(key=lambda part: -len(part[0]))
@@ -71,8 +84,10 @@ def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tu
 
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for place, side in _SIDES.items():
-        reach, answers = getattr(languages.reach, place), place == "last"
-        yield from _alike(getattr(cues, place), Phrase(cue=Cue(sense, side, reach, last=answers)))
+        reach, narrow = getattr(languages.reach, place), place == "before_word"
+        yield from _alike(
+            getattr(cues, place), Phrase(cue=Cue(sense, side, reach, last=place == "last", narrow=narrow))
+        )
 
 
 def _alike(texts: Iterable[str], phrase: Phrase) -> Iterator[tuple[str, Phrase]]:

@@ -14,8 +14,10 @@ from typing import Final
 from cds_service.chart.codes import CodeIndex, Systems
 from cds_service.chart.phrases import parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
+from cds_service.chart.spellings import transcribed
 from cds_service.chart.stains import one_spelling
-from cds_service.chart.words import Lexicon, fold, words_of
+from cds_service.chart.tokens import words_of
+from cds_service.chart.words import Lexicon, fold
 from cds_service.knowledge.model import CodeSystems, Languages, ValueSet
 
 _LEAST_LETTERS: Final = 3
@@ -94,12 +96,17 @@ class Recogniser:
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         self._lexicon = Lexicon(phrases(told, languages), one_spelling(languages.stains, fold))
-        self._whole = frozenset(words_of(fold(text)) for text in languages.placeholders.whole)
+        self._whole = frozenset(
+            words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
+        )
         named = (text for value_set in told if not value_set.qualifies for text in value_set.text)
         self._names = frozenset(words_of(fold(text)) for text in named)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
-        self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
+        self._anywhere = Lexicon(
+            (form, Phrase("placeholder")) for text in languages.placeholders.anywhere for form in transcribed(text)
+        )
         self._short = frozenset(text.upper() for text in languages.abbreviations)
+        self._no_words = frozenset(word for text in languages.no_words for word in words_of(fold(text)))
         self._scripts = frozenset(script.upper() for script in scripts)
 
     def _index(self, value_set: ValueSet) -> None:
@@ -230,7 +237,7 @@ class Recogniser:
             return "words that say nothing"
         if text.strip().upper() in self._short:
             return ""
-        if not any(_script(c) in self._scripts for c in letters):
+        if not all(_script(c) in self._scripts for c in letters) and not any(map(self._is_read, words)):
             return "words in a script that is not read here"
         if sum(map(_letters_in, letters)) < _LEAST_LETTERS:
             return "too few letters"
@@ -238,6 +245,11 @@ class Recogniser:
         if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
             return "an abbreviation that is not listed"
         return ""
+
+    def _is_read(self, word: str) -> bool:
+        """Whether a word is one of a script that is read here, and no unit, form or numeral ("mg", "II")."""
+        long_enough = len(word) >= _LEAST_LETTERS and word not in self._no_words
+        return long_enough and all(_script(c) in self._scripts for c in word)
 
 
 def _join(meanings: dict[str, Meaning], more: Mapping[str, Meaning], barred: Iterable[str]) -> None:

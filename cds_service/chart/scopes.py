@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
+
+from cds_service.chart.tokens import Answer, Apart, Closed, Opened, is_unspaced
 
 Sense = Literal["said", "doubted", "past", "denied"]
 # The most alarming reading first: a text that says one thing twice is read by the first of these.
@@ -17,13 +20,17 @@ Side = Literal["before", "after", "both"]
 class Cue:
     """Words that change how the phrases of their clause are meant: those on the other side of it, at most `reach` words
     away. `side` says where the cue stands. `sense` "said" takes a past back; a `person` is somebody else, who may stand
-    anywhere in the clause. One that is an answer stands `last` in its clause: "IEC-HS: no"."""
+    anywhere in the clause. One that is an answer stands `last` in its clause: "IEC-HS: no". One that is `narrow` acts
+    only on a name of one word: "post-pneumonia" is after a pneumonia, "post-viral pneumonia" is one. One that is
+    `paired` acts where it stands twice in its clause."""
 
     sense: Sense
     side: Side
     reach: int
     person: bool = False
     last: bool = False
+    narrow: bool = False
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,9 @@ class Phrase:
     the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
     begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by. One that only
     `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, and
-    those of a set that is `listed` stand in one."""
+    those of a set that is `listed` stand in one. An `ordinal` may follow a number with a full stop ("3. Mai"). A `test`
+    may stand before its answer, but proves nothing of a `syndrome`; what is `tested` may stand in one list. What is
+    `treated` `since` a time still is."""
 
     set_id: str = ""
     qualifies: bool = False
@@ -44,6 +53,12 @@ class Phrase:
     alternative: bool = False
     lists: bool = False
     listed: bool = False
+    ordinal: bool = False
+    test: bool = False
+    tested: bool = False
+    syndrome: bool = False
+    treated: bool = False
+    since: bool = False
 
 
 class Hit(NamedTuple):
@@ -87,38 +102,70 @@ def silenced(hits: Sequence[Hit], terms: Sequence[Hit]) -> tuple[set[tuple[str, 
 class Scope:
     """The cues of one clause, ready to say how each of its phrases is meant."""
 
-    def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit]) -> None:
+    def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit], words: Sequence[str]) -> None:
+        self._words = words
         first = min(hit.start for hit in [hit for hit in terms if not hit.phrase.qualifies] or terms)
         cues = resolved_cues(hits, first)
         told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
+        twos = {phrase for phrase, count in Counter(hit.phrase for hit, cue in told if cue.paired).items() if count > 1}
+        told = [(hit, cue) for hit, cue in told if not cue.paired or hit.phrase in twos]
         self._person = any(cue.person for _, cue in told)
-        self._active = any(cue.sense == "said" for _, cue in told)
+        goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
+        self._active = goes_on or any(cue.sense == "said" for _, cue in told)
         acting = [(hit, cue) for hit, cue in told if cue.sense != "said"]
         self._before = [(hit.end, cue) for hit, cue in acting if cue.side != "after"]
         self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
         self._ends = [end for end, _ in self._before]
         self._starts = [start for start, _ in self._after]
         self._joins = sorted(hit.start for hit in hits if hit.phrase.join)
+        self._syndromes = {hit.end for hit in hits if hit.phrase.syndrome}
+        self._tests = {at for hit in hits if hit.phrase.test for at in range(hit.start, hit.end)}
+        self._tested = {at for hit in hits if hit.phrase.tested for at in range(hit.start, hit.end)}
+        said_of_it = (hit for hit in hits if hit.phrase.when or hit.phrase.cue)
+        self._asides = {at for hit in said_of_it for at in range(hit.start, hit.end)}
 
-    def sense(self, hit: Hit, trailing: Cue | None) -> Sense:
-        """By what follows, the last cue after the phrase, or the nearest before it."""
+    def sense(self, hit: Hit, trailing: Cue | None, active: bool) -> Sense:
+        """By what follows, the last cue after the phrase, or the nearest before it; `active` where something behind the
+        clause takes a past back."""
         if self._person:
             return "denied"
         found = trailing.sense if trailing is not None else self._follows(hit) or self._precedes(hit) or "said"
-        return "said" if self._active and found == "past" else found
+        return "said" if (active or self._active) and found == "past" else found
 
     def _follows(self, hit: Hit) -> Sense | None:
         """Of the cues after the phrase the last that reaches it: the conclusion comes last."""
         found: Sense | None = None
         for start, cue in self._after[(at := bisect_left(self._starts, hit.end)) : at + _FEW]:
-            if start - hit.end <= cue.reach and not self._joined(hit.end, start):
+            if self._reaches_back(hit, start, cue) and not self._joined(hit.end, start):
                 found = cue.sense
         return found
+
+    def _reaches_back(self, hit: Hit, start: int, cue: Cue) -> bool:
+        """Whether a cue is near enough, but for the test between, and speaks of no other thing in brackets."""
+        apart = start - hit.end
+        if cue.reach < apart <= cue.reach + _MOST_TESTS and cue.sense != "past" and hit.end not in self._syndromes:
+            between = self._tests | self._tested if isinstance(self._words[start], Answer) else self._tests
+            apart -= sum(at in between for at in range(hit.end, start))
+        return apart <= cue.reach and not (start > hit.end and self._is_apart(hit, start))
+
+    def _is_apart(self, hit: Hit, cue: int) -> bool:
+        """Whether the words between a phrase and a cue are what the cue speaks of: in the same brackets as the cue
+        ("肺炎（胸水なし）"), or, in a script without spaces, after a space ("肺炎 胸水なし")."""
+        words, begin = self._words, hit.end
+        asides = self._asides if begin in self._syndromes else self._asides | self._tests
+        if all(at in asides or words[at].isdecimal() for at in range(begin, cue)):
+            return False
+        kinds = [type(word) for word in words[begin : cue + 1]]
+        if Opened in kinds[:-1]:
+            return Closed not in kinds[kinds.index(Opened) :]
+        return isinstance(words[begin], Apart) and is_unspaced(words[cue])
 
     def _precedes(self, hit: Hit) -> Sense | None:
         """The nearest cue before the phrase that reaches it."""
         upto = bisect_right(self._ends, hit.start)
         for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
+            if cue.narrow and hit.end - hit.start > 1:
+                continue
             if hit.start - end <= cue.reach and not self._joined(end, hit.start):
                 return cue.sense
         return None
@@ -129,6 +176,7 @@ class Scope:
         return at < len(self._joins) and self._joins[at] < end
 
 
+_MOST_TESTS: Final = 12  # words of a test between what it looks for and the answer
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
 
 
@@ -158,7 +206,7 @@ def trailing_cue(hits: Sequence[Hit], begin: int, words: Sequence[str], clauses:
     word it speaks of something else: "sepsis, resolved delirium"."""
     first = next((hit for hit in resolved_cues(hits, -1) if hit.start == begin), None)
     cue = first.phrase.cue if first else None
-    if first is None or cue is None or cue.side == "before" or cue.sense == "said" or cue.person:
+    if first is None or cue is None or cue.side == "before" or cue.person:
         return None
     end = first.end
     is_last = end >= len(words) or clauses[end] != clauses[begin]

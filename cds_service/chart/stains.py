@@ -1,4 +1,5 @@
 """What a stain says, in one spelling: "Gram (-) rods", "Gram-ve rods", "gramneg. rods" and "Gram-negative rods".
+A sign in brackets says the same behind anything else: "pneumonia (-)".
 
 Signs are no words, so that "Gram + rods" and "Gram - rods" would be the same. A sign alone counts only before what a
 stain speaks of or at the end of a clause: a dash may also begin something else ("Gram - no organisms seen").
@@ -25,12 +26,17 @@ def one_spelling(stains: Stains, fold: Callable[[str], str]) -> Callable[[str], 
         rf"|[ ]?(?P<alone>{signs})(?= ?(?:{of}){end}| ?(?:$|[;\n。；、,.)]))"  # gram - rods, cocci gram +
         r")"
     )
+    bracketed = re.compile(rf"[(\[] ?({signs}) ?[)\]]")
     first = fold(stains.names[0])
 
     def told(found: re.Match[str]) -> str:
         return f" {first} {says[found[found.lastgroup or 0]]} "
 
-    return lambda text: written.sub(told, _DASHES.sub("-", text))
+    def spelled(text: str) -> str:
+        one = written.sub(told, _DASHES.sub("-", text))
+        return bracketed.sub(lambda found: f" {says[found[1]]} ", one)
+
+    return spelled
 
 
 _DASHES = re.compile("[‐-―−]")

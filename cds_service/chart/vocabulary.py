@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from cds_service.chart.recognition import Meaning, Recogniser, Recognition, Written
-from cds_service.chart.words import fold, words_of
+from cds_service.chart.spellings import transcribed
+from cds_service.chart.tokens import words_of
+from cds_service.chart.words import fold
 from cds_service.knowledge.model import ValueSet
 
 
@@ -122,7 +124,10 @@ class Matcher:
     @cached_property
     def _any_phrase(self) -> re.Pattern[str]:
         """The longest first: "streptococcus mitis" before "mitis"; whatever stands between their words."""
-        told = sorted({words_of(fold(text)) for text in self._phrases} - {()}, key=lambda words: -len("".join(words)))
+        told = sorted(
+            {words_of(fold(form)) for text in self._phrases for form in transcribed(text)} - {()},
+            key=lambda words: -len("".join(words)),
+        )
         said = (r"[\W_]*".join(map(re.escape, words)) for words in told)
         return re.compile("|".join(rf"(?<![^\W\d_]){text}(?![^\W\d_])" for text in said) or r"(?!)")
 
@@ -167,7 +172,7 @@ class Matcher:
     @cached_property
     def _exact(self) -> frozenset[tuple[str, ...]]:
         """Few value sets are ever asked what a concept names."""
-        return frozenset(words_of(fold(text)) for text in self._phrases)
+        return frozenset(words_of(fold(form)) for text in self._phrases for form in transcribed(text))
 
 
 def _bare(text: str) -> str:

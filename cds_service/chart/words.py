@@ -16,17 +16,16 @@ from itertools import chain
 from typing import Final
 
 from cds_service.chart.lists import joined
-from cds_service.chart.scopes import Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
+from cds_service.chart.scopes import Cue, Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
+from cds_service.chart.sentences import Sentences
+from cds_service.chart.tokens import Answer, marks_of, spaced_words, words_of
 
 # Signs that carry no meaning of their own: (TM) and (R) before NFKC would write them as letters, superscript digits.
 _SIGNS: Final = re.compile(r"[™®℠©℗]|\((?:tm|r|c|sm)\)|[⁰¹²³⁴-⁹]", re.IGNORECASE)
 _MARKS: Final = re.compile("[\u0300-\u036f]")
-# Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
-_UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
-# A full stop ends a sentence only after a word: "E. coli" is one name, and "1.5" one number. The sign comes first, then
-# what stands around it: the signs are looked for ten times as fast so.
-_BREAK: Final = re.compile(r"[;\n。；、,.](?:(?<=[;\n。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
+# A full stop ends a sentence after a word: "E. coli" is one name, and "1.5" one number (`Sentences` knows more). The
+# sign comes first, then what stands around it: the signs are looked for ten times as fast so.
+_BREAK: Final = re.compile(r"[;\n|!。；、,.](?:(?<=[;\n|!。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
 _COMMAS: Final = ",、"
 _YEARS: Final = range(1950, 2100)
 
@@ -38,11 +37,6 @@ def fold(text: str) -> str:
     bare = "".join(c for c in _SIGNS.sub(" ", text) if unicodedata.category(c) != "Cf")
     parts = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", bare).casefold())
     return unicodedata.normalize("NFC", _MARKS.sub("", parts))
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a folded text, without what stands between them."""
-    return tuple(_WORD.findall(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +68,8 @@ class Lexicon:
         self._terms: set[str] = set()
         self._tails: set[str] = set()
         self._denials: set[str] = set()  # words that begin a denial of what follows
-        self._ahead = 1  # clauses after its own that a phrase may reach into
+        self._sentences = Sentences(fold)
+        self._ahead = 2  # clauses after its own that a phrase may reach into, or that say how it ended
         for text, phrase in phrases:
             self._add(text, phrase)
         for found in self._more.values():
@@ -89,6 +84,7 @@ class Lexicon:
             self._ends.setdefault(len(words[0]), {}).setdefault(words[0], []).append(phrase)
             self._tails.add(words[0][-_TAIL:])
             return
+        self._mark(folded, words, phrase)
         self._firsts.add(words[0])
         if phrase.cue and phrase.cue.sense == "denied" and phrase.cue.side == "before":
             self._denials.add(words[0])
@@ -101,22 +97,35 @@ class Lexicon:
             self._ahead = max(self._ahead, breaks)
             self._more.setdefault((words[0], words[1]), []).append((words[2:], phrase, breaks > 0))
 
+    def _mark(self, folded: str, words: Clause, phrase: Phrase) -> None:
+        """What a phrase tells of where sentences end."""
+        if phrase.set_id:
+            self._sentences.name(words)
+        if folded.endswith("."):
+            self._sentences.abbreviation(words)
+        if phrase.ordinal:
+            self._sentences.ordinal(words)
+        if phrase.cue and phrase.cue.last:
+            self._sentences.answer(words)
+
     def may_mention(self, words: Clause) -> bool:
         """Whether a word begins a phrase of a value set that is no ending: a quick look before the walk."""
         return not self._terms.isdisjoint(words)
 
     def mentions(self, text: str) -> tuple[Mention, ...]:
         """What a text says of any value set, in order; what it says again in the same words only once."""
-        clauses = self._cut(self._spell(fold(text)))
+        clauses = self._cut(self._spell(fold(self._sentences.cut(text))))
         distinct = set().union(*clauses)
         terms = {w for w in distinct if w in self._terms or w[-_TAIL:] in self._tails}
         if not terms:
             return ()
         # What a clause says depends on its own words and on those after it.
-        windows = dict.fromkeys(
-            tuple(clauses[at : at + 1 + self._ahead]) for at, c in enumerate(clauses) if not terms.isdisjoint(c)
-        )
-        return tuple(mention for window in windows for mention in self._told(window))
+        windows = {
+            tuple((clause, marks_of(clause)) for clause in window): window
+            for at, c in enumerate(clauses)
+            if not terms.isdisjoint(c) and (window := tuple(clauses[at : at + 1 + self._ahead]))
+        }
+        return tuple(mention for window in windows.values() for mention in self._told(window))
 
     def _cut(self, folded: str) -> list[Clause]:
         """The words of each clause, those of a list that is denied as one."""
@@ -124,7 +133,7 @@ class Lexicon:
         clauses: list[Clause] = []
         start = 0
         for sign in chain(_BREAK.finditer(folded), (None,)):
-            words = tuple(_WORD.findall(folded[start : sign.start() if sign else len(folded)]))
+            words = spaced_words(folded[start : sign.start() if sign else len(folded)])
             run += [words] if words else []
             if sign is None or sign[0] not in _COMMAS:
                 clauses += self._lists(run)
@@ -134,8 +143,11 @@ class Lexicon:
 
     def _lists(self, run: list[Clause]) -> Iterable[Clause]:
         """Clauses between which only commas stand; most texts deny nothing, and are not looked at twice."""
-        denies = len(run) > 1 and not self._denials.isdisjoint(chain.from_iterable(run))
-        return joined(run, self._hits) if denies else run
+        if len(run) < 2:
+            return run
+        denies = not self._denials.isdisjoint(chain.from_iterable(run))
+        answers = any(isinstance(word, Answer) for word in run[-1])
+        return joined(run, self._hits) if denies or answers else run
 
     def _told(self, window: tuple[Clause, ...]) -> Iterator[Mention]:
         """What the first of some clauses says."""
@@ -179,17 +191,36 @@ class Lexicon:
             if not terms:
                 continue
             following = told.get(clause + 1, [])
-            # What follows names nothing itself; what a set excludes is no name of anything.
-            names = (h.phrase for h in following if h.phrase.set_id and not h.phrase.excludes)
-            alone = all(phrase.qualifies for phrase in names)
-            scope = Scope(hits, terms)
-            trailing = trailing_cue(following, begins.get(clause + 1, -1), words, clauses) if alone else None
-            year = years.get(clause, 0) or (years.get(clause + 1, 0) if alone else 0)
+            trailing, active = _behind(told, clause, begins, words, clauses)
+            scope = Scope(hits, terms, words)
+            year = years.get(clause, 0) or (years.get(clause + 1, 0) if _names_nothing(following) else 0)
             silent_places, wide = silenced(hits, terms)
             for hit in terms:
                 silent = hit.phrase.set_id in wide or (hit.phrase.set_id, hit.start) in silent_places
-                sense = "denied" if silent else scope.sense(hit, trailing)
+                sense = "denied" if silent else scope.sense(hit, trailing, active)
                 yield Mention(hit.phrase.set_id, sense, year)
+
+
+def _behind(
+    told: Mapping[int, list[Hit]], clause: int, begins: Mapping[int, int], words: Sequence[str], clauses: Sequence[int]
+) -> tuple[Cue | None, bool]:
+    """The cue of the next clause, if it says something of this one; and whether that, or what follows such a cue, takes
+    a past back: "pneumonia, resolved, recurred yesterday"."""
+    found: Cue | None = None
+    for number in (clause + 1, clause + 2):
+        hits = told.get(number, [])
+        cue = trailing_cue(hits, begins.get(number, -1), words, clauses) if _names_nothing(hits) else None
+        if cue is None:
+            break
+        if cue.sense == "said":
+            return found, True
+        found = found or cue
+    return found, False
+
+
+def _names_nothing(hits: Iterable[Hit]) -> bool:
+    """Whether a clause has no name of its own; what a set excludes is no name of anything."""
+    return all(h.phrase.qualifies for h in hits if h.phrase.set_id and not h.phrase.excludes)
 
 
 def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.tokens import words_of
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.chart.words import fold, words_of
+from cds_service.chart.words import fold
 from cds_service.facts.model import Reading
 from cds_service.facts.observed import how_of, value_of
 from cds_service.knowledge.model import Grade, Scale

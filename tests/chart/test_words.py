@@ -76,6 +76,7 @@ def test_ordinary_words_are_understood(text: str) -> None:
         "肺炎なし",
         "gram negative ",
         "a; ",
+        "no E. coli at 24 h. 1: ",
     ],
 )
 def test_a_long_text_takes_no_more_steps_than_its_length(text: str) -> None:

@@ -16,6 +16,7 @@ class Reach(Model):
 
     before: int
     just_before: Annotated[int, Field(alias="just-before")]
+    before_word: Annotated[int, Field(alias="before-word")] = 0
     after: int
     just_after: Annotated[int, Field(alias="just-after")]
     both: int
@@ -27,6 +28,7 @@ class Cues(Model):
 
     before: Words = ()
     just_before: Annotated[Words, Field(alias="just-before")] = ()
+    before_word: Annotated[Words, Field(alias="before-word")] = ()
     after: Words = ()
     just_after: Annotated[Words, Field(alias="just-after")] = ()
     both: Words = ()
@@ -40,8 +42,17 @@ class Lists(Model):
     ends: Words = ()
 
 
+class UnderWay(Model):
+    """A word for a treatment beside one for its begin: "treated with meropenem since yesterday" goes on."""
+
+    treated: Words = ()
+    since: Words = ()
+
+
 class Language(Model):
-    """How one language denies, doubts, speaks of the past or of somebody else."""
+    """How one language denies, doubts, speaks of the past or of somebody else. `ordinals` may follow a number with a
+    full stop, which then ends no sentence: "3. Mai". `unfinished` before a word for the past takes it back: "partially
+    treated". `paired` words deny where they stand twice: "né febbre né sepsi"."""
 
     title: str
     denied: Cues
@@ -53,6 +64,10 @@ class Language(Model):
     joins: Words
     times: Words = ()
     lists: Lists = Lists()
+    ordinals: Words = ()
+    unfinished: Words = ()
+    under_way: Annotated[UnderWay, Field(alias="under-way")] = UnderWay()
+    paired: Words = ()
 
     @model_validator(mode="after")
     def _begun_by_denials(self) -> Language:
@@ -71,11 +86,28 @@ class Placeholders(Model):
     things: Words
 
 
+class Adjectives(Model):
+    """Endings that an adjective may take after any of its stems: "septisch" with "er", "en" ..."""
+
+    stems: Words
+    endings: Words
+
+
+class Plurals(Model):
+    """Endings in the plural, of folded words: of the noun, which stands `first` or last, and of its adjectives."""
+
+    first: bool = False
+    nouns: dict[str, str] = Field(default_factory=dict)
+    adjectives: dict[str, str] = Field(default_factory=dict)
+
+
 class Spelling(Model):
     """How a language writes an international word: its ending, then its letters, one replacement after the other."""
 
-    endings: dict[str, str]
+    endings: dict[str, str] = Field(default_factory=dict)
     letters: tuple[tuple[str, str], ...] = ()
+    adjectives: Adjectives | None = None
+    plurals: Plurals = Plurals()
 
 
 Some = Annotated[Words, Field(min_length=1)]
@@ -98,12 +130,21 @@ class Stains(Model):
 
 
 class Languages(Model):
-    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise."""
+    """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise;
+    `abbreviated` short words whose full stop ends no sentence; `no_words` what names nothing beside words that are not
+    read: units, forms, numerals. `tests` may stand between what is looked for and the answer ("influenza PCR
+    negative"), but not behind one of `syndromes`, which no test rules out. For what is
+    `tested` one is tested together: a denial goes on over the commas of such a list."""
 
     reach: Reach
     languages: dict[Id, Language]
     placeholders: Placeholders
     abbreviations: Words
+    abbreviated: Words = ()
+    no_words: Annotated[Words, Field(alias="no-words")] = ()
+    tests: Words = ()
+    tested: Words = ()
+    syndromes: Words = ()
     spellings: dict[Id, Spelling]
     stains: Stains
 

@@ -1,0 +1,77 @@
+"""A folded text as words; in scripts without spaces every character is one.
+
+A word is a plain string, equal to every other word of the same letters. Where brackets or spaces matter it remembers
+what stands right before it: `Opened` and `Closed` a bracket, `Answer` a colon, `Apart` a space in a text of a script
+without spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+# Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
+_UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
+_TOKEN: Final = re.compile(rf"[()\[\]:\s]|{_WORD.pattern}")
+_MARKED: Final = re.compile(rf"[()\[\]:{_UNSPACED}]")
+
+
+class Apart(str):
+    """A word that something stands before."""
+
+    __slots__ = ()
+
+
+class Opened(Apart):
+    """The first word in brackets."""
+
+    __slots__ = ()
+
+
+class Closed(Apart):
+    """The first word after brackets."""
+
+    __slots__ = ()
+
+
+class Answer(Apart):
+    """The first word after a colon."""
+
+    __slots__ = ()
+
+
+_KINDS: Final[dict[str, type[Apart]]] = {"(": Opened, "[": Opened, ")": Closed, "]": Closed, ":": Answer}
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a folded text, without what stands between them."""
+    return tuple(_WORD.findall(text))
+
+
+def spaced_words(text: str) -> tuple[str, ...]:
+    """The same; each remembers a bracket or, in a text of a script without spaces, a space before it."""
+    if not _MARKED.search(text):
+        return words_of(text)
+    made: list[str] = []
+    before: type[Apart] | None = None
+    for token in _TOKEN.findall(text):
+        if token in _KINDS:
+            before = _KINDS[token]
+        elif token.isspace():
+            before = before or Apart
+        else:
+            made.append(before(token) if before else token)
+            before = None
+    return tuple(made)
+
+
+def marks_of(words: Iterable[str]) -> tuple[type[str], ...]:
+    """What stands before each word: two clauses are the same only if these are."""
+    return tuple(map(type, words))
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word is a character of a script without spaces."""
+    return bool(_MARKED.match(word))
