@@ -6,13 +6,14 @@ recognisably something else; or it is not understood, and then no value set may 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
-from cds_service.chart.phrases import parts, phrases
+from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
 from cds_service.chart.stains import one_spelling
 from cds_service.chart.words import Lexicon, fold, words_of
@@ -20,6 +21,8 @@ from cds_service.knowledge.model import CodeSystems, Languages, ValueSet
 
 _LEAST_LETTERS: Final = 3
 _SHORT_TOKEN: Final = 5
+_LONGEST_ABBREVIATED: Final = 60  # characters; a longer text says more than an abbreviation
+_TOKEN: Final = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Recogniser:
         self._names = frozenset(words_of(fold(text)) for text in named)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon((text, Phrase("placeholder")) for text in languages.placeholders.anywhere)
+        self._beside = beside(languages)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
         self._scripts = frozenset(script.upper() for script in scripts)
 
@@ -134,21 +138,22 @@ class Recogniser:
         """What a concept is."""
         meanings: dict[str, Meaning] = {}
         barred: set[str] = set()
-        displays: list[tuple[str, set[str]]] = []
+        displays: dict[str, frozenset[str]] = {}
         for system, code, display in written.codings:
             spelling = self._systems.spelled(system, code)
             barred |= self._not_these.get((spelling.family, spelling.forms), set())
             if code:
                 meanings.update(dict.fromkeys(self._codes.sets_of(system, code), Meaning("said", by_code=True)))
             if display and not self._systems.says_nothing(system, code):
-                displays.append((display, barred))
-        shown = dict.fromkeys(display for display, _ in displays)
+                left_out = self._codes.left_out(system, code)
+                displays[display] = displays.get(display, left_out) & left_out
+        shown = tuple(displays)
         contradicts = not meanings and self._is_something_else(written)
         for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
             # What a code is not, its display does not make it; words of the clinician's own beside it may.
             own = text not in shown
             told = self._read(text, contradicts and own)
-            _join(meanings, told, frozenset() if own else barred)
+            _join(meanings, told, frozenset() if own else barred | displays[text])
             # A display is the terminology's; where there are words of the clinician's own, they say how it is meant.
             if own or not written.text or text == written.text:
                 _beside(meanings, told)
@@ -157,7 +162,7 @@ class Recogniser:
             return Recognition(meanings)
         if barred:  # a code that a value set says it is not
             return Recognition(meanings)
-        return Recognition(meanings, self._puzzle(written, list(shown)))
+        return Recognition(meanings, self._puzzle(written, shown))
 
     @staticmethod
     def _by_words(meanings: Mapping[str, Meaning]) -> bool:
@@ -198,7 +203,7 @@ class Recogniser:
             _join(told, {mention.set_id: meaning}, frozenset())
         return told
 
-    def _puzzle(self, written: Written, displays: list[str]) -> str:
+    def _puzzle(self, written: Written, displays: Iterable[str]) -> str:
         """Why a concept that is in no value set is not recognisably something else; "" where it is."""
         told = [(system, code) for system, code, _ in written.codings if code]
         if self._is_something_else(written):
@@ -231,10 +236,17 @@ class Recogniser:
             return "words in a script that is not read here"
         if len(letters) < _LEAST_LETTERS:
             return "too few letters"
-        token = text.strip()
-        if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
-            return "an abbreviation that is not listed"
-        return ""
+        return "an abbreviation that is not listed" if self._is_abbreviation(text) else ""
+
+    def _is_abbreviation(self, text: str) -> bool:
+        """Whether a text is one short token in capitals that no list holds; what only says that it is in doubt, or how
+        it is, makes it no better known: "IPA (probable)"."""
+        told = _TOKEN.findall(text) if len(text) <= _LONGEST_ABBREVIATED else []
+        names = [token for token in told if fold(token) not in self._beside]
+        if len(names) != 1 or any(c.isdigit() for c in text):
+            return False
+        (name,) = names
+        return name.isupper() and len(name) <= _SHORT_TOKEN and name not in self._short
 
 
 def _join(meanings: dict[str, Meaning], more: Mapping[str, Meaning], barred: Iterable[str]) -> None:
