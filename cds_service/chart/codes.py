@@ -114,6 +114,7 @@ class CodeIndex:
         self._systems = systems
         self._exact: dict[tuple[str, str], set[str]] = {}
         self._begins: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+        self._in_trees: dict[str, frozenset[str]] = {}
         self._longest = 0  # characters of a beginning: what follows them decides nothing
 
     def add(self, set_id: str, codes: Iterable[Code]) -> None:
@@ -136,21 +137,27 @@ class CodeIndex:
     def _begin(self, family: str, form: str, set_id: str, included: bool) -> None:
         self._longest = max(self._longest, len(form))
         self._begins.setdefault((family, form), []).append((set_id, included))
+        self._in_trees[family] = self._in_trees.get(family, frozenset()) | {set_id}
 
     def sets_of(self, system: str, code: str) -> frozenset[str]:
         """Every value set that holds the code. The longest beginning decides: an exception lies below what it is of."""
         spelling = self._systems.spelled(system, code)
         found = {name for form in spelling.forms for name in self._exact.get((spelling.family, form), ())}
-        found |= {name for name, included in self._told(spelling) if included}
+        if not self._systems.is_sequela(spelling.family, spelling.forms):
+            found |= {name for name, included in self._told(spelling) if included}
         return frozenset(found)
 
-    def excluded(self, system: str, code: str) -> frozenset[str]:
-        """Every value set whose trees say that the code is none of it."""
-        return frozenset(name for name, included in self._told(self._systems.spelled(system, code)) if not included)
+    def left_out(self, system: str, code: str) -> frozenset[str]:
+        """Every value set whose trees say that the code is none of it: an exception, or what is only a consequence of
+        what they hold. Its own display does not put it back."""
+        spelling = self._systems.spelled(system, code)
+        if self._systems.is_sequela(spelling.family, spelling.forms):
+            return self._in_trees.get(spelling.family, frozenset())
+        return frozenset(name for name, included in self._told(spelling) if not included)
 
     def _told(self, spelling: Spelling) -> Iterator[tuple[str, bool]]:
-        """What trees say of each form of a code: a value set, and whether the code is in it."""
-        for form in spelling.forms if not self._systems.is_sequela(spelling.family, spelling.forms) else ():
+        """What the longest beginning of a code in each value set says: whether it is in it."""
+        for form in spelling.forms:
             told: dict[str, bool] = {}
             for length in range(1, min(len(form), self._longest) + 1):
                 told.update(self._begins.get((spelling.family, form[:length]), ()))

@@ -6,9 +6,10 @@ says so makes the read incomplete, however mild its severity.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+from cds_service.chart.outcome_words import leaves_out
 
 # FHIR R4 issue-severity: the two that do not fail a search.
 _MILD: Final = frozenset({"warning", "information"})
@@ -16,13 +17,14 @@ _MILD: Final = frozenset({"warning", "information"})
 _LOSING: Final = frozenset(
     {"incomplete", "throttled", "suppressed", "timeout", "too-costly", "forbidden", "security", "login", "expired"}
 )
+# FHIR R4 issue-type: the branch of processing that went wrong on the way, and users that the server does not know. As
+# a warning they leave open what was found; as information they tell of what is over.
+_TROUBLED: Final = frozenset({"exception", "transient", "lock-error", "no-store", "unknown"})
+# HL7 v3 ObservationValue: labels of what is only a part of what there is.
+_PART_ONLY: Final = frozenset({"SUBSETTED", "REDACTED", "MASKED"})
 # Epic's message codes: a sub-resource that the client may not read; and two that stand beside complete answers.
 _EPIC_LEFT_OUT: Final = frozenset({"59204"})
 _EPIC_ROUTINE: Final = frozenset({"4119", "4101"})
-_LEFT_OUT: Final = re.compile(
-    r"withheld|not (?:been )?included|left out|omitted|redacted|truncated|suppressed|incomplete|partial result",
-    re.IGNORECASE,
-)
 
 
 FAILED: Final = "the search reported an error among its results"
@@ -38,11 +40,22 @@ def loss(outcome: Mapping[str, Any]) -> str:
     return MISSING if any(_is_lossy(issue) for issue in issues) else ""
 
 
+def is_subset(bundle: Mapping[str, Any]) -> bool:
+    """Whether the tags or security labels of a Bundle say that it holds less than there is."""
+    meta = bundle.get("meta")
+    if not isinstance(meta, Mapping):
+        return False
+    marks = [mark for name in ("tag", "security") if isinstance(meta.get(name), list) for mark in meta[name]]
+    return any(isinstance(mark, Mapping) and mark.get("code") in _PART_ONLY for mark in marks)
+
+
 def _is_lossy(issue: Mapping[str, Any]) -> bool:
     codes = set(_codes(issue))
     if codes & _EPIC_LEFT_OUT or issue.get("code") in _LOSING:
         return True
-    return not codes & _EPIC_ROUTINE and any(_LEFT_OUT.search(text) for text in _texts(issue))
+    if issue.get("code") in _TROUBLED and issue.get("severity") == "warning":
+        return True
+    return not codes & _EPIC_ROUTINE and leaves_out(_texts(issue))
 
 
 def _codes(issue: Mapping[str, Any]) -> Iterator[str]:

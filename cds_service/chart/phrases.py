@@ -82,6 +82,15 @@ def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tu
     return found
 
 
+def beside(languages: Languages) -> frozenset[str]:
+    """Words that say how certain something is, or how it is, and nothing of what it is; each for itself."""
+    doubts = [language.doubted for language in languages.languages.values()]
+    told = (text for cues in doubts for place in _SIDES for text in getattr(cues, place))
+    active = (text for language in languages.languages.values() for text in language.active)
+    texts = (*told, *active, *languages.placeholders.beside)
+    return frozenset(word for text in texts for word in words_of(fold(text)))
+
+
 def _cues(cues: Cues, sense: Sense, languages: Languages) -> Iterator[tuple[str, Phrase]]:
     for place, side in _SIDES.items():
         reach, narrow = getattr(languages.reach, place), place == "before_word"

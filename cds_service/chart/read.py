@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cds_service.chart.outcomes import loss
+from cds_service.chart.outcomes import is_subset, loss
 from cds_service.chart.resource import ANYWHERE, Resource
 from cds_service.chart.validation import MOST_PARTS
 from cds_service.chart.vocabulary import Concept, Matcher
@@ -174,7 +174,8 @@ def _bundle(bundle: Mapping[str, Any], large: bool) -> Read:
     more, total = _following(bundle), _total(bundle)
     cut = _cut(more is not None, total, len(resources))
     unread = (_too_large(len(sent) - len(entries)),) if len(entries) < len(sent) else ()
-    gaps = (*unread, *_gaps(raws, found))
+    less = ("the list says itself that it is only a part",) if is_subset(bundle) else ()
+    gaps = (*unread, *less, *_gaps(raws, found))
     named = bundle.get("resourceType") == "Bundle"
     return Read(
         resources,

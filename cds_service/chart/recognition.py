@@ -6,13 +6,14 @@ recognisably something else; or it is not understood, and then no value set may 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
-from cds_service.chart.phrases import parts, phrases
+from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
 from cds_service.chart.spellings import transcribed
 from cds_service.chart.stains import one_spelling
@@ -22,6 +23,8 @@ from cds_service.knowledge.model import CodeSystems, Languages, ValueSet
 
 _LEAST_LETTERS: Final = 3
 _SHORT_TOKEN: Final = 5
+_LONGEST_ABBREVIATED: Final = 60  # characters; a longer text says more than an abbreviation
+_TOKEN: Final = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Recogniser:
         self._anywhere = Lexicon(
             (form, Phrase("placeholder")) for text in languages.placeholders.anywhere for form in transcribed(text)
         )
+        self._beside = beside(languages)
         self._short = frozenset(text.upper() for text in languages.abbreviations)
         self._no_words = frozenset(word for text in languages.no_words for word in words_of(fold(text)))
         self._scripts = frozenset(script.upper() for script in scripts)
@@ -140,34 +144,32 @@ class Recogniser:
     def recognise(self, written: Written) -> Recognition:
         """What a concept is."""
         meanings: dict[str, Meaning] = {}
-        barred: set[str] = set()  # value sets that a code says it is none of, by itself or by a tree
-        listed: set[str] = set()  # those that list it as excluded
-        displays: list[tuple[str, set[str]]] = []
+        barred: set[str] = set()
+        displays: dict[str, frozenset[str]] = {}
         for system, code, display in written.codings:
             spelling = self._systems.spelled(system, code)
-            listed |= self._not_these.get((spelling.family, spelling.forms), set())
-            barred |= listed
+            barred |= self._not_these.get((spelling.family, spelling.forms), set())
             if code:
                 meanings.update(dict.fromkeys(self._codes.sets_of(system, code), Meaning("said", by_code=True)))
-                barred |= self._codes.excluded(system, code)
             if display and not self._systems.says_nothing(system, code):
-                displays.append((display, barred))
-        shown = dict.fromkeys(display for display, _ in displays)
+                left_out = self._codes.left_out(system, code)
+                displays[display] = displays.get(display, left_out) & left_out
+        shown = tuple(displays)
         contradicts = not meanings and self._is_something_else(written)
         for text in dict.fromkeys((*([written.text] if written.text else []), *shown)):
             # What a code is not, its display does not make it; words of the clinician's own beside it may.
             own = text not in shown
             told = self._read(text, contradicts and own)
-            _join(meanings, told, frozenset() if own else barred)
+            _join(meanings, told, frozenset() if own else barred | displays[text])
             # A display is the terminology's; where there are words of the clinician's own, they say how it is meant.
             if own or not written.text or text == written.text:
                 _beside(meanings, told)
         tells = not meanings.keys() <= self._qualifiers
         if tells and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
             return Recognition(meanings)
-        if listed:  # somebody looked at the code and knows that it is something else
+        if barred:  # a code that a value set says it is not
             return Recognition(meanings)
-        return Recognition(meanings, self._puzzle(written, list(shown)))
+        return Recognition(meanings, self._puzzle(written, shown))
 
     @staticmethod
     def _by_words(meanings: Mapping[str, Meaning]) -> bool:
@@ -208,7 +210,7 @@ class Recogniser:
             _join(told, {mention.set_id: meaning}, frozenset())
         return told
 
-    def _puzzle(self, written: Written, displays: list[str]) -> str:
+    def _puzzle(self, written: Written, displays: Iterable[str]) -> str:
         """Why a concept that is in no value set is not recognisably something else; "" where it is."""
         told = [(system, code) for system, code, _ in written.codings if code]
         if self._is_something_else(written):
@@ -241,10 +243,17 @@ class Recogniser:
             return "words in a script that is not read here"
         if sum(map(_letters_in, letters)) < _LEAST_LETTERS:
             return "too few letters"
-        token = text.strip()
-        if len(words) == 1 and token.isupper() and len(token) <= _SHORT_TOKEN:
-            return "an abbreviation that is not listed"
-        return ""
+        return "an abbreviation that is not listed" if self._is_abbreviation(text) else ""
+
+    def _is_abbreviation(self, text: str) -> bool:
+        """Whether a text is one short token in capitals that no list holds; what only says that it is in doubt, or how
+        it is, makes it no better known: "IPA (probable)"."""
+        told = _TOKEN.findall(text) if len(text) <= _LONGEST_ABBREVIATED else []
+        names = [token for token in told if fold(token) not in self._beside]
+        if len(names) != 1 or any(c.isdigit() for c in text):
+            return False
+        (name,) = names
+        return name.isupper() and len(name) <= _SHORT_TOKEN and name not in self._short
 
     def _is_read(self, word: str) -> bool:
         """Whether a word is one of a script that is read here, and no unit, form or numeral ("mg", "II")."""

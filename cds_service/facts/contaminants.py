@@ -13,7 +13,7 @@ from cds_service.chart.times import When
 from cds_service.chart.vocabulary import Concept, Matcher, concept
 from cds_service.facts.culture import Result
 from cds_service.facts.model import Facts, Reading
-from cds_service.knowledge.model import Contaminants
+from cds_service.knowledge.model import Contaminants, Growth
 
 _ORGANISMS = re.compile(r",| and |;|\+")
 _NAME = re.compile(r"[^\W\d_]{4}")  # shorter words ("of", "out") name no organism
@@ -29,8 +29,11 @@ class Skin:
     opportunist: Matcher
     several_sets: Matcher
     bottles: Matcher
+    ranks: Matcher
     named: Matcher
     never: tuple[Matcher, ...]
+    organisms: tuple[Matcher, ...]
+    nothing: tuple[Matcher, ...]
 
     def among(self, results: Sequence[Result], reading: Reading, known: Facts) -> set[int]:
         """The contaminants among results that grew or are unclear, by the identity of their records."""
@@ -48,7 +51,9 @@ class Skin:
 
     def _commensal_only(self, result: Result, mild: bool) -> bool:
         """Every organism that the result names is a commensal."""
-        named = [c for c in result.said if self.commensal.matches(c) or self.pathogen.matches(c)]
+        known = (self.commensal, self.pathogen)
+        named = [c for c in result.said if any(m.matches(c) for m in known)]
+        named += [c for c in result.names if any(m.matches(c) for m in self.organisms) and not self._counts(_words(c))]
         return bool(named) and all(self._is_commensal(found, mild) for found in named)
 
     def _is_commensal(self, found: Concept, mild: bool) -> bool:
@@ -59,11 +64,33 @@ class Skin:
             return not self.pathogen.matches(rest)
         if self.pathogen.matches(found):
             return False
-        named = [part.strip() for part in _ORGANISMS.split(found.text) if part.strip() and not self._counts(part)]
+        named = [part for part in self._parts(found.text) if not self._counts(part)]
         return _all_match(named, skin) if len(named) > 1 else any(m.matches(found) for m in skin)
 
+    def _parts(self, text: str) -> list[str]:
+        """The organisms of a result, and what only counts. A name goes on after a rank, whose full stop ends no
+        sentence, and with what says more of it ("staphylococcus, coagulase negative")."""
+        parts: list[str] = []
+        for part in filter(None, map(str.strip, _ORGANISMS.split(text))):
+            if self._denies(part):
+                continue
+            if parts and (self._counts(part) or self.ranks.names(concept({"text": parts[-1].rpartition(" ")[2]}))):
+                parts[-1] += f" {part}"
+            else:
+                parts.append(part)
+        return parts
+
+    def _denies(self, part: str) -> bool:
+        """Whether a part of a result only says what did not grow: "no S. aureus isolated", "no growth in the other"."""
+        found = concept({"text": part})
+        known = (self.commensal, self.pathogen)
+        if any(m.matches(found) for m in (*known, *self.organisms)):
+            return False
+        said = self.commensal.recognised(found)
+        return any(said.denies(m.id) for m in known) or any(said.says(m.id) for m in self.nothing)
+
     def _counts(self, part: str) -> bool:
-        """Whether a part of a result names no organism, only in how many bottles or sets something grew."""
+        """Whether a part of a result names no organism, only how many bottles grew something, or more of what grew."""
         return not _NAME.search(self.bottles.without(part))
 
     def _tells_several(self, result: Result) -> bool:
@@ -79,17 +106,22 @@ class Skin:
         return not mixed and not any(m.matches(c) for c in said for m in self.never)
 
 
-def compiled(given: Contaminants, pathogen: str, never: Sequence[str], terms: Mapping[str, Matcher]) -> Skin:
-    """A `contaminants` of the catalogue, ready to judge."""
+def compiled(growth: Growth, terms: Mapping[str, Matcher]) -> Skin:
+    """The `contaminants` of a `growth` of the catalogue, ready to judge."""
+    given = growth.contaminants
+    never = [name for organisms in growth.lasting for name in organisms.in_]
     return Skin(
         given=given,
         commensal=terms[given.commensal],
-        pathogen=terms[pathogen],
+        pathogen=terms[growth.pathogen],
         opportunist=terms[given.opportunist.in_],
         several_sets=terms[given.several_sets],
         bottles=terms[given.bottles],
+        ranks=terms[given.ranks],
         named=terms[given.named],
-        never=tuple(terms[name] for name in never),
+        never=tuple(terms[name] for name in (*never, *growth.early)),
+        organisms=tuple(terms[name] for name in growth.named),
+        nothing=tuple(terms[name] for name in growth.nothing),
     )
 
 

@@ -45,6 +45,13 @@ class Lab:
                 return said
         return "pending" if culture.status == "registered" and not said_of(culture) else "unclear"
 
+    def names(self, culture: Resource, parts: tuple[Resource, ...]) -> tuple[Concept, ...]:
+        """What a culture or a part that says growth is called, where it names no organism otherwise: a row of a panel
+        is a question ("S. epidermidis DNA"), and its result only "detected"."""
+        grown = [culture] if self._own(culture) == "growth" else []
+        grown += [part for part in parts if self._part(part) == "growth"]
+        return tuple(each.concept for each in grown if not _any_said(said_of(each), self.named))
+
     def _is_sure(self, grown: list[Resource]) -> bool:
         """Whether an organism is named, and no code beside it says that nothing grew."""
         if any(codes_of(each) & NEGATIVE or each.raw.get("valueBoolean") is False for each in grown):
@@ -106,17 +113,19 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A culture, its parts, and what they say together."""
+    """A culture, its parts, and what they say together; `names` are what those that grew are called, where their
+    results name nothing."""
 
     culture: Resource
     parts: tuple[Resource, ...]
     outcome: Outcome
+    names: tuple[Concept, ...] = ()
 
     @property
     def said(self) -> tuple[Concept, ...]:
-        """Everything that it says, its own first; what a part without a result is called."""
+        """Everything that it says, its own first; what a part without a result is called, and what grew."""
         own = said_of(self.culture)
-        return own + tuple(c for part in self.parts for c in said_of(part) or (part.concept,))
+        return own + tuple(c for part in self.parts for c in said_of(part) or (part.concept,)) + self.names
 
 
 def said_of(culture: Resource) -> tuple[Concept, ...]:

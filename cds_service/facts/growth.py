@@ -86,7 +86,9 @@ class Judge:
         found: list[Result] = []
         for culture in cultures:
             parts = tuple(p for p in parts_of(culture, reading) if not self.withdrawn(p, reading.now))
-            found.append(Result(culture, parts, self.lab.outcome(culture, parts)))
+            outcome = self.lab.outcome(culture, parts)
+            names = self.lab.names(culture, parts) if outcome in ("growth", "unclear") else ()
+            found.append(Result(culture, parts, outcome, names))
         outcomes = {id(r.culture): r.outcome for r in found}
         return [r for r in found if not _is_told_twice(r, outcomes)]
 
@@ -161,7 +163,6 @@ def judge(
     def sets(names: Sequence[str]) -> Matchers:
         return tuple(terms[name] for name in names)
 
-    never = [name for organisms in growth.lasting for name in organisms.in_]
     return Judge(
         lab=Lab(
             grew=(*sets(growth.grew), *sets(growth.named)),
@@ -175,7 +176,7 @@ def judge(
         preliminary=statuses[growth.preliminary],
         withdrawn=statuses[growth.withdrawn],
         early=sets(growth.early),
-        skin=contaminants.compiled(growth.contaminants, growth.pathogen, (*never, *growth.early), terms),
+        skin=contaminants.compiled(growth, terms),
         clearing=growth.clearing,
         shown_by=terms[growth.clearing.shown_by],
         window=windows[growth.within],

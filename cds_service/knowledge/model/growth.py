@@ -32,13 +32,15 @@ class Opportunist(Model):
 
 class Contaminants(Model):
     """A result of `commensal` organisms alone counts from as many `sets` within `within` on; `severalSets` are words by
-    which one result tells of so many, `bottles` those that only count, `named` those that call it a contaminant."""
+    which one result tells of so many, `bottles` those that only count, `named` those that call it a contaminant; the
+    name of an organism goes on after one of `ranks`."""
 
     commensal: ValueSetId
     sets: Threshold
     within: Window
     several_sets: ValueSetId
     bottles: ValueSetId
+    ranks: ValueSetId
     named: ValueSetId
     opportunist: Opportunist
 

@@ -78,12 +78,15 @@ class Language(Model):
 
 class Placeholders(Model):
     """Words that say nothing: where they are all that is said, or wherever they stand. `nothing` and `things` make what
-    says nothing together: "other" and "allergy", "see" and "note"; at least one word of `nothing` is among them."""
+    says nothing together: "other" and "allergy", "see" and "note"; at least one word of `nothing` is among them.
+    `beside` are words that say how something is, and nothing of what it is: an abbreviation that nobody knows is none
+    the better known beside them, nor in doubt."""
 
     whole: Words
     anywhere: Words
     nothing: Words
     things: Words
+    beside: Words
 
 
 class Adjectives(Model):
