@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from cds_service.chart.tokens import Answer, Apart, Closed, Opened, is_unspaced
+from cds_service.chart.tokens import Answer, Apart, Closed, Opened, Slashed, is_unspaced
 
 Sense = Literal["said", "doubted", "past", "denied"]
 # The most alarming reading first: a text that says one thing twice is read by the first of these.
@@ -144,7 +144,8 @@ class Scope:
         """Whether a cue is near enough, but for the test between, and speaks of no other thing in brackets."""
         apart = start - hit.end
         if cue.reach < apart <= cue.reach + _MOST_TESTS and cue.sense != "past" and hit.end not in self._syndromes:
-            between = self._tests | self._tested if isinstance(self._words[start], Answer) else self._tests
+            listed = isinstance(self._words[start], Answer) or isinstance(self._words[hit.end], Slashed)
+            between = self._tests | self._tested if listed else self._tests
             apart -= sum(at in between for at in range(hit.end, start))
         return apart <= cue.reach and not (start > hit.end and self._is_apart(hit, start))
 

@@ -1,8 +1,8 @@
 """A folded text as words; in scripts without spaces every character is one.
 
 A word is a plain string, equal to every other word of the same letters. Where brackets or spaces matter it remembers
-what stands right before it: `Opened` and `Closed` a bracket, `Answer` a colon, `Apart` a space in a text of a script
-without spaces.
+what stands right before it: `Opened` and `Closed` a bracket, `Answer` a colon, `Slashed` a slash, `Apart` a space in
+a text of a script without spaces.
 """
 
 from __future__ import annotations
@@ -14,12 +14,25 @@ from typing import Final
 # Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
 _UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
-_TOKEN: Final = re.compile(rf"[()\[\]:\s]|{_WORD.pattern}")
-_MARKED: Final = re.compile(rf"[()\[\]:{_UNSPACED}]")
+_TOKEN: Final = re.compile(rf"[()\[\]:/\s]|{_WORD.pattern}")
+_CHARACTER: Final = re.compile(rf"[{_UNSPACED}]")
+_MARKED: Final = re.compile(rf"[()\[\]:/{_UNSPACED}]")
 
 
-class Apart(str):
+class Marked(str):
     """A word that something stands before."""
+
+    __slots__ = ()
+
+
+class Slashed(Marked):
+    """The first word after a slash."""
+
+    __slots__ = ()
+
+
+class Apart(Marked):
+    """A word that stands apart from the one before it."""
 
     __slots__ = ()
 
@@ -42,7 +55,14 @@ class Answer(Apart):
     __slots__ = ()
 
 
-_KINDS: Final[dict[str, type[Apart]]] = {"(": Opened, "[": Opened, ")": Closed, "]": Closed, ":": Answer}
+_KINDS: Final[dict[str, type[Marked]]] = {
+    "(": Opened,
+    "[": Opened,
+    ")": Closed,
+    "]": Closed,
+    ":": Answer,
+    "/": Slashed,
+}
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -55,7 +75,7 @@ def spaced_words(text: str) -> tuple[str, ...]:
     if not _MARKED.search(text):
         return words_of(text)
     made: list[str] = []
-    before: type[Apart] | None = None
+    before: type[Marked] | None = None
     for token in _TOKEN.findall(text):
         if token in _KINDS:
             before = _KINDS[token]
@@ -74,4 +94,4 @@ def marks_of(words: Iterable[str]) -> tuple[type[str], ...]:
 
 def is_unspaced(word: str) -> bool:
     """Whether a word is a character of a script without spaces."""
-    return bool(_MARKED.match(word))
+    return bool(_CHARACTER.match(word))
