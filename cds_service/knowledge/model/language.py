@@ -71,7 +71,7 @@ class Placeholders(Model):
     anywhere: Words
     nothing: Words
     things: Words
-    beside: Words
+    beside: Words = ()
 
 
 class Spelling(Model):
