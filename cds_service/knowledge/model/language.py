@@ -86,7 +86,7 @@ class Placeholders(Model):
     anywhere: Words
     nothing: Words
     things: Words
-    beside: Words
+    beside: Words = ()
 
 
 class Adjectives(Model):
