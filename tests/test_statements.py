@@ -189,6 +189,9 @@ def test_no_rule_compares_with_a_number_of_its_own(ours: Knowledge) -> None:
 
 def test_every_loinc_code_passes_its_check_digit(ours: Knowledge) -> None:
     codes = [c.code for v in ours.value_sets.values() for c in v.codes if c.system == "http://loinc.org"]
+    codes = [
+        code for code in codes if code[0].isdigit()
+    ]  # answers and parts have letters, and digits by another formula
     assert "3150-0" in codes
     # Public data carries this misspelling of 3150-0, and the clinical policy (6.2 C1) reads it.
     assert [code for code in codes if not _checks(code)] == ["3150-6"]

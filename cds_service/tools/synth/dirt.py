@@ -73,8 +73,10 @@ def soiled(draw: Random, rate: float, records: list[Record], dialect: Dialect) -
             kept.append(record)
             continue
         kind = pick(draw, fitting)
-        stains.append(Stain(kind, record))
-        kept += _DONE[kind.name](record, dialect)
+        made = list(_DONE[kind.name](record, dialect))
+        if made != [record]:  # what has words alone already is no dirtier by that
+            stains.append(Stain(kind, record))
+        kept += made
     return kept, stains
 
 
