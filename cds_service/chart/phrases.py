@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from cds_service.chart.scopes import Cue, Phrase, Sense, Side
-from cds_service.chart.spellings import forms, transcribed
+from cds_service.chart.spellings import Forms, transcribed
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import fold
 from cds_service.knowledge.model import Cues, Language, Languages, ValueSet
@@ -25,11 +25,12 @@ _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 
 def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
     """Each text with what it stands for; texts that stand for the same share it."""
+    forms = Forms(languages)
     for value_set in value_sets:
-        yield from _named(value_set, languages)
+        yield from _named(value_set, forms)
     for language in languages.languages.values():
         for text, phrase in _of_language(language, languages):
-            yield from _alike(forms(text, languages), phrase)
+            yield from _alike(forms.of(text), phrase)
     yield from _alike(languages.abbreviated, Phrase())
     yield from _alike(languages.tests, Phrase(test=True))
     yield from _alike(languages.tested, Phrase(tested=True))
@@ -62,12 +63,12 @@ def _active(language: Language) -> Iterator[str]:
         yield from (f"{begun} {over}" for over in (*past.just_before, *past.after, *past.just_after))
 
 
-def _named(value_set: ValueSet, languages: Languages) -> Iterator[tuple[str, Phrase]]:
+def _named(value_set: ValueSet, forms: Forms) -> Iterator[tuple[str, Phrase]]:
     """Its names, and what is none of them."""
     named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
     excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
     for texts, phrase in ((value_set.text, named), (excluded, Phrase(value_set.id, excludes=True))):
-        told = dict.fromkeys(form for text in texts for form in forms(text, languages, value_set.international))
+        told = dict.fromkeys(form for text in texts for form in forms.of(text, value_set.international))
         yield from _alike(told, phrase)
 
 

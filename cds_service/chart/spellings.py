@@ -7,8 +7,7 @@ chart: "ae" stays what it is in words of other languages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from cds_service.chart.words import fold
@@ -21,57 +20,66 @@ _LEAST: Final = 4  # letters of a word that has a plural
 
 def transcribed(text: str) -> tuple[str, ...]:
     """A text, and the same where no umlauts can be typed: "Lungenentzuendung"."""
-    return tuple(dict.fromkeys((text, text.translate(_UMLAUTS))))
+    return (text,) if text.isascii() else tuple(dict.fromkeys((text, text.translate(_UMLAUTS))))
 
 
-def forms(text: str, languages: Languages, international: bool = False) -> Iterator[str]:
-    """A phrase in every form; names of an `international` value set also in the spelling of every language and in the
-    plural."""
-    spelled = (text, *(_spelled(text, languages) if international else ()))
-    found = dict.fromkeys(form for each in spelled for form in transcribed(each))
-    for form in tuple(found):
-        found.update(dict.fromkeys(_inflected(form, languages)))
-        if international:
-            found.update(dict.fromkeys(_plurals(form, languages)))
-    yield from found
+class Forms:
+    """Every form of a phrase, by languages that were looked through once."""
+
+    def __init__(self, languages: Languages) -> None:
+        spellings = tuple(languages.spellings.values())
+        self._spellings = spellings
+        self._inflections = tuple(_Inflection(each.adjectives) for each in spellings if each.adjectives is not None)
+        self._plurals = tuple((each.plurals, tuple(each.plurals.nouns)) for each in spellings if each.plurals.nouns)
+
+    def of(self, text: str, international: bool = False) -> Iterable[str]:
+        """A phrase in every form; names of an `international` value set also in the spelling of every language and in
+        the plural."""
+        spelled = (text, *(self._spelled(text) if international else ()))
+        found = dict.fromkeys(form for each in spelled for form in transcribed(each))
+        for form in tuple(found):
+            for inflection in self._inflections:
+                found.update(dict.fromkeys(inflection.of(form)))
+            if international:
+                found.update(dict.fromkeys(self._in_plural(form)))
+        return found
+
+    def _spelled(self, text: str) -> Iterator[str]:
+        """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
+        word = fold(text)
+        for spelling in self._spellings if " " not in word else ():
+            ending = _longest(word, spelling.endings)
+            if ending:
+                stem = word.removesuffix(ending)
+                for letters, others in spelling.letters:
+                    stem = stem.replace(letters, others)
+                yield stem + spelling.endings[ending]
+
+    def _in_plural(self, text: str) -> Iterator[str]:
+        """More than one of it: "pneumonien", "neumonias bacterianas"."""
+        words = fold(text).split(" ")
+        for plurals, endings in self._plurals:
+            noun = 0 if plurals.first else -1
+            if words[noun].endswith(endings):
+                ending = _longest(words[noun], plurals.nouns)
+                made = [_agreed(word, plurals) for word in words]
+                made[noun] = words[noun].removesuffix(ending) + plurals.nouns[ending]
+                yield " ".join(made)
 
 
-def _spelled(text: str, languages: Languages) -> Iterator[str]:
-    """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
-    word = fold(text)
-    for spelling in languages.spellings.values() if " " not in word else ():
-        ending = _longest(word, spelling.endings)
-        if ending:
-            stem = word.removesuffix(ending)
-            for letters, others in spelling.letters:
-                stem = stem.replace(letters, others)
-            yield stem + spelling.endings[ending]
-
-
-def _inflected(text: str, languages: Languages) -> Iterator[str]:
+class _Inflection:
     """With each ending of its adjectives: "septischer schock", "septischem schock"."""
-    for spelling in languages.spellings.values():
-        if spelling.adjectives is not None and (written := _adjective(spelling.adjectives)).search(text):
-            yield from (written.sub(rf"\1{ending}", text) for ending in spelling.adjectives.endings)
 
+    def __init__(self, adjectives: Adjectives) -> None:
+        stems, endings = "|".join(adjectives.stems), "|".join(adjectives.endings)
+        self._endings = adjectives.endings
+        self._written = re.compile(rf"(?<=[^\W\d_]{{2}})({stems})(?:{endings})(?![^\W\d_])")
+        # Most phrases have none of these letters side by side, which is seen at a glance.
+        self._glance = {stem + ending[0] for stem in adjectives.stems for ending in adjectives.endings}
 
-@lru_cache(maxsize=16)
-def _adjective(adjectives: Adjectives) -> re.Pattern[str]:
-    stems, endings = "|".join(adjectives.stems), "|".join(adjectives.endings)
-    return re.compile(rf"(?<=[^\W\d_]{{2}})({stems})(?:{endings})(?![^\W\d_])")
-
-
-def _plurals(text: str, languages: Languages) -> Iterator[str]:
-    """More than one of it: "pneumonien", "neumonias bacterianas"."""
-    words = fold(text).split(" ")
-    for spelling in languages.spellings.values():
-        plurals = spelling.plurals
-        noun = 0 if plurals.first else -1
-        ending = _longest(words[noun], plurals.nouns)
-        if ending:
-            made = [_agreed(word, plurals) for word in words]
-            made[noun] = words[noun].removesuffix(ending) + plurals.nouns[ending]
-            yield " ".join(made)
+    def of(self, text: str) -> Iterator[str]:
+        if any(letters in text for letters in self._glance) and self._written.search(text):
+            yield from (self._written.sub(rf"\1{ending}", text) for ending in self._endings)
 
 
 def _agreed(word: str, plurals: Plurals) -> str:
