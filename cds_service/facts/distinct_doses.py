@@ -99,7 +99,7 @@ def _count(given: DistinctDoses, reading: Reading, known: Facts) -> Doses:
     if len(counting.times) < enough:
         doubts += _strange(given, reading, start)
     placed_enough = len(counting.times) - counting.unplaced >= enough
-    unplaced = () if placed_enough else counting.not_read
+    unplaced = () if placed_enough else counting.reasons
     kept = {id(r) for r in counted}
     outside = [r for r in good if r.when and id(r) not in kept and is_dose(given, r, reading)]
     outside = [r for r in outside if not doubtfully_given(given, r, reading)]

@@ -16,12 +16,12 @@ from cds_service.knowledge.model import CrsGrade, DistinctDoses
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The doses that count towards failure, those of them that nobody could place because a query was not read
-    (`unplaced`, with what was not read), and the records of those that do not count."""
+    """The doses that count towards failure, how many of them nobody can place in this episode (`unplaced`, with the
+    reasons), and the records of those that do not count."""
 
     times: tuple[tuple[datetime, datetime], ...]
     unplaced: int
-    not_read: tuple[str, ...]
+    reasons: tuple[str, ...]
     early: tuple[LeftOut, ...]
 
 
@@ -34,23 +34,49 @@ def since_first_sign(
     notes: list[str],
 ) -> Counted:
     """One before the first sign of CRS does not count. Where the chart does not tell, it counts, and a note says so;
-    where what would tell was not read, it is `unplaced` too."""
+    where what would tell was not read, or CRS is on record only from so much later on that it may be another episode,
+    it is `unplaced` too."""
     counted: list[tuple[datetime, datetime]] = []
     early: list[LeftOut] = []
-    unplaced = 0
+    grades = grades_of(given.grades, reading)
+    first = _first_documented(given, grades, since, reading)
+    gap = timedelta(hours=reading.windows[given.episode_gap])
+    unread, apart = 0, []
     for start, end in every:
         before = _was_before(given, start, since, reading)
         if before:
             early += [LeftOut(r.ref, "before CRS began") for r in records if r.when and r.when.start == start]
             continue
         counted.append((start, end))
-        if before is None:
-            unplaced += 1
-            ago = f"dose {reading.hours_since(start):.0f} h ago"
+        ago = f"dose {reading.hours_since(start):.0f} h ago"
+        if before is None and first is not None and first - start > gap:
+            apart.append(f"{ago} may be of an earlier episode: CRS on record for {reading.hours_since(first):.0f} h")
+        elif before is None:
+            unread += 1
             notes.append(f"{ago} counts: first sign of CRS not read")
-    grades = grades_of(given.grades, reading)
-    not_read = reading.chart.gaps((grades.conditions, grades.vitals)) if unplaced else ()
-    return Counted(tuple(counted), unplaced if not_read else 0, tuple(not_read), tuple(early))
+    not_read = reading.chart.gaps((grades.conditions, grades.vitals)) if unread else ()
+    unplaced = len(apart) + (unread if not_read else 0)
+    return Counted(tuple(counted), unplaced, (*not_read, *apart), tuple(early))
+
+
+def _first_documented(
+    given: DistinctDoses, grades: CrsGrade, since: datetime | None, reading: Reading
+) -> datetime | None:
+    """Since when CRS of this episode is documented, with a grade or without; None where nobody says."""
+    told = documented(given.scale, grades.conditions, reading)
+    graded = (*told.grades, *told.doubted)
+    starts = [g.start for g in graded if g.grade >= 1 and (g.end is None or since is None or g.end > since)]
+    named = _ungraded(given, grades, reading)
+    if told.unusable or any(r.when is None for r in named):
+        return None
+    return min((*starts, *(r.when.start for r in named if r.when)), default=None)
+
+
+def _ungraded(given: DistinctDoses, grades: CrsGrade, reading: Reading) -> list[Resource]:
+    """The records of CRS that name no grade."""
+    scale = reading.select.catalogue.scales[given.scale]
+    named = reading.chart.matching((grades.conditions,), reading.terms[scale.ungraded])
+    return [r for r in named if not reading.is_(scale.disproven, r)]
 
 
 def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, reading: Reading) -> bool | None:
@@ -84,8 +110,6 @@ def _documented(
         for g in (*told.grades, *told.doubted)
     ):
         return True
-    scale = reading.select.catalogue.scales[given.scale]
-    named = reading.chart.matching((grades.conditions,), reading.terms[scale.ungraded])
-    if any(not reading.is_(scale.disproven, r) and (r.when is None or r.when.start <= until) for r in named):
+    if any(r.when is None or r.when.start <= until for r in _ungraded(given, grades, reading)):
         return True
     return None if told.unusable or reading.chart.gaps((grades.conditions,)) else False

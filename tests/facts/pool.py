@@ -73,7 +73,6 @@ IRRELEVANT: tuple[Item, ...] = (
     {"allergy": "Escherichia coli protein", "verification": "entered-in-error", "id": "n6"},
     {"given": "ondansetron", "ago": "20m", "id": "n7"},
     {"given": "tocilizumab", "ago": "2h", "status": "not-done", "id": "n8"},
-    {"given": "tocilizumab syringe", "ago": "2h", "id": "n9"},
     {"given": "norepinephrine", "ago": "20h", "id": "n10"},
     {"order": "allopurinol", "id": "n11"},
     {"order": "anakinra", "status": "cancelled", "id": "n12"},

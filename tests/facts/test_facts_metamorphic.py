@@ -217,6 +217,8 @@ ANSWERED = {"renal-not-computable", "insufficient-data", "vasopressin-alone", *D
 # One pathway answers: where refractory CRS gets its review, that of IEC-HS gives way to it; and of its reviews, all of
 # them critical, one answers.
 INSTEAD = {
+    "one-dose-severe": {"one-dose-grade-4"},
+    "no-dose-severe": {"no-dose-grade-4"},
     "iec-hs-review": {"crs-renal-review"},
     "iec-hs-severe": {"iec-hs-review", "crs-renal-review"},
 }
