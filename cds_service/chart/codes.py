@@ -9,6 +9,8 @@ from typing import Final
 
 from cds_service.knowledge.model import Code, CodeFamily, CodeSystems
 
+_BETWEEN: Final = re.compile(r"[\s,;/]+")
+_OF_ICD: Final = re.compile(r"[A-Za-z]\d[\dA-Za-z](?:\.[\dA-Za-z]{1,4})?[!*†+]?")
 _NOT_DIGITS: Final = re.compile(r"[^0-9-]")
 # NDC: labeler, product and package in ten digits, of which one part lacks its leading zero; eleven digits are 5-4-2.
 _NDC_PARTS: Final = (5, 4, 2)
@@ -68,7 +70,10 @@ class Systems:
 def _forms(match: str, code: str) -> Iterator[str]:
     bare = code.strip()
     if match == "prefix":
-        yield re.sub(r"[.\s!*†+-]", "", bare).upper()
+        # A manifestation and its cause stand in one coding where a feed copies what a diagnosis says: "N08.0* A41.9+".
+        several = _BETWEEN.split(bare)
+        for one in several if len(several) > 1 and all(map(_OF_ICD.fullmatch, several)) else (bare,):
+            yield re.sub(r"[.\s!*†+-]", "", one).upper()
     elif match == "ndc":
         yield from _ndc(bare)
     elif match == "cvx":

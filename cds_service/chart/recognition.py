@@ -15,7 +15,7 @@ from typing import Final
 from cds_service.chart.codes import CodeIndex, Systems
 from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
-from cds_service.chart.spellings import transcribed
+from cds_service.chart.spellings import taken_apart, transcribed
 from cds_service.chart.stains import one_spelling
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import Lexicon, fold
@@ -98,7 +98,8 @@ class Recogniser:
             self._index(value_set)
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
-        self._lexicon = Lexicon(phrases(told, languages), one_spelling(languages.stains, fold))
+        stained, apart = one_spelling(languages.stains, fold), taken_apart(languages)
+        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(stained(text)))
         self._whole = frozenset(
             words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
         )

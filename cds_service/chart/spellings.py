@@ -7,7 +7,7 @@ chart: "ae" stays what it is in words of other languages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from cds_service.chart.words import fold
@@ -15,12 +15,20 @@ from cds_service.knowledge.model import Languages
 from cds_service.knowledge.model.language import Adjectives, Plurals
 
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
-_LEAST: Final = 4  # letters of a word that has a plural
+_LEAST: Final = 4  # letters of a word that has a plural, or that begins a compound
 
 
 def transcribed(text: str) -> tuple[str, ...]:
     """A text, and the same where no umlauts can be typed: "Lungenentzuendung"."""
     return (text,) if text.isascii() else tuple(dict.fromkeys((text, text.translate(_UMLAUTS))))
+
+
+def taken_apart(languages: Languages) -> Callable[[str], str]:
+    """Rewrites a folded text so that the end of a compound is a word: "sepsisverdacht" is "sepsis-verdacht"."""
+    ends = tuple(fold(end) for spelling in languages.spellings.values() for end in spelling.compounds)
+    said = "|".join(map(re.escape, ends)) or r"(?!)"
+    written = re.compile(rf"(?<=[^\W\d_]{{{_LEAST}}})({said})(?![^\W\d_])")
+    return lambda text: written.sub(r"-\1", text) if any(end in text for end in ends) else text
 
 
 class Forms:

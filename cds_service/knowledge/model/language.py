@@ -105,12 +105,16 @@ class Plurals(Model):
 
 
 class Spelling(Model):
-    """How a language writes an international word: its ending, then its letters, one replacement after the other."""
+    """How a language writes an international word: its ending, then its letters, one replacement after the other.
+
+    `compounds` are words that it joins to the one before them: "Sepsisverdacht".
+    """
 
     endings: dict[str, str] = Field(default_factory=dict)
     letters: tuple[tuple[str, str], ...] = ()
     adjectives: Adjectives | None = None
     plurals: Plurals = Plurals()
+    compounds: Words = ()
 
 
 Some = Annotated[Words, Field(min_length=1)]
