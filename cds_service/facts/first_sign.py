@@ -36,6 +36,8 @@ def since_first_sign(
     """One before the first sign of CRS does not count. Where the chart does not tell, it counts, and a note says so;
     where what would tell was not read, or CRS is on record only from so much later on that it may be another episode,
     it is `unplaced` too."""
+    if not every:  # as in most charts: then nobody need know since when there is CRS
+        return Counted((), 0, (), ())
     counted: list[tuple[datetime, datetime]] = []
     early: list[LeftOut] = []
     grades = grades_of(given.grades, reading)
