@@ -25,6 +25,7 @@ from cds_service.service import Service
 from cds_service.settings import Settings
 from cds_service.tools.commands import serve
 from cds_service.web.openapi import Served, document
+from cds_service.web.workbench import pages
 from cds_service.web.workbench.pages import STATIC
 from tests.support.examples import example_calls
 from tests.support.places import read
@@ -60,7 +61,13 @@ def request_body() -> dict[str, Any]:
 
 def test_off_nothing_of_it_is_there() -> None:
     client = client_of(StubService())
-    for path in ("/workbench", "/workbench/", "/workbench/app.js", "/workbench/config", "/workbench/patients/no-car-t"):
+    for path in (
+        "/workbench",
+        "/workbench/",
+        "/workbench/edition/app.js",
+        "/workbench/config",
+        "/workbench/patients/no-car-t",
+    ):
         assert client.get(path).status_code == 404
     assert post(client, call_body(), CALL).status_code == 404
     assert post(client, call_body(), "/workbench/timeline/anakinra-order-select").status_code == 404
@@ -117,13 +124,29 @@ def test_its_own_scripts_make_no_markup_of_text_and_name_no_other_place() -> Non
         )
 
 
-def test_files_are_asked_for_again_only_where_they_changed() -> None:
+def test_a_browser_keeps_the_files_and_asks_for_the_page_at_each_visit() -> None:
     client = client_of(StubService(), workbench=True)
-    first = client.get("/workbench/app.js")
+    page = client.get("/workbench")
+    assert page.headers["Cache-Control"] == "no-cache"
+    assert client.get("/workbench", headers={"If-None-Match": page.headers["ETag"]}).status_code == 304
+    (script,) = re.findall(r'src="(workbench/.+/app[.]js)"', page.text)
+    first = client.get(f"/{script}")
     assert first.mimetype == "text/javascript"
-    assert client.get("/workbench/app.js", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
-    assert client.get("/workbench/../pages.py").status_code == 404
-    assert client.get("/workbench/nothing.js").status_code == 404
+    assert "immutable" in first.headers["Cache-Control"]
+    assert client.get(f"/{script}".replace("app.js", "nothing.js")).status_code == 404
+    assert client.get(f"/{script}".replace("app.js", "../pages.py")).status_code == 404
+    assert client.get("/workbench/another/app.js").status_code == 404
+    assert client.get("/workbench/app.js").status_code == 404
+
+
+def test_an_edition_has_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a browser would go on with the files of the last one."""
+    before = client_of(StubService(), workbench=True).get("/workbench")
+    files = dict(pages._files())
+    monkeypatch.setattr(pages, "_files", {**files, "time.js": files["time.js"] + b"//"}.items)
+    after = client_of(StubService(), workbench=True).get("/workbench")
+    assert before.text != after.text
+    assert before.headers["ETag"] != after.headers["ETag"]
 
 
 @pytest.mark.parametrize("package", VENDORED, ids=lambda each: str(each["package"]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 BLUEPRINT: Final = "workbench"
 STATIC: Final = Path(__file__).parent / "static"
 _PAGE: Final = "index.html"
+_FILE: Final = re.compile(rb'"workbench/(?=[^"]+\.\w+")')  # where the page names one of its files
+_KEPT_SECONDS: Final = 31_536_000  # a year: what changes has another name
 _MOST_HOURS: Final = 92 * 24
 _MOST_POINTS: Final = 240  # hours whose facts are found for one picture: half a millisecond each
 _MOST_ANSWERS: Final = 64  # of them with an answer: five milliseconds each, and fewer where time is short
@@ -90,30 +93,39 @@ class WorkbenchPages:
         self._service = service
         self._settings = settings
         self._files = dict(_files())
+        self._edition = _edition(self._files)
+        # Under the name of their edition a browser keeps the files; the page alone is asked for at each visit.
+        self._page = _FILE.sub(f'"workbench/{self._edition}/'.encode(), self._files.pop(_PAGE))
         # Where callers need tokens, a browser has none to send its feedback with.
         self._feedback = settings.store and settings.jwt != "required"
 
     def blueprint(self) -> Blueprint:
         """`GET /workbench` and below; `POST /workbench/cds-services/<id>`."""
         pages = Blueprint(BLUEPRINT, __name__)
-        pages.add_url_rule("/workbench", "index", self.file, defaults={"name": _PAGE})
+        pages.add_url_rule("/workbench", view_func=self.index)
         pages.add_url_rule("/workbench/", "slash", _to_index)
-        pages.add_url_rule("/workbench/<path:name>", "file", self.file)
+        pages.add_url_rule("/workbench/<edition>/<path:name>", view_func=self.file)
         pages.add_url_rule("/workbench/config", view_func=self.config)
         pages.add_url_rule("/workbench/patients/<patient_id>", view_func=self.patient)
         pages.add_url_rule("/workbench/cds-services/<service_id>", view_func=self.call, methods=["POST"])
         pages.add_url_rule("/workbench/timeline/<service_id>", view_func=self.timeline, methods=["POST"])
         return pages
 
-    def file(self, name: str) -> Response:
-        """The page, or a file that it loads."""
-        body = self._files.get(name)
-        if body is None:
-            raise CallError(404, "not-found", "url: no such file of the workbench")
-        response = Response(body, headers=_HEADERS, mimetype=_MEDIA_TYPES[Path(name).suffix])
+    def index(self) -> Response:
+        """The page."""
+        response = _sent(self._page, _PAGE)
         response.headers["Cache-Control"] = "no-cache"
-        response.set_etag(hashlib.sha256(body).hexdigest()[:20])
+        response.set_etag(self._edition)
         response.make_conditional(request)
+        return response
+
+    def file(self, edition: str, name: str) -> Response:
+        """A file that the page loads, of the edition that this service has."""
+        body = self._files.get(name)
+        if body is None or edition != self._edition:
+            raise CallError(404, "not-found", "url: no such file of the workbench")
+        response = _sent(body, name)
+        response.headers["Cache-Control"] = f"public, max-age={_KEPT_SECONDS}, immutable"
         return response
 
     def config(self) -> Response:
@@ -249,6 +261,18 @@ def _files() -> Iterator[tuple[str, bytes]]:
     for path in STATIC.rglob("*"):
         if path.is_file():
             yield path.relative_to(STATIC).as_posix(), path.read_bytes()
+
+
+def _edition(files: Mapping[str, bytes]) -> str:
+    """A name that changes with any of the files."""
+    told = hashlib.sha256()
+    for name in sorted(files):
+        told.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(files[name]).digest())
+    return told.hexdigest()[:20]
+
+
+def _sent(body: bytes, name: str) -> Response:
+    return Response(body, headers=_HEADERS, mimetype=_MEDIA_TYPES[Path(name).suffix])
 
 
 def _to_index() -> AnyResponse:

@@ -1,6 +1,7 @@
 // Calls to the service: as its CDS client, and as the workbench that may choose the time.
 
-const here = (path) => new URL(path, import.meta.url);
+// This file lies one folder below the workbench, in that of its edition.
+const here = (path) => new URL(`../${path}`, import.meta.url);
 
 export async function get(path) {
   const response = await fetch(here(path));
