@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from cds_service.chart.server import unversioned
+from cds_service.chart.status_words import UNREADABLE, status_in
 from cds_service.chart.times import YEARS, When, parse_when
 from cds_service.chart.validation import problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
@@ -55,6 +56,7 @@ _TIMES = {
 }
 
 
+_NO_STATUS = "status: expected one that FHIR R4 knows"
 _LONGEST_ID = 128  # twice what FHIR R4 allows: some servers write longer ones
 
 
@@ -167,12 +169,12 @@ class Resource:
     @derived
     def problem(self) -> str:
         """Why the resource is no valid FHIR R4 ("" where it is)."""
-        return problem_of(self.raw)
+        return problem_of(self.raw) or (_NO_STATUS if self.status == UNREADABLE else "")
 
     @derived
     def status(self) -> str:
-        """`status` as written; "" where it is missing or no string."""
-        return self.text("status")
+        """The status by FHIR R4's word for it; `unreadable` where it is missing, or no word of R4."""
+        return status_in(self.type, self.raw.get("status"))
 
     @derived
     def when(self) -> When | None:

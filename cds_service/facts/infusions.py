@@ -169,6 +169,8 @@ def _recent(drugs: Vasopressors, record: Resource, moment: datetime, reading: Re
         return True
     if when.start > moment + timedelta(hours=reading.windows[drugs.clock_tolerance]):
         return False
+    if reading.is_(drugs.unsure, record):
+        return when.end >= moment - timedelta(hours=reading.windows[drugs.open_within])
     open_ = reading.is_(drugs.under_way, record) and record.end("effectivePeriod") is None
     live = open_ or reading.is_(drugs.done, record) or reading.is_(drugs.under_way, record)
     return live and (open_ or when.end >= moment - timedelta(hours=reading.windows[drugs.within]))

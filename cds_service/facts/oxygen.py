@@ -137,7 +137,7 @@ def _procedures(
         if not_scored(oxygen, said, reading):
             if any(reading.terms[oxygen.airway].matches(s) for s in said):
                 airway.append(procedure.ref)
-        elif device is not None:
+        elif device is not None and not reading.is_(oxygen.unsure, procedure):
             over = procedure.when is not None and procedure.when.end < low and _open(procedure)
             presumed = procedure.when is None or (over and not reading.is_(oxygen.under_way, procedure))
             seen.append(_Grade(device.grade, device.words, device.by_flow, procedure.ref, presumed))
@@ -169,10 +169,11 @@ def _in_use(
     """In progress, or completed in the window, or a little earlier without an end and no lesser device since."""
     when, oxygen = procedure.when, given.oxygen
     if when is None or when.start > high:
-        return when is None and reading.is_(oxygen.under_way, procedure)
+        unended = reading.is_(oxygen.under_way, procedure) or reading.is_(oxygen.unsure, procedure)
+        return when is None and unended
     if reading.is_(oxygen.under_way, procedure):
         return True
-    if not reading.is_(oxygen.done, procedure):
+    if not (reading.is_(oxygen.done, procedure) or reading.is_(oxygen.unsure, procedure)):
         return False
     if when.end >= low:
         return not (_open(procedure) and _lesser_since(given, when.start, device, high, reading))

@@ -102,7 +102,8 @@ class Selections:
 
     def draw(self, selection: Selection) -> Draw:
         """The function that draws the records of a selection."""
-        tests, fitting = tuple(self._tests(selection)), self._fitting(selection)
+        in_status, tests = tuple(self._status_tests(selection)), tuple(self._tests(selection))
+        fitting = self._fitting(selection)
         source, unsure = self._source(selection), self.statuses.get(selection.unsure or "")
         answered = self._answered(selection)
         judged = self._judge(selection)
@@ -116,10 +117,12 @@ class Selections:
             if not start.found and puzzled is None:
                 return start
             doubts = [*start.doubts, *(puzzled(reading) if puzzled is not None else ())]
-            if unsure is not None:
-                doubts += [f"{r.ref} has the status {r.status}" for r in start.found if unsure(r, reading.now)]
             found = list(start.found if fitting is None else fitting(start.found, reading))
-            for test in tests:
+            if unsure is not None:
+                may_be = [r for r in found if unsure(r, reading.now)]
+                may_be = [r for r in may_be if all(test(r, reading, known) for test in tests)]
+                doubts += [f"{r.ref} has the status {r.status}" for r in may_be]
+            for test in (*in_status, *tests):
                 found = [r for r in found if test(r, reading, known)]
             if standing:
                 found = [r for r in found if start.standings.get(id(r)) == standing]
@@ -208,7 +211,6 @@ class Selections:
         return lambda records, reading: reading.chart.remember(selection.from_, tests, lambda _: fitting(records))
 
     def _tests(self, selection: Selection) -> Iterator[Test]:
-        yield from self._status_tests(selection)
         yield from self._time_tests(selection)
         yield from self._reason_tests(selection)
         if selection.meant:

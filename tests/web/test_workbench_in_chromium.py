@@ -71,8 +71,20 @@ def shot(page: Page, name: str, *, whole: bool = True) -> None:
     page.screenshot(path=SCREENSHOTS / f"workbench-{name}.png", full_page=whole)
 
 
+def edition_of(page: Page) -> str:
+    """The folder of the files that the page loads, with its slash."""
+    script = str(page.locator("script").get_attribute("src"))
+    return script.removeprefix("workbench/").removesuffix("app.js")
+
+
 def decision(page: Page) -> str | None:
     return page.locator(".card").first.get_attribute("data-decision")
+
+
+def open_quiet(page: Page, url: str) -> None:
+    """A file beside the scripts: a page of the same policy that asks nothing."""
+    page.goto(f"{url}/workbench")
+    page.goto(f"{url}/workbench/{edition_of(page)}vendor/marked/LICENSE")
 
 
 def choose(page: Page, patient: str) -> None:
@@ -169,10 +181,10 @@ def test_time_and_values_and_orders_move_the_answer_by_keyboard(page: Page) -> N
 
 def test_files_of_ones_own_stay_in_the_browser(page: Page, tmp_path: Path) -> None:
     (chart,) = charts("iec-hs")
-    asked: list[str] = []
+    edition, asked = edition_of(page), list[str]()
 
     def hear(request: Request) -> None:
-        asked.append(request.url.split("/workbench/")[1].split("/")[0])
+        asked.append(request.url.split("/workbench/")[1].removeprefix(edition).split("/")[0])
 
     bundle, lines, none = (tmp_path / name for name in ("mine.json", "mine.ndjson", "none.json"))
     entries = [{"resource": resource} for resource in chart.resources]
@@ -229,8 +241,8 @@ def charts(*names: str) -> list[Chart]:
 
 _PREFETCHED: Final = """async ([hook, withhold, id]) => {
   const at = (file) => new URL(`/workbench/${file}`, location);
-  const { prefetch } = await import(at("prefetch.js"));
-  const { patientsOf, signed, encounterOf } = await import(at("chart.js"));
+  const { prefetch } = await import(new URL("../../prefetch.js", location));
+  const { patientsOf, signed, encounterOf } = await import(new URL("../../chart.js", location));
   const config = await (await fetch(at("config"))).json();
   const text = await (await fetch(at(`patients/${id}`))).text();
   const [patient] = patientsOf([{ name: id, text }]);
@@ -242,7 +254,7 @@ _PREFETCHED: Final = """async ([hook, withhold, id]) => {
 
 
 def test_its_prefetch_is_that_of_the_replay(browser_page: Page, url: str) -> None:
-    browser_page.goto(f"{url}/workbench/vendor/marked/LICENSE")  # a page of the same policy that asks nothing
+    open_quiet(browser_page, url)
     for chart in charts()[::3]:
         for hook in ("order-select", "patient-view"):
             withhold = ["AllergyIntolerance"] if hook == "patient-view" else []
@@ -255,7 +267,7 @@ def test_its_prefetch_is_that_of_the_replay(browser_page: Page, url: str) -> Non
 
 
 _RENDERED: Final = """async (text) => {
-  const { markdown, picture } = await import(new URL("/workbench/cards.js", location));
+  const { markdown, picture } = await import(new URL("../../cards.js", location));
   const holder = document.createElement("div");
   holder.append(markdown(text), picture(`<svg xmlns="http://www.w3.org/2000/svg">${text}</svg>`));
   return [[...holder.querySelectorAll("*")].map((each) => each.localName), holder.textContent,
@@ -265,7 +277,7 @@ _RENDERED: Final = """async (text) => {
 
 def test_no_text_of_a_card_becomes_more_than_words(browser_page: Page, url: str) -> None:
     """The browser complains of each handler that it was to be given, so that this page is not one of the others."""
-    browser_page.goto(f"{url}/workbench/vendor/marked/LICENSE")
+    open_quiet(browser_page, url)
     for text in (
         "<img src=x onerror=alert(1)>",
         "<script>alert(1)</script>",

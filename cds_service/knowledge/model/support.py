@@ -61,6 +61,7 @@ class Oxygen(Model):
     procedures: QueryId
     done: StatusId
     under_way: StatusId
+    unsure: StatusId
     open_within: Window
     breathing_support: ValueSetId
     not_for_oxygen: ValueSetId
