@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from cds_service.chart.medication import medication_named
 from cds_service.chart.read import Medications, Read
-from cds_service.chart.resource import Resource, medication_named
+from cds_service.chart.resource import Resource
 from cds_service.chart.server import Server
 from cds_service.chart.visit import Get, NotAnswered
 

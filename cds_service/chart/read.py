@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cds_service.chart.medication import ANYWHERE
 from cds_service.chart.outcomes import is_subset, loss
-from cds_service.chart.resource import ANYWHERE, Resource
+from cds_service.chart.resource import Resource
 from cds_service.chart.validation import MOST_PARTS
 from cds_service.chart.vocabulary import Concept, Matcher
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from cds_service.chart.medication import drug_of, ingredients_of, medication_named
 from cds_service.chart.server import unversioned
 from cds_service.chart.status_words import UNREADABLE, status_in
 from cds_service.chart.times import YEARS, When, parse_when
@@ -107,13 +108,12 @@ class Resource:
         reference = self.raw.get("medicationReference")
         if not own.empty or not isinstance(reference, Mapping):
             return own
-        found = self._named_medication()
-        resolved = _drug_of(found) if found is not None else NOTHING
+        found = self._medication_at(reference)
+        resolved = drug_of(found, self._medication_at) if found is not None else NOTHING
         return resolved if not resolved.empty else concept({"text": reference.get("display")})
 
-    def _named_medication(self) -> Mapping[str, Any] | None:
-        """The Medication that the resource refers to, where it came with it or with another query."""
-        reference = self.raw.get("medicationReference")
+    def _medication_at(self, reference: object) -> Mapping[str, Any] | None:
+        """The Medication that a reference of this resource names, where it came with it or with another query."""
         target = str(reference.get("reference") or "") if isinstance(reference, Mapping) else ""
         if not target.startswith("#"):
             return medication_named(self.medications, unversioned(target)) if target else None
@@ -134,16 +134,13 @@ class Resource:
     @derived
     def ingredients(self) -> tuple[Concept, ...]:
         """What the Medication that the resource refers to is mixed of; empty where it names no ingredients."""
-        found = self._named_medication()
-        written = found.get("ingredient") if found is not None else None
-        items = written if isinstance(written, list) else []
-        told = (concept(i.get("itemCodeableConcept")) for i in items if isinstance(i, Mapping))
-        return tuple(c for c in told if not c.empty)
+        found = self._medication_at(self.raw.get("medicationReference"))
+        return ingredients_of(found, self._medication_at)
 
     @derived
     def form(self) -> Concept:
         """The form of the Medication that the resource refers to: a cream, a tablet; empty where nothing says it."""
-        found = self._named_medication()
+        found = self._medication_at(self.raw.get("medicationReference"))
         return concept(found.get("form") if found is not None else None)
 
     @derived
@@ -226,31 +223,6 @@ def recorded(value: object) -> When | None:
     """A written time at which something may have been recorded of a patient; None for anything else."""
     when = parse_when(value) if isinstance(value, str) else None
     return when if when is not None and when.start.year in YEARS else None
-
-
-ANYWHERE = "*/"
-
-
-def medication_named(medications: Mapping[str, Mapping[str, Any]], reference: str) -> Mapping[str, Any] | None:
-    """The Medication that a reference names: by exactly that reference; an absolute one also by type and id, where the
-    Medication came without an address of its own."""
-    exact = medications.get(reference)
-    if exact is not None or "://" not in reference:
-        return exact
-    return medications.get(ANYWHERE + "/".join(reference.split("/")[-2:]))
-
-
-def _drug_of(medication: Mapping[str, Any]) -> Concept:
-    """What a Medication is: its code; where it has none, all that its ingredients are called."""
-    own = concept(medication.get("code"))
-    written = medication.get("ingredient")
-    if not own.empty or not isinstance(written, list):
-        return own
-    items = [i.get("itemCodeableConcept") for i in written if isinstance(i, Mapping)]
-    parts: list[Mapping[str, Any]] = [item for item in items if isinstance(item, Mapping)]
-    codings = [c for part in parts if isinstance(part.get("coding"), list) for c in part["coding"]]
-    words = [str(part["text"]) for part in parts if isinstance(part.get("text"), str)]
-    return concept({"coding": codings, "text": "; ".join(words)})
 
 
 def _first_code(value: object) -> str:

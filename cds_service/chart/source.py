@@ -18,8 +18,9 @@ from typing import Any, Final
 from cds_service.chart.chart import Enough
 from cds_service.chart.client import Client, Trip
 from cds_service.chart.drugs import answers, drug_searches, named, open_references, still_open
+from cds_service.chart.medication import medication_named
 from cds_service.chart.read import Medications, Read, ReadCache, agreeing, joined, medications_of
-from cds_service.chart.resource import Resource, medication_named
+from cds_service.chart.resource import Resource
 from cds_service.chart.server import Server, TrustedServers
 from cds_service.chart.visit import Get, Job, NotAnswered
 from cds_service.hook_call import HookCall
