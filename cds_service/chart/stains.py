@@ -17,11 +17,14 @@ def one_spelling(stains: Stains, fold: Callable[[str], str]) -> Callable[[str], 
     """Rewrites a folded text so that every stain in it has one spelling. Linear: what may stand between is bounded."""
     says = {written: said.word for said in stains.says for written in (*said.signs, *map(fold, said.words))}
     signs = _any(sign for said in stains.says for sign in said.signs)
+    says |= {fold(stem): said.word for said in stains.says for stem in said.stems}
+    stems = _any(fold(stem) for said in stains.says for stem in said.stems) or NEVER
     name, words, of = _any(map(fold, stains.names)), _any(map(fold, _words(stains))), _any(map(fold, stains.of))
     end = r"(?![a-z])"
     written = re.compile(
         rf"(?<![a-z\d])(?:{name})(?:"
         rf"[ .-]{{0,3}}(?P<word>{words}){end}(?:[.;](?= ?(?:{of}){end}))?"  # gramnegative, gram -ve, gram neg. rods
+        rf"|[ .-]{{0,3}}(?P<stem>{stems})[a-z]*"  # gram-negatieve
         rf"|[ -]?[(\[] ?(?P<inside>{signs}) ?[)\]]"  # gram (-)
         rf"|[ ]?(?P<alone>{signs})(?= ?(?:{of}){end}| ?(?:$|[;\n。；、,.)]))"  # gram - rods, cocci gram +
         r")"
@@ -39,6 +42,7 @@ def one_spelling(stains: Stains, fold: Callable[[str], str]) -> Callable[[str], 
     return spelled
 
 
+NEVER = r"(?!)"
 _DASHES = re.compile("[‐-―−]")
 
 

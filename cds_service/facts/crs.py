@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cds_service.chart.times import hours_between
+from cds_service.chart.times import ago, hours_between
 from cds_service.facts.crs_derived import Derived, bounding, derive, is_child, is_proven, strange
 from cds_service.facts.graded import Graded, Past, documented, grade_at, in_doubt
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
@@ -72,8 +72,9 @@ def _differ(given: CrsGrade, told: Fact, old: Graded | None, derived: Derived, c
     if told.value is None:
         lower = old is not None and derived.now < old.grade and is_proven(given, derived, child)
         if old is not None and lower and _is_remembered(given, old, reading):
-            how = "recorded in doubt" if old.doubted else "recorded"
-            age = f"{old.grade} {how} {reading.hours_since(old.recorded):.0f} h ago"
+            how = "recorded in doubt" if old.doubted and not old.undated else "recorded"
+            when = "without a date" if old.undated else ago(round(reading.hours_since(old.recorded)))
+            age = f"{old.grade} {how} {when}"
             text = f"{age}, vital signs now say {derived.now} ({derived.evidence})"
             return Fact(name, "expired", sources=(old.resource.ref, *derived.support.sources), text=text)
         return unknown(name, gaps) if gaps else Fact(name, _AGREE)

@@ -119,10 +119,11 @@ def _by_other_route(other: OtherRoute, record: Resource, reading: Reading, known
     if any(says_route(other.route, said, reading) for said in (*routes, *words)):
         return True
     counted = reading.terms[other.counted]
-    stated = any(not c.empty and not counted.recognised(c).puzzle for c in routes)
+    stated = any(counted.recognised(c).held for c in routes)
     if stated or any(counted.matches(said) for said in words) or not _is_fixed(other, record, reading):
         return False
-    # Without a route the fixed amount is a dose of another use, but in a small child it may be one by weight.
+    # Without a route that anybody understands the fixed amount is a dose of another use, but in a small child it may be
+    # one by weight.
     if known[other.child].value is False and known[other.weight].value is None:
         return True
     weight = known[other.weight].value

@@ -25,6 +25,7 @@ class Graded:
     """One documented grade: from `start` until `end` (None: still open), written down at `recorded`.
 
     `once`: an Observation, which says nothing of how long the condition lasted. `doubted`: nobody was sure of it.
+    `undated`: nobody wrote down when, and `recorded` is now.
     """
 
     grade: int
@@ -34,6 +35,7 @@ class Graded:
     resource: Resource
     once: bool = False
     doubted: bool = False
+    undated: bool = False
 
     def covers(self, moment: datetime) -> bool:
         """Whether the grade held at a moment (its start included, its end not)."""
@@ -82,6 +84,10 @@ def _documented(scale: Scale, query: str, reading: Reading) -> Series:
         start = onset or recorded
         if resource.problem or start is None:
             bad.append(f"{resource.ref}: {resource.problem or 'neither onset nor recordedDate'}")
+            if reading.is_(scale.active, resource):
+                # A grade that somebody wrote down stands, though nobody can tell since when.
+                at = min((recorded or start).end, reading.now) if start else reading.now
+                found += (Graded(g, at, None, at, resource, doubted=True, undated=start is None) for g, _ in told)
         elif start.start > reading.horizon or (recorded and recorded.start > reading.horizon):
             bad.append(f"{resource.ref}: dated in the future")
         else:
@@ -182,8 +188,9 @@ def current_grade(name: str, scale: str, query: str, reading: Reading, max_age: 
     if current is None and bad:
         return unknown(name, "a documented grade could not be used", unusable=bad)
     if doubt := in_doubt(reading.now, told):
-        why = f"grade {doubt.grade} is documented in doubt"
-        return unknown(name, why, as_of=doubt.recorded, sources=(doubt.resource.ref,), unusable=bad)
+        why = f"grade {doubt.grade} is documented {'without a date' if doubt.undated else 'in doubt'}"
+        as_of = None if doubt.undated else doubt.recorded
+        return unknown(name, why, as_of=as_of, sources=(doubt.resource.ref,), unusable=bad)
     if current is not None:
         return _if_fresh(name, current, reading, max_age, bad)
     if gaps:

@@ -7,7 +7,7 @@ standby, a bolus and every route but the venous one never do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
@@ -39,13 +39,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One usable record of a drug: which, of which order, and what it says of the drug's running."""
+    """One usable record of a drug: which, of which order, and what it says of the drug's running. Of a time that is
+    written as a day, `start` is the latest and `first` the earliest moment."""
 
     kind: str
     drug: str
     order: str
     record: Resource
     start: datetime
+    first: datetime
     end: datetime | None
     rate: float | None
 
@@ -81,7 +83,7 @@ def running_at(given: CrsGrade, moment: datetime, reading: Reading) -> Running:
     for row in rows:
         if (at := _stop_of(drugs, row, reading)) is not None and at <= latest:
             stops.add(row, at)
-    states = [(row, _state(drugs, row, stops.after(row), moment, reading)) for row in rows]
+    states = [(row, _state_of_day(drugs, row, stops.after(row), moment, reading)) for row in rows]
     run = [row for row, state in states if state == "running"]
     known = {row.drug for row in run if row.kind != UNKNOWN}
     doubts = [row for row, state in states if state and (row.kind == UNKNOWN or state == "may")]
@@ -137,7 +139,9 @@ def _read(given: CrsGrade, reading: Reading) -> tuple[list[_Row], list[tuple[Res
                 spoiled.append((record, f"{record.ref}: {record.problem or 'no usable time'}"))
         elif record.when is not None:
             end = record.end("effectivePeriod")
-            told = (_order_of(record), record, record.when.start if end else record.when.end)
+            # Of a day that is not over, only what has passed of it can be meant.
+            latest = max(record.when.start, min(record.when.end, reading.now))
+            told = (_order_of(record), record, record.when.start if end else latest, record.when.start)
             rate = rate_of(given.vasopressors, record, reading)
             rows += [_Row(kind, drug, *told, end.end if end else None, rate) for kind, drug in drugs]
     return rows, spoiled
@@ -232,6 +236,15 @@ def _stop_of(drugs: Vasopressors, row: _Row, reading: Reading) -> datetime | Non
     return row.start if zero or reading.is_(drugs.halted, row.record) else None
 
 
+def _state_of_day(drugs: Vasopressors, row: _Row, stopped: datetime | None, moment: datetime, reading: Reading) -> str:
+    """The state where both ends of the time that is written agree; else nobody knows."""
+    latest = _state(drugs, row, stopped, moment, reading)
+    if row.first == row.start or not latest:
+        return latest
+    earliest = _state(drugs, replace(row, start=row.first), stopped, moment, reading)
+    return latest if latest == earliest else "may"
+
+
 def _state(drugs: Vasopressors, row: _Row, stopped: datetime | None, moment: datetime, reading: Reading) -> str:
     """`running`, `may` (nobody knows), or "" (no)."""
     ended = row.end or stopped or (row.start if _stop_of(drugs, row, reading) else None)
@@ -264,12 +277,16 @@ def _ordered(given: CrsGrade, moment: datetime, running: set[str], reading: Read
     lines = list(reading.chart.gaps((drugs.requests,), low))
     for order in reading.chart.of(drugs.requests):
         when = order.when
-        if when is None or not low <= when.end <= moment or not reading.is_(drugs.ordered, order):
+        if when is None or when.end < low or when.start > moment or not _may_run(drugs, order, reading):
             continue
         kinds = {kind: drug for kind, drug in _drugs_of(drugs, order, reading) if kind != INOTROPE}
         if kinds and _continuous(drugs, order, reading):
             lines += [f"{order.ref}: {drug} is ordered and may be running" for drug in kinds.values()]
     return tuple(lines)
+
+
+def _may_run(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:
+    return reading.is_(drugs.ordered, order) or reading.is_(drugs.unsure, order)
 
 
 def _records_infusions(given: CrsGrade, reading: Reading) -> bool:

@@ -63,7 +63,9 @@ def breathing(given: CrsGrade, low: datetime, high: datetime, reading: Reading) 
         seen.append(_Grade(flow_grade, words, False, next(t.ref for t in told if max(flows) in t.flows)))
         graded = flow_grade
     named = any(t.devices for t in told) or bool(procedures)
-    puzzles = strange + [Puzzle(t.when.start, t.ref, why) for t in told for why in _puzzles(given, t, named, reading)]
+    puzzles = strange + [
+        Puzzle(min(t.when.end, high), t.ref, why) for t in told for why in _puzzles(given, t, named, reading)
+    ]
     worst = [each for each in seen if each.grade == graded and graded]
     return Breathing(
         grade=max(graded, given.oxygen.low) if puzzles else graded,

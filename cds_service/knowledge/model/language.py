@@ -121,11 +121,13 @@ Some = Annotated[Words, Field(min_length=1)]
 
 
 class StainSays(Model):
-    """One thing that a stain may say: the word for it, the signs, and how else it is spelled."""
+    """One thing that a stain may say: the word for it, the signs, and how else it is spelled; `stems` are words with
+    any ending."""
 
     word: str
     signs: Some
     words: Some
+    stems: Words = ()
 
 
 class Stains(Model):
