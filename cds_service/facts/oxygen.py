@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
-from cds_service.facts.oxygen_told import Told, all_told, not_scored
+from cds_service.facts.oxygen_told import Told, all_told, not_scored, undated_support
 from cds_service.facts.oxygen_words import device_of
 from cds_service.knowledge.model import CrsGrade, Device, Oxygen
 
@@ -66,6 +66,7 @@ def breathing(given: CrsGrade, low: datetime, high: datetime, reading: Reading) 
     puzzles = strange + [
         Puzzle(min(t.when.end, high), t.ref, why) for t in told for why in _puzzles(given, t, named, reading)
     ]
+    puzzles += [Puzzle(high, ref, "oxygen support without a usable time") for ref in undated_support(given, reading)]
     worst = [each for each in seen if each.grade == graded and graded]
     return Breathing(
         grade=max(graded, given.oxygen.low) if puzzles else graded,

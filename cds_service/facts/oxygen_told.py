@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cds_service.chart.resource import Resource
-from cds_service.chart.times import When
+from cds_service.chart.times import LAST, When
 from cds_service.chart.units import Beyond, Bounded, Converted, UnitTable, Unusable
 from cds_service.chart.vocabulary import Concept, Matcher
 from cds_service.facts.model import Reading
@@ -49,16 +49,28 @@ class Told:
 
 
 def all_told(given: CrsGrade, reading: Reading) -> list[Told]:
+    """What each Observation says of oxygen that says when."""
+    return reading.once("oxygen told", lambda: [t for r, t in _rows(given, reading) if r.when is not None])
+
+
+def undated_support(given: CrsGrade, reading: Reading) -> list[str]:
+    """References of the Observations of support, or of what may be some, whose time nobody can read."""
+    undated = (t for r, t in _rows(given, reading) if r.when is None)
+    return [t.ref for t in undated if t.devices or t.puzzles or any(t.flows)]
+
+
+def _rows(given: CrsGrade, reading: Reading) -> list[tuple[Resource, Told]]:
     numbers = reading.terms[given.flow.in_], reading.terms[given.oxygen.fraction.in_]
 
     def find(vitals: Iterable[Resource]) -> list[tuple[Resource, Told]]:
-        dated = ((r, r.when) for r in vitals if _may_tell(r, numbers) and r.when is not None)
-        return [(r, told) for r, when in dated if (told := _told(given, r, when, reading)).says]
+        said = ((r, _told(given, r, r.when or _NO_TIME, reading)) for r in vitals if _may_tell(r, numbers))
+        return [(r, told) for r, told in said if told.says]
 
     said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
-    return reading.once("oxygen told", lambda: [told for r, told in said if reading.is_(given.final, r)])
+    return reading.once("oxygen rows", lambda: [(r, told) for r, told in said if reading.is_(given.final, r)])
 
 
+_NO_TIME: Final = When(LAST, LAST)
 # Where an Observation says more than one number.
 _WORDS: Final = frozenset(
     {"valueCodeableConcept", "valueString", "valueBoolean", "component", "device", "method", "dataAbsentReason"}
@@ -90,6 +102,8 @@ def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> 
         _tell_device(given, how, told, reading, False)
     if any(told.flows) and not told.devices:
         told.puzzles += _unnamed(given, resource, reading)
+    if not told.says and resource.matches(reading.terms[given.oxygen.device]) and resource.problem:
+        told.puzzles.append("an oxygen row that cannot be used")
     return told
 
 

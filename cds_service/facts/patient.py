@@ -79,10 +79,12 @@ def gender(name: str) -> Find:
 
 
 def unread(name: str, source: Unread) -> Find:
-    """Whether a query was not read whole, or the fact beside it is true."""
+    """Whether a query was not read whole, a record of what it answers could not be used, or the other fact is true."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        gaps = reading.chart.gaps((source.unread,))
+        answered = known[source.about] if source.about else None
+        spoiled = answered.unusable if answered is not None and answered.value is None else ()
+        gaps = (*reading.chart.gaps((source.unread,)), *spoiled)
         other = known[source.beside] if source.beside else None
         if other is not None and other.value is True:
             return Fact(name, True, sources=other.sources, text="; ".join((*gaps, other.text)))

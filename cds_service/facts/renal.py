@@ -245,7 +245,7 @@ def _bounded_function(clearance: Fact, limit: float, unread: tuple[str, ...]) ->
 
 def _listed(given: RenalFunction, reading: Reading, value_set: str) -> list[Resource]:
     matched = reading.chart.matching((given.conditions,), reading.terms[value_set])
-    return [r for r in matched if reading.is_(given.active, r) and not r.problem]
+    return [r for r in matched if reading.is_(given.active, r)]
 
 
 def _dialysis(given: RenalFunction, reading: Reading) -> list[Resource]:

@@ -5,17 +5,21 @@ Everything is the worst of the window before the moment; what was not observed s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.units import Bounded, Converted
 from cds_service.facts.infusions import Running, running_at
 from cds_service.facts.model import Reading
 from cds_service.facts.observed import parts_of
 from cds_service.facts.oxygen import Breathing, breathing
-from cds_service.facts.quantity import quantity_of
+from cds_service.facts.quantity import bound_of, quantity_of
 from cds_service.knowledge.model import CrsGrade, Quantity
+
+# The value that one which is only bounded stands for; None where it stands for none.
+FromBound = Callable[[Bounded], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,11 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     bad: list[str] = []
     used: list[str] = []
 
-    def values(what: Quantity) -> list[Value]:
-        return values_of(vitals, what, reading, used, bad)
+    def values(what: Quantity, bound: FromBound = _nothing) -> list[Value]:
+        return values_of(vitals, what, reading, used, bad, bound)
 
     temperature = max((v.value for v in values(given.temperature)), default=None)
-    systolic = _pressure(given, values(given.systolic), reading)
+    systolic = _pressure(given, values(given.systolic, _lower_of(reading.policies[given.hypotension])), reading)
     saturation = [v.value for v in values(given.saturation)]
     oxygen = breathing(given, low, high, reading)
     # Hypoxia with no support recorded: the oxygen need is not known.
@@ -90,10 +94,30 @@ def _between(resource: Resource, low: datetime, high: datetime) -> bool:
     return when is not None and when.end >= low and when.start <= high
 
 
+def _lower_of(limit: float) -> FromBound:
+    """The value that a bound stands for where being lower is worse: the bound itself where it decides."""
+
+    def value(bound: Bounded) -> float | None:
+        if bound.most is not None and bound.most < limit:
+            return bound.most
+        return bound.least if bound.least is not None and bound.least >= limit else None
+
+    return value
+
+
+def _nothing(bound: Bounded) -> float | None:
+    return None
+
+
 def values_of(
-    vitals: Iterable[Resource], what: Quantity, reading: Reading, used: list[str], bad: list[str]
+    vitals: Iterable[Resource],
+    what: Quantity,
+    reading: Reading,
+    used: list[str],
+    bad: list[str],
+    bound: FromBound = _nothing,
 ) -> list[Value]:
-    """Usable values of the Observations and of their components."""
+    """Usable values of the Observations and of their components; `bound` gives those that are only bounded."""
     found = []
     matcher = reading.terms[what.in_]
     for resource in vitals:
@@ -101,11 +125,13 @@ def values_of(
             if not part.matches(matcher) or (part is resource and _is_panel(resource)):
                 continue
             value = resource.problem or quantity_of(part, reading, what.analyte)
-            if isinstance(value, str):
+            limits = bound_of(part, reading, what.analyte) if isinstance(value, str) else None
+            number = value.value if isinstance(value, Converted) else bound(limits) if limits else None
+            if number is None:
                 bad.append(f"{resource.ref}: {value}")
             elif resource.when is not None:
                 used.append(resource.ref)
-                found.append(Value(value.value, resource.when.start, resource.ref))
+                found.append(Value(number, resource.when.start, resource.ref))
     return found
 
 

@@ -254,12 +254,13 @@ class Gender(Source):
 
 
 class Unread(Source):
-    """Whether a query was not read whole, or what another fact says of it is so (`beside`): for a fact that an empty
-    answer leaves open without a stop."""
+    """Whether a query was not read whole, what another fact says of it is so (`beside`), or a record of the fact that
+    it answers (`about`) could not be used: for a fact that an empty answer leaves open without a stop."""
 
     gives = ("boolean",)
     unread: QueryId
     beside: FactId | None = None
+    about: FactId | None = None
 
 
 class YoungerThan(Source):
