@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.resource import Resource as FHIRResource
 from pydantic import ValidationError
 
 from cds_service.chart.sketch import sketches
@@ -26,6 +27,17 @@ READ_TYPES = (
 MOST_PARTS: Final = 20_000
 # Bytes of one resource: with the number of those remembered this bounds the memory (16 MiB).
 _LONGEST: Final = 8192
+
+
+@lru_cache(maxsize=512)
+def is_resource_type(name: str) -> bool:
+    """Whether FHIR R4 has a resource of this name: an order of DSTU 2 or a misspelling is none."""
+    if not name.isascii() or not name.isalpha():
+        return False
+    try:
+        return issubclass(get_fhir_model_class(name), FHIRResource)
+    except ValueError:  # fhir.resources says so of a name that it does not know
+        return False
 
 
 _sketches = cache(partial(sketches, READ_TYPES))
