@@ -33,9 +33,9 @@ class Read:
 
     `cut` is the gap of a list that stops before its last page ("" where it does not): older resources are missing.
     `next` is the link to the following page, `total` what a searchset says that it holds on all pages together;
-    `bundle` is false for a single resource and for null; `alone` says that it is the former; `broken` where entries cannot be read or report an error.
-    `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
-    all; `lost` says why some of these stayed unresolved. `forgone`
+    `bundle` is false for a single resource and for null; `alone` says that it is the former; `broken`
+    where entries cannot be read or report an error. `medications` came along, by each reference that may name them;
+    `referring` where drugs are named by reference at all; `lost` says why some of these stayed unresolved. `forgone`
     are the gaps of a weak query: they are said, and facts do without what they left out. `reaches` is how far back a
     list that was cut is complete (None: nobody can tell); `empty_is_unknown` where it holds nothing and that does not
     mean that there is nothing.
