@@ -27,10 +27,10 @@ class FactView:
 
     def __init__(self, fact: Fact, title: str, partial: bool = False) -> None:
         self.known = fact.value is not None or fact.is_bounded
-        self._bound = fact.text if fact.is_bounded else ""
+        self._bound = words.spoken(fact.text) if fact.is_bounded else ""
         self.value = fact.value
-        self.text = fact.text
-        self.why = fact.why
+        self.text = words.spoken(fact.text)
+        self.why = words.spoken(fact.why)
         self.title = Trusted(title)
         self.notes = fact.notes
         self.unit = fact.unit

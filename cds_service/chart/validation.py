@@ -40,6 +40,8 @@ def is_resource_type(name: str) -> bool:
         return False
 
 
+INVALID: Final = "not valid FHIR R4"
+_NO_BRACKETS: Final = str.maketrans("[]", "()")
 _sketches = cache(partial(sketches, READ_TYPES))
 
 
@@ -69,10 +71,15 @@ def _problem(kind: str, encoded: bytes) -> str:
         get_fhir_model_class(kind).model_validate(msgspec.json.decode(encoded))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]
+        return invalid(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
     except Exception as error:  # fhir.resources answers malformed content with bare Python errors of many kinds
-        return f"unreadable ({type(error).__name__})"
+        return invalid(type(error).__name__)
     return ""
+
+
+def invalid(why: str) -> str:
+    """A problem in the words of whoever validated: they stand between brackets, and a card leaves them out."""
+    return f"{INVALID} [{why.translate(_NO_BRACKETS)[:160]}]"
 
 
 @lru_cache(maxsize=len(READ_TYPES))
