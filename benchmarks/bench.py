@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks import costs, history
 from benchmarks.charts import Calls
+from benchmarks.latency import strict
 from benchmarks.process import require_proc
 from benchmarks.servers import LIMIT, PEER, SERVICE, BenchError, Cell, Duel, Target, server
 from benchmarks.steps import STEPS, check, measure
@@ -283,7 +284,7 @@ def main(seconds: float, out: Path | None, keep: bool) -> None:
         for slower in history.compared(line, last) if last else ():
             console.print(slower, highlight=False)
     if out is not None:
-        out.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(strict(report.as_json()), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

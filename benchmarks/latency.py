@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.slow_clients import Answer
 
@@ -22,6 +22,15 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     if not ordered:
         return math.nan
     return ordered[max(math.ceil(round(share * len(ordered), 9)) - 1, 0)]
+
+
+def strict(found: Any) -> Any:
+    """The same as JSON has it (RFC 8259): what is no number, as a percentile of nothing, is null."""
+    if isinstance(found, dict):
+        return {name: strict(each) for name, each in found.items()}
+    if isinstance(found, list | tuple):
+        return [strict(each) for each in found]
+    return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from benchmarks.arrivals import SCHEDULES
 from benchmarks.charts import Calls
 from benchmarks.costs import BARE, RECORDED, TRUSTED
 from benchmarks.generator import Requests, closed, opened, probed
-from benchmarks.latency import buckets
+from benchmarks.latency import buckets, strict
 from benchmarks.measured import Measured, line, measure, report
 from benchmarks.process import require_proc
 from benchmarks.running import SECRET, SERVICE_PARTS, Running, alone, replicated
@@ -197,11 +197,11 @@ def main(size: int, out: Path | None, markdown: bool, **chosen: Any) -> None:
     require_proc()
     calls = Calls(prefetch.templates(knowledge.load()), size)
     try:
-        found = run(Plan(calls, **chosen))
+        found = strict(run(Plan(calls, **chosen)))
     except BenchError as error:
         sys.exit(f"error: {error}")
     if out is not None:
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     if markdown:
         print()
         for table in planning.tables(found).values():

@@ -59,7 +59,7 @@ def _costs(costs: list[Found]) -> Iterator[str]:
     for run in costs:
         parts = [run["cpuMs"][part] for part in SERVICE]
         told = " | ".join(f"{each:.2f}" for each in (*parts, sum(parts)))
-        yield f"| {run['name']} | {told} | {sum(parts) * 1e3:,.0f} | {run['ms']['p50']:.1f} |"
+        yield f"| {run['name']} | {told} | {sum(parts) * 1e3:,.0f} | {_ms(run['ms']['p50'])} |"
 
 
 def _capacity(found: Found) -> Iterator[str]:
@@ -101,6 +101,11 @@ def _sites(assumed: Assumed, idle: Found, run: Found) -> Iterator[str]:
     yield f"| processors busy while nobody calls | {cores:,.1f} |"
 
 
+def _ms(took: float | None) -> str:
+    """A percentile; there is none of nothing."""
+    return "-" if took is None else f"{took:.1f}"
+
+
 def _load(run: Found) -> Iterator[str]:
     yield "| of the open load | |"
     yield "|---|---|"
@@ -108,7 +113,7 @@ def _load(run: Found) -> Iterator[str]:
     told = ", ".join(f"{count:,} x {status}" for status, count in run["statuses"].items())
     yield f"| answers by status | {told}; {run['unevaluated']} not evaluated |"
     for title, key in (("from the schedule", "ms"), ("generator late", "lateMs")):
-        yield f"| {title} | " + ", ".join(f"{share} {each:.1f} ms" for share, each in run[key].items()) + " |"
+        yield f"| {title} | " + ", ".join(f"{share} {_ms(each)} ms" for share, each in run[key].items()) + " |"
     yield f"| records | {run['rows']:,}, the last {run['rowsBehindSeconds']:.1f} s after the last answer |"
     for title, key in (("resident, all processes", "residentMB"), ("what they share counted once", "sharedOnceMB")):
         yield f"| memory, {title} | {run[key][0]:.0f} MB at the beginning, {run[key][1]:.0f} MB at the end |"

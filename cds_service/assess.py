@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cds_service.advice.cards import outline
+from cds_service.advice.cards import outline, override_reasons
 from cds_service.advice.decide import decide
 from cds_service.advice.explanation import named_orders
 from cds_service.advice.model import NOTHING_READ, Assessment, OrderAssessment
@@ -31,6 +31,7 @@ from cds_service.facts.draft_read import read_drafts
 from cds_service.facts.model import Fact, Facts, Scalar, unknown
 from cds_service.facts.order import OrderInHand, order_in_hand
 from cds_service.hook_call import HookCall
+from cds_service.knowledge import Knowledge
 from cds_service.knowledge.model import RuleDefinition
 from cds_service.knowledge.occasions import Occasion
 from cds_service.program import Plan, Program
@@ -126,7 +127,7 @@ def cards(
     except Exception as error:
         _log.error("cards failed again: %s", place_of(error))
         told = _heard(assessment, tuple(_unevaluated_of(order) for order in orders), silent)
-        return told, _plain_cards(told)
+        return told, _plain_cards(told, program.knowledge)
 
 
 def _heard(
@@ -252,11 +253,13 @@ def _unevaluated_of(order: OrderAssessment) -> OrderAssessment:
     return replace(found, drafts=order.drafts)
 
 
-def _plain_cards(assessment: Assessment) -> list[Json]:
+def _plain_cards(assessment: Assessment, knowledge: Knowledge) -> list[Json]:
     """Cards without any template, for when the wording itself fails."""
-    made = []
+    made, reasons = [], override_reasons(knowledge)
     for answer in assessment.answers:
         card = outline(answer, answer.rule.title, _PLAIN)
+        if reasons:
+            card["overrideReasons"] = reasons
         told = {"decision": answer.decision, "rule": answer.rule.id, "ruleVersion": answer.rule.version}
         card["extension"] = {EXPLANATION: told} | named_orders(assessment.of(answer.occasion))
         made.append(card)

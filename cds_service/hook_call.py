@@ -16,7 +16,8 @@ class HookCall:
     - `hook_instance`: the UUID as sent.
     - `user_id`: a reference such as `Practitioner/123`; `patient_id`: a bare FHIR id, never `Patient/...`.
     - `selections`: references such as `MedicationRequest/1` into the draft orders; `()` outside order-select.
-    - `draft_orders`: the resources of the entries of `context.draftOrders`, parsed, nothing inside them proven.
+    - `draft_orders`: the resources of the entries of `context.draftOrders`, parsed, nothing inside them proven;
+      `{}` for an entry that holds none.
     - `prefetch`: the raw JSON bytes of each key's value (`b"null"` for null); `{}` where prefetch is absent or null.
       The bytes are proven to be JSON of bounded depth and bounded numbers. Duplicate keys are possible inside.
     - `fhir_authorization`: as sent (it holds a token: never log it, never put it into an answer).

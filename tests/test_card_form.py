@@ -8,6 +8,7 @@ from statistics import median
 
 import pytest
 
+from cds_service.knowledge import load
 from tests.support import golden
 from tests.support.cards import Card, explanation, words
 from tests.support.places import Cards
@@ -81,7 +82,19 @@ def test_every_answer_can_be_overridden_as_resting_on_wrong_data(answers: list[t
         explanation(card)["rule"]
         for _, _, cards in answers
         for card in cards
-        if explanation(card)["decision"] not in ("caution", "monitoring", "status", "suggest", "order-ok")
-        and "data-wrong" not in {reason["code"] for reason in card.get("overrideReasons", ())}
+        if "data-wrong" not in {reason["code"] for reason in card.get("overrideReasons", ())}
     }
     assert lacking == set()
+
+
+def test_each_reason_stands_once_on_a_card(answers: list[tuple[str, str, Cards]]) -> None:
+    shown = [[reason["code"] for reason in card["overrideReasons"]] for _, _, cards in answers for card in cards]
+    assert [codes for codes in shown if len(set(codes)) < len(codes)] == []
+
+
+def test_what_always_fits_is_named_by_no_card() -> None:
+    """It is written once: a card that named it would be one more place."""
+    knowledge = load()
+    always = {name for name, reason in knowledge.override_reasons.items() if reason.always}
+    assert always == {"data-wrong"}
+    assert [card.id for card in knowledge.cards.values() if always & set(card.override_reasons)] == []

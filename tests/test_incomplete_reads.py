@@ -18,7 +18,7 @@ import pytest
 from cds_service.chart.chart import Chart
 from cds_service.service import Service
 from tests.fhir_server.good import GoodServer, running
-from tests.support.calmer import NO_CARD, Tone, calmer, says_statements_not_read, tone
+from tests.support.calmer import NO_CARD, Tone, calmer, says_reports_not_read, says_statements_not_read, tone
 from tests.support.cards import explanation
 from tests.support.losses import LOSSES, ROUTINE, Loss
 from tests.support.places import Asked, Cards, Places, answer, every_chart
@@ -85,6 +85,8 @@ class Proof:
             yield f"{place}: {said}"
         if query == "statements" and not loss.empty_is_unknown and not says_statements_not_read(cards):
             yield f"{place}: the first card ({after.decision}) does not say that statements were not read"
+        if query == "reports" and _is_unknown_key(query, loss) and cards and not says_reports_not_read(cards):
+            yield f"{place}: the first card ({after.decision}) does not say that microbiology reports were not read"
 
     def _stands_only_there(self, chart: Asked, query: str) -> bool:
         """C2: failed vital signs or procedures alone do not shake a documented grade, and the card says what was not
@@ -99,7 +101,7 @@ class Proof:
         Statements are weak whatever happens to them (R5). Microbiology reports are where the EHR does not know the key:
         it is younger than the public contract, whose clients send cultures alone.
         """
-        weak = query == "statements" or (query == "reports" and loss.of is None and not loss.server)
+        weak = query == "statements" or _is_unknown_key(query, loss)
         if weak and not loss.empty_is_unknown:
             emptied = {**chart.call, "prefetch": {**chart.call["prefetch"], query: None}}
             return tone(self._remembered(chart, query, emptied))
@@ -150,6 +152,11 @@ def _real_chart() -> Iterator[Asked]:
 
 def _says_not_read(cards: Cards) -> bool:
     return bool(cards) and "**Not read:**" in cards[0]["detail"]
+
+
+def _is_unknown_key(query: str, loss: Loss) -> bool:
+    """Whether the EHR may not know a key that is younger than the public contract."""
+    return query == "reports" and loss.of is None and not loss.server
 
 
 def _plain(cards: Cards) -> list[Any]:

@@ -23,7 +23,7 @@ from benchmarks.arrivals import evenly, poisson, sights
 from benchmarks.charts import Calls
 from benchmarks.costs import TRUSTED
 from benchmarks.generator import Requests, closed, opened
-from benchmarks.latency import BOUNDS, bars, buckets, percentile
+from benchmarks.latency import BOUNDS, bars, buckets, percentile, strict
 from benchmarks.stored import Stored
 from cds_service import knowledge
 from cds_service.chart import prefetch
@@ -96,7 +96,10 @@ def test_percentile(values: Sequence[float], share: float, found: float) -> None
 
 
 def test_a_percentile_of_nothing_is_no_number() -> None:
-    assert math.isnan(percentile([], 0.5))
+    nothing = percentile([], 0.5)
+    assert math.isnan(nothing)
+    written = json.dumps(strict({"ms": (nothing, 1.5), "n": 3, "below": math.inf, "t": "x"}), allow_nan=False)
+    assert json.loads(written) == {"ms": [None, 1.5], "n": 3, "below": None, "t": "x"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,6 +86,23 @@ def measured() -> dict[str, Any]:
         "load": each,
         "stored": stored,
     }
+
+
+def test_what_is_on_record_is_strict_json() -> None:
+    """RFC 8259 has no NaN: other readers than Python's refuse a file with one."""
+
+    def refused(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    assert json.loads(planning.FILE.read_text(encoding="utf-8"), parse_constant=refused)
+
+
+def test_a_percentile_of_nothing_is_shown_as_none() -> None:
+    found = measured()
+    run = {**found["load"], "ms": {"p50": None, "max": None}}
+    tables = planning.tables({**found, "load": run, "costs": [run]})
+    assert "| from the schedule | p50 - ms, max - ms |" in tables["load"]
+    assert tables["costs"][-1].endswith(" | - |")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ def test_a_status_is_one_card_that_orders_nothing(charts: Charts) -> None:
             assert explanation(card)["decision"] == STATUS
             assert card["source"]["topic"]["code"] == "car-t-status"
             assert "dosePlan" not in explanation(card)
-            assert not {"suggestions", "selectionBehavior", "overrideReasons"} & card.keys()
+            assert not {"suggestions", "selectionBehavior"} & card.keys()
+            assert [reason["code"] for reason in card["overrideReasons"]] == ["data-wrong"]
             ranks = [RANK[each["decision"]] for each in explanation(card).get("also", ())]
             assert ranks == sorted(ranks)
 

@@ -121,6 +121,7 @@ def test_whatever_fails_is_said_and_nothing_is_offered(
     assert "suggestions" not in found[0]
     assert "Do not read this as no contraindication" in found[0]["detail"]
     assert trouble is None or trouble in found[0]["detail"]
+    assert [reason["code"] for reason in found[0]["overrideReasons"]] == ["data-wrong"]
     assert counted == 1
     assert found[0]["indicator"] == "warning"
     assert "ZeroDivisionError at" in caplog.text

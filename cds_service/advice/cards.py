@@ -29,7 +29,7 @@ from cds_service.contract import (
     UNEVALUATED,
 )
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import RuleDefinition
+from cds_service.knowledge.model import Card, RuleDefinition
 from cds_service.knowledge.occasions import Occasion
 
 Json = dict[str, Any]
@@ -51,8 +51,7 @@ class Wording:
             for occasion, rules in occasions.items()
             for rule in (*rules, UNEVALUATED_RULE)
         }
-        against = ((name, knowledge.reasons_against(card)) for name, card in knowledge.cards.items())
-        self._reasons = {name: [reason.model_dump() for reason in reasons] for name, reasons in against}
+        self._reasons = {name: override_reasons(knowledge, card) for name, card in knowledge.cards.items()}
 
     def cards(self, assessment: Assessment, public_url: str = "", since: datetime | None = None) -> list[Json]:
         """One card for each answer, in order; with links to the rules' pages where the service's address is known.
@@ -92,8 +91,8 @@ class Wording:
         if suggestions := self._suggestions(answer, assessment):
             card["suggestions"] = suggestions
             card["selectionBehavior"] = "at-most-one" if answer.offers else "any"
-        if template.card.override_reasons:
-            card["overrideReasons"] = self._reasons[template.card.id]
+        if reasons := self._reasons[template.card.id]:
+            card["overrideReasons"] = reasons
         if page:
             _link(card, answer.rule, page)
         told = self._standing[answer.occasion, answer.rule.id]
@@ -152,6 +151,11 @@ def outline(answer: Answer, summary: str, detail: str) -> Json:
             "topic": {"system": RULE_SYSTEM, "code": answer.rule.id, "display": _display(answer)},
         },
     }
+
+
+def override_reasons(knowledge: Knowledge, card: Card | None = None) -> list[Json]:
+    """The Codings that a card, or one without a text of its own, can be overridden with."""
+    return [reason.model_dump(exclude={"always"}) for reason in knowledge.reasons_against(card)]
 
 
 def rule_page(rule: RuleDefinition, public_url: str) -> str:

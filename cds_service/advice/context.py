@@ -15,24 +15,26 @@ from cds_service.chart.times import clock
 from cds_service.contract import INSUFFICIENT, PATHWAY
 from cds_service.facts.model import Fact, Facts
 from cds_service.knowledge import Knowledge
-from cds_service.knowledge.model import FactDefinition, RuleDefinition
+from cds_service.knowledge.model import Catalogue, FactDefinition, RuleDefinition
 from cds_service.knowledge.model.drugs import Drug, named_for
 
 Definitions = Mapping[str, FactDefinition]
 
 
 class FactView:
-    """A fact for templates: `{{ fact('crs-grade') }}` prints its value and unit; also `.text`, `.why`, `.known`."""
+    """A fact for templates: `{{ fact('crs-grade') }}` prints its value and unit; also `.text`, `.why`, `.known`, and
+    `.partial`: it does without a query that was not read, and may lack what only that holds."""
 
-    def __init__(self, fact: Fact, title: str) -> None:
+    def __init__(self, fact: Fact, title: str, partial: bool = False) -> None:
         self.known = fact.value is not None or fact.is_bounded
-        self._bound = fact.text if fact.is_bounded else ""
+        self._bound = words.spoken(fact.text) if fact.is_bounded else ""
         self.value = fact.value
-        self.text = fact.text
-        self.why = fact.why
+        self.text = words.spoken(fact.text)
+        self.why = words.spoken(fact.why)
         self.title = Trusted(title)
         self.notes = fact.notes
         self.unit = fact.unit
+        self.partial = partial
 
     def __str__(self) -> str:
         return self._bound or (shown(self.value, self.unit) if self.known else "unknown")
@@ -60,7 +62,7 @@ def base(knowledge: Knowledge, order: OrderAssessment) -> dict[str, Any]:
     """
     catalogue = knowledge.catalogue.judging(order.drug)
     return {
-        "fact": _facts(order.facts, catalogue),
+        "fact": _facts(order, knowledge.catalogue, catalogue),
         "judged": order.facts.__contains__,
         **standing(knowledge),
         "regimen_dose": _regimen_doses(knowledge, order.facts),
@@ -148,9 +150,12 @@ def _missing(order: OrderAssessment, catalogue: Definitions) -> dict[str, Any]:
     return {"stated": [Trusted(title) for title in stated], "lacking": lacking, "lacking_more": more}
 
 
-def _facts(facts: Facts, catalogue: Definitions) -> Callable[[str], FactView]:
+def _facts(order: OrderAssessment, catalogue: Catalogue, definitions: Definitions) -> Callable[[str], FactView]:
+    lost = frozenset(order.forgone)
+
     def fact(name: str) -> FactView:
-        return FactView(facts[name], catalogue[name].title)
+        partial = bool(lost) and not lost.isdisjoint(catalogue.reads(name))
+        return FactView(order.facts[name], definitions[name].title, partial)
 
     return fact
 

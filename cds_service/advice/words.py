@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from cds_service.advice.model import DosePlan, DraftedDose
+from cds_service.chart.validation import INVALID
 from cds_service.knowledge.model import Route
 
 # What could start emphasis, code, links, tables or an autolink within a line; a line of its own cannot be started.
@@ -24,6 +25,9 @@ _REFERENCE = re.compile(
     r"\b(AllergyIntolerance|Condition|DiagnosticReport|Immunization|Medication(?:Administration|Request|Statement)?"
     r"|Observation|Procedure|ServiceRequest)/[A-Za-z0-9.-]{1,64}"
 )
+# A record that is no valid FHIR: what its validator says is for whoever repairs it, and stands in the explanation.
+_INVALID = re.compile(rf"(?:\b[A-Z][A-Za-z]+/[^\s;]+: )?{INVALID} \[[^\]]*(?:\]|\Z)")
+_UNREAD: Final = "a record that cannot be read"
 MOST_WORDS: Final = 14  # of one reason on a card
 _LONGEST: Final = 256  # characters of a text that is remembered
 _TIMES: Final = frozenset({"h", "d", "min"})
@@ -63,9 +67,14 @@ def _escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\1", plain_)
 
 
+def spoken(text: str) -> str:
+    """A text as a clinician says it: without ids of resources, and without the words of a validator."""
+    return _REFERENCE.sub(r"\1", _INVALID.sub(_UNREAD, text)) if "/" in text or INVALID in text else text
+
+
 def brief(text: str, most: int = MOST_WORDS) -> str:
-    """A reason as a card has room for it: without ids of resources, and its first words."""
-    said = _REFERENCE.sub(r"\1", text).split()
+    """A reason as a card has room for it: as it is spoken, and its first words."""
+    said = spoken(text).split()
     if len(said) <= most:
         return " ".join(said)
     # A cut within a clause may turn its sense round.

@@ -14,7 +14,7 @@ import msgspec
 from cds_service.chart.as_of import latest, resource_at
 from cds_service.chart.drugs import named, open_references
 from cds_service.chart.intake import WHOLE, State, state_of
-from cds_service.chart.read import NOT_SENT, Medications, Read, ReadCache, agreeing
+from cds_service.chart.read import ALONE, NOT_SENT, Medications, Read, ReadCache, agreeing
 from cds_service.chart.resource import Resource
 from cds_service.chart.times import parse_when
 from cds_service.chart.vocabulary import Matcher
@@ -216,7 +216,10 @@ def _asked(read: Read, query: QueryKind) -> Read:
 
 
 def _own(read: Read, patient_id: str, kind: QueryKind) -> Read:
-    """Only this patient's resources of the expected type, each once. What is left out makes the read incomplete."""
+    """Only this patient's resources of the expected type, each once. What is left out makes the read incomplete, and so
+    does a resource that stands alone where a search was asked for: what else there is nobody can tell."""
+    if read.alone and kind.resource != "Patient":
+        read = replace(read, cut=ALONE)
     own: list[Resource] = []
     foreign = unnamed = odd = 0
     for resource in read.resources:

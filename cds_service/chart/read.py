@@ -34,9 +34,9 @@ class Read:
 
     `cut` is the gap of a list that stops before its last page ("" where it does not): older resources are missing.
     `next` is the link to the following page, `total` what a searchset says that it holds on all pages together;
-    `bundle` is false for a single resource and for null; `broken` where entries cannot be read or report an error.
-    `medications` came along, by each reference that may name them; `referring` where drugs are named by reference at
-    all; `lost` says why some of these stayed unresolved. `forgone`
+    `bundle` is false for a single resource and for null; `alone` says that it is the former; `broken`
+    where entries cannot be read or report an error. `medications` came along, by each reference that may name them;
+    `referring` where drugs are named by reference at all; `lost` says why some of these stayed unresolved. `forgone`
     are the gaps of a weak query: they are said, and facts do without what they left out. `reaches` is how far back a
     list that was cut is complete (None: nobody can tell); `empty_is_unknown` where it holds nothing and that does not
     mean that there is nothing.
@@ -49,6 +49,7 @@ class Read:
     next: str = ""
     total: int | None = None
     bundle: bool = False
+    alone: bool = False
     broken: bool = False
     medications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     referring: bool = False
@@ -130,6 +131,7 @@ def _in_any(resources: Iterable[Resource], known: _Recognised, matchers: Iterabl
     return tuple([r for r in resources if id(r) in found]) if found else ()
 
 
+ALONE = "a single resource was sent in place of a list"
 MORE = "more pages exist that were not sent"
 NOT_SENT = Read(gaps=("not sent by the EHR",), done=False)
 EMPTY = Read()
@@ -152,7 +154,7 @@ def parse_read(body: bytes) -> Read:
     if kind == "Bundle" or (kind is None and "entry" in value):
         return _bundle(value, large)
     if isinstance(kind, str):
-        return Read(gaps=(_too_large(1),), done=False) if large else Read((Resource(value),))
+        return Read(gaps=(_too_large(1),), done=False) if large else Read((Resource(value),), alone=True)
     return Read(gaps=("not a FHIR resource",), done=False)
 
 

@@ -62,12 +62,14 @@ _LONGEST_ID = 128  # twice what FHIR R4 allows: some servers write longer ones
 
 
 def reference_to(raw: Mapping[str, Any]) -> str:
-    """`Type/id`; for an id that is missing or too long to be one, what stands for it: short, and another for each."""
+    """`Type/id`; for a type that is missing, and for an id that is missing or too long to be one, what stands for it:
+    short, and another for each id."""
+    kind = raw.get("resourceType")
     identity = str(raw.get("id") or "")
     if len(identity) > _LONGEST_ID:
         digest = hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()
         identity = f"{identity[:32]}~{digest[:16]}"
-    return f"{raw.get('resourceType', '')}/{identity or '?'}"
+    return f"{kind if isinstance(kind, str) and kind else '?'}/{identity or '?'}"
 
 
 class Resource:

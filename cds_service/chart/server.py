@@ -82,6 +82,13 @@ class Server:
         return found if here else ""
 
 
+def is_of_another(authorization: Mapping[str, Any], patient_id: str) -> bool:
+    """Whether `fhirAuthorization` says that its token is restricted to a patient, and to another than this one: by
+    a bare id, as CDS Hooks has it, or by a reference."""
+    named = authorization.get("patient")
+    return isinstance(named, str) and bool(named) and unversioned(named).rpartition("/")[2] != patient_id
+
+
 def unversioned(reference: str) -> str:
     """A literal reference without the version that it may name."""
     return reference.partition("/_history/")[0]

@@ -21,7 +21,7 @@ from cds_service.chart.drugs import answers, drug_searches, named, open_referenc
 from cds_service.chart.medication import medication_named
 from cds_service.chart.read import Medications, Read, ReadCache, agreeing, joined, medications_of
 from cds_service.chart.resource import Resource
-from cds_service.chart.server import Server, TrustedServers
+from cds_service.chart.server import Server, TrustedServers, is_of_another
 from cds_service.chart.visit import Get, Job, NotAnswered
 from cds_service.hook_call import HookCall
 
@@ -48,6 +48,8 @@ class Source:
         server = self._trusted.server(call.fhir_server, call.fhir_authorization)
         if isinstance(server, Server) and set(call.patient_id) <= {"."}:  # allowed as an id; in a path it would climb
             server = "FHIR server: not asked for a patient of this id"
+        if isinstance(server, Server) and is_of_another(call.fhir_authorization or {}, call.patient_id):
+            server = "FHIR server: the access token is of another patient, not used"
         return Asked(server, self._client, self._cache, call.answer_by)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.resource import Resource as FHIRResource
 from pydantic import ValidationError
 
 from cds_service.chart.sketch import sketches
@@ -28,6 +29,19 @@ MOST_PARTS: Final = 20_000
 _LONGEST: Final = 8192
 
 
+@lru_cache(maxsize=512)
+def is_resource_type(name: str) -> bool:
+    """Whether FHIR R4 has a resource of this name: an order of DSTU 2 or a misspelling is none."""
+    if not name.isascii() or not name.isalpha():
+        return False
+    try:
+        return issubclass(get_fhir_model_class(name), FHIRResource)
+    except ValueError:  # fhir.resources says so of a name that it does not know
+        return False
+
+
+INVALID: Final = "not valid FHIR R4"
+_NO_BRACKETS: Final = str.maketrans("[]", "()")
 _sketches = cache(partial(sketches, READ_TYPES))
 
 
@@ -57,10 +71,15 @@ def _problem(kind: str, encoded: bytes) -> str:
         get_fhir_model_class(kind).model_validate(msgspec.json.decode(encoded))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:160]
+        return invalid(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
     except Exception as error:  # fhir.resources answers malformed content with bare Python errors of many kinds
-        return f"unreadable ({type(error).__name__})"
+        return invalid(type(error).__name__)
     return ""
+
+
+def invalid(why: str) -> str:
+    """A problem in the words of whoever validated: they stand between brackets, and a card leaves them out."""
+    return f"{INVALID} [{why.translate(_NO_BRACKETS)[:160]}]"
 
 
 @lru_cache(maxsize=len(READ_TYPES))

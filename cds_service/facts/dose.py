@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from cds_service.chart.resource import Resource
+from cds_service.chart.validation import is_resource_type
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, refs, unknown
-from cds_service.facts.order import UNRESOLVED, Draft
+from cds_service.facts.order import UNRESOLVED, Draft, is_unwritten
 from cds_service.facts.puzzles import shown
 from cds_service.facts.select import Selections
 
@@ -70,6 +71,10 @@ def drafts(name: str, which: str, select: Selections) -> Find:
 def _told(draft: Resource, any_set: Matcher) -> str:
     if draft.unresolved:
         return "its Medication is only referred to, and was neither sent nor could be read"
+    if not is_resource_type(draft.type):
+        return "it is no order of FHIR R4, so nobody can tell what it orders"
+    if draft.concept.empty and not is_unwritten(draft):
+        return "what stands in it for the drug cannot be read"
     return f"its drug is not understood: {shown(draft.concept)} ({any_set.recognised(draft.concept).puzzle})"
 
 

@@ -8,14 +8,18 @@ from typing import Any
 
 from cds_service.chart.read import Medications
 from cds_service.chart.resource import Resource
+from cds_service.chart.validation import is_resource_type
 from cds_service.chart.vocabulary import Matcher
 from cds_service.facts.dosage import Amounts, Dosage, dosage_of
 from cds_service.knowledge.model import Orders
 
-# The kind of a draft whose drug is not understood: a reference that nothing resolves, a code that nobody knows.
+# The kind of a draft whose drug is not understood: a reference that nothing resolves, a code that nobody knows, or an
+# entry that is no resource of FHIR R4 at all.
 UNRESOLVED = "unresolved-drug"
 # FHIR R4 request statuses under which a MedicationRequest in the call is no order to judge.
 _GONE = {"cancelled", "stopped", "completed", "entered-in-error"}
+# What names a drug in no way, whatever it holds: order screens send it before anything is chosen.
+_NAMELESS = {"system", "version", "userSelected", "type", "id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,9 @@ class OrderInHand:
         return tuple(d.resource.ref for d in self.drafts if d.kind == UNRESOLVED)
 
     def named(self, kind: str) -> tuple[str, ...]:
-        """The references of the selected drafts of a kind; of one that was sent without an id there is none."""
-        return tuple(d.resource.ref for d in self.drafts if d.kind == kind and d.selected and d.resource.id)
+        """The references of the selected drafts of a kind; of one sent without a type or an id there is none."""
+        mine = (d.resource for d in self.drafts if d.kind == kind and d.selected)
+        return tuple(r.ref for r in mine if r.id and not r.ref.startswith("?"))
 
     def of_kind(self, kind: str) -> tuple[Draft, ...]:
         """All drafts of a kind, the selected ones first."""
@@ -72,7 +77,7 @@ def order_in_hand(
         resource = Resource(raw, medications)
         kind = _kind(resource, orders, terms)
         # While an order is being written, one without any drug is no order yet.
-        if kind and not (kind == UNRESOLVED and wanted is not None and _is_unwritten(resource)):
+        if kind and not (kind == UNRESOLVED and wanted is not None and is_unwritten(resource)):
             selected = wanted is None or resource.ref in wanted
             drafts.append(Draft(resource, kind, selected, amounts.get(kind, amounts[""])))
     selected_kinds = {d.kind for d in drafts if d.selected}
@@ -83,7 +88,11 @@ def order_in_hand(
 
 
 def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> str:
-    if resource.type != "MedicationRequest" or resource.status in _GONE:
+    if resource.status in _GONE:
+        return ""
+    if not is_resource_type(resource.type):
+        return UNRESOLVED  # nobody can tell what it orders
+    if resource.type != "MedicationRequest":
         return ""
     if resource.raw.get("doNotPerform") is True:
         return ""
@@ -94,6 +103,17 @@ def _kind(resource: Resource, orders: Orders, terms: Mapping[str, Matcher]) -> s
     return UNRESOLVED if any_set.recognised(resource.concept).puzzle else ""
 
 
-def _is_unwritten(draft: Resource) -> bool:
-    reference = draft.raw.get("medicationReference")
-    return draft.concept.empty and not (isinstance(reference, Mapping) and reference.get("reference"))
+def is_unwritten(draft: Resource) -> bool:
+    """Whether an order names no drug yet. What stands where the drug should and cannot be read is no such order."""
+    if not is_resource_type(draft.type) or not draft.concept.empty:
+        return False
+    return not any(_says(value) for name, value in draft.raw.items() if name.startswith("medication"))
+
+
+def _says(value: object) -> bool:
+    """Whether an element holds anything that may name a drug."""
+    if isinstance(value, Mapping):
+        return any(_says(each) for name, each in value.items() if name not in _NAMELESS)
+    if isinstance(value, list):
+        return any(_says(each) for each in value)
+    return value not in (None, "", False, True)

@@ -120,9 +120,11 @@ class Knowledge:
         status = self.status_here(drug)
         return status is not None and (not status.needs_supply_route or bool(self.site.supply_route))
 
-    def reasons_against(self, card: Card) -> tuple[OverrideReason, ...]:
-        """What a clinician may say who goes another way than a card says."""
-        return tuple(self.override_reasons[name] for name in card.override_reasons)
+    def reasons_against(self, card: Card | None = None) -> tuple[OverrideReason, ...]:
+        """What a clinician may say who goes another way than a card says: what always fits, then the card's own."""
+        always = [name for name, reason in self.override_reasons.items() if reason.always]
+        own = card.override_reasons if card is not None else ()
+        return tuple(self.override_reasons[name] for name in dict.fromkeys((*always, *own)))
 
     def operand(self, condition: Condition) -> bool | int | float | str:
         """The right-hand side of a comparison, with `policy.<name>` replaced by that policy's value at this site."""

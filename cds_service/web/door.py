@@ -30,6 +30,7 @@ HOOKS_WITH_ORDERS: Final = frozenset({"order-select", "order-sign"})
 
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
+_ANY_TYPE: Final = "*/"
 _VERSION: Final = re.compile(r"/_history/[^/]*\Z")
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}")
 
@@ -181,7 +182,8 @@ def _selections(value: object, drafts: Sequence[Mapping[str, Any]], urls: Sequen
     found: list[str] = []
     for number, item in enumerate(value):
         written = _VERSION.sub("", item) if isinstance(item, str) else ""
-        named = names.get(written) or names.get("/".join(written.split("/")[-2:]), frozenset())
+        *_, last = pieces = written.split("/")
+        named = names.get(written) or names.get("/".join(pieces[-2:])) or names.get(_ANY_TYPE + last, frozenset())
         if len(named) != 1:
             expected = "a reference such as MedicationRequest/123 that names one of context.draftOrders"
             raise _wrong(f"{path}[{number}]", expected, True)
@@ -190,12 +192,14 @@ def _selections(value: object, drafts: Sequence[Mapping[str, Any]], urls: Sequen
 
 
 def _names(drafts: Sequence[Mapping[str, Any]], urls: Sequence[str]) -> Mapping[str, Set[str]]:
-    """How a draft may be named (`Type/id`, id, fullUrl) -> the `Type/id` of those that are named so."""
+    """How a draft may be named (`Type/id`, id, fullUrl) -> the `Type/id` of those that are named so. One that says no
+    type is named by any: it is answered as one that cannot be read."""
     names = defaultdict(set)
     for draft, url in zip(drafts, urls, strict=True):
         if draft.get("id"):
             written = f"{draft.get('resourceType')}/{draft['id']}"
-            for name in (written, str(draft["id"]), url):
+            untyped = "" if isinstance(draft.get("resourceType"), str) else f"{_ANY_TYPE}{draft['id']}"
+            for name in (written, str(draft["id"]), url, untyped):
                 names[name].add(reference_to(draft))
     names.pop("", None)
     return names
@@ -213,7 +217,7 @@ def _draft_orders(value: object) -> tuple[tuple[dict[str, Any], ...], tuple[str,
 
 
 def _resources(entries: list[Any], path: str) -> list[tuple[dict[str, Any], str]]:
-    """The resource of each entry that has one, and its fullUrl."""
+    """The resource of each entry, and its fullUrl. Of an entry without one nobody can tell what it orders: `{}`."""
     found = []
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -221,7 +225,6 @@ def _resources(entries: list[Any], path: str) -> list[tuple[dict[str, Any], str]
         resource = entry.get("resource")
         if not isinstance(resource, dict | None):
             raise _wrong(f"{path}[{number}].resource", "a FHIR resource", True)
-        if resource is not None:
-            url = entry.get("fullUrl")
-            found.append((resource, url if isinstance(url, str) else ""))
+        url = entry.get("fullUrl")
+        found.append((resource or {}, url if isinstance(url, str) else ""))
     return found

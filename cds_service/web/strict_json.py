@@ -7,6 +7,7 @@ prove (UTF-8 inside strings, depth, length of numbers) is proven on the bytes.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -49,8 +50,10 @@ def read(body: bytes) -> dict[str, Member]:
     """The members of a call: text and numbers as values, objects and arrays split once more into raw slices.
 
     Raises CallError(400) unless `body` is one JSON object in UTF-8, within the limits of depth and digits, that names
-    each of its members once.
+    each of its members once. A byte order mark before it is passed over, as RFC 8259 (8.1) allows: some clients write
+    one.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
         members = _CALL.decode(body)
         body.decode("utf-8")  # the skim looks into no string that it only cuts out

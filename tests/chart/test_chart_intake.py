@@ -39,10 +39,16 @@ def intake(case: Case) -> Any:
         (bundle([OUTCOME]), "failed"),
         (bundle([{"resourceType": "Condition", "id": "c", "code": {"text": "gout"}}]), "failed"),  # whose is it?
         (bundle([{"resourceType": "Condition", "id": "c", **OF}], total=7), "truncated"),
+        ({"resourceType": "Condition", "id": "c", **OF, "code": {"text": "gout"}}, "truncated"),  # and what else?
     ],
 )
 def test_what_became_of_a_prefetch_key(value: Any, state: str) -> None:
     assert intake(Case(given=REFRACTORY, prefetch={"conditions": value})).sent["conditions"] == state
+
+
+def test_a_patient_alone_is_whole() -> None:
+    """It is read by its id, and not searched for."""
+    assert intake(Case(given=REFRACTORY)).sent["patient"] == "sent"
 
 
 def test_a_key_that_was_not_sent_is_missing() -> None:

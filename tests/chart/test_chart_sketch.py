@@ -14,7 +14,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds_service.chart.sketch import sketches
-from cds_service.chart.validation import READ_TYPES, problem_of
+from cds_service.chart.validation import INVALID, READ_TYPES, problem_of
 from tests.support.examples import EXAMPLES
 
 SKETCHES = sketches(READ_TYPES)
@@ -138,6 +138,6 @@ def test_the_sketch_accepts_what_is_ordinary(kind: str) -> None:
 
 def test_what_is_not_surely_valid_is_said_by_the_models() -> None:
     wrong = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "valueString": "x", "unheard": 1}
-    assert problem_of(wrong).startswith("unheard: ")
-    assert problem_of({"resourceType": "Observation", "code": {"text": "x"}}).startswith("status: ")
+    assert problem_of(wrong).startswith(f"{INVALID} [unheard: ")
+    assert problem_of({"resourceType": "Observation", "code": {"text": "x"}}).startswith(f"{INVALID} [status: ")
     assert problem_of({"resourceType": ["Observation"]}) == "resource type \"['Observation']\" is not read"

@@ -172,3 +172,34 @@ def test_reasons(whole: dict[str, Any], faulty: FaultServer, asker: Asker) -> No
     assert "allergies: not sent by the EHR" in plain
     assert "FHIR server" not in plain
     assert "FHIR server" not in lacking(asker.ask({**call, "fhirServer": trusted}))
+
+
+OF_ANOTHER = "FHIR server: the access token is of another patient, not used"
+
+
+@pytest.mark.parametrize("named", ["somebody-else", "Patient/somebody-else", "{0}x", "http://x.example.org/Patient/x"])
+def test_a_token_of_another_patient_goes_nowhere(
+    named: str, whole: dict[str, Any], good: GoodServer, asker: Asker
+) -> None:
+    """What it would have read stays unread, and the card says why; without a patient that is 412."""
+    other = named.format(whole["context"]["patientId"])
+    good.seen.clear()
+    some = {**whole, "prefetch": {k: v for k, v in whole["prefetch"].items() if k != "allergies"}}
+    answer = asker.ask(offering(some, good.base, patient=other))
+    assert answer.decision in ("insufficient-data", "block")  # what is proven wins
+    assert f"allergies: {OF_ANOTHER}" in lacking(answer)
+    assert answer.decision == "block" or OF_ANOTHER in answer.cards[0]["detail"]
+    assert asker.ask(offering({**whole, "prefetch": {}}, good.base, patient=other)).decision == "412"
+    assert asker.ask(offering(whole, good.base, patient=other)).decision == asker.ask(whole).decision
+    assert good.seen == []
+
+
+@pytest.mark.parametrize("named", ["{0}", "Patient/{0}", "http://x.example.org/Patient/{0}/_history/1", "", None])
+def test_a_token_of_this_patient_or_of_nobody_is_used(
+    named: str | None, whole: dict[str, Any], good: GoodServer, asker: Asker
+) -> None:
+    mine = named.format(whole["context"]["patientId"]) if named is not None else None
+    good.seen.clear()
+    some = {**whole, "prefetch": {k: v for k, v in whole["prefetch"].items() if k != "allergies"}}
+    asker.ask(offering(some, good.base, patient=mine))
+    assert good.seen != []

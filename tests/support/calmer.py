@@ -27,6 +27,7 @@ STOPS: Final = frozenset(
 )
 CALM: Final = frozenset({"not-indicated", "investigational", "not-recommended", NO_CARD})
 STATEMENTS_NOT_READ: Final = "stated and home drugs were not read"
+REPORTS_NOT_READ: Final = "microbiology reports were not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ def calmer(before: Tone, after: Tone) -> str:
     if before.warns_of_vaccine and not after.warns_of_vaccine and after.decision not in ("insufficient-data", REFUSED):
         return f"the vaccine warning was lost ({after.decision})"
     return ""
+
+
+def says_reports_not_read(cards: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the first card says so, and calls no blood culture the last, or none on record, without that."""
+    detail = cards[0]["detail"].lower()
+    line = detail.partition("**before signing:**")[2].partition("\n")[0]
+    culture = line.partition("blood culture ")[2].partition(";")[0]
+    return REPORTS_NOT_READ in detail and (not culture or culture.endswith("(reports not read)"))
 
 
 def says_statements_not_read(cards: Sequence[Mapping[str, Any]]) -> bool:

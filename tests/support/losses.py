@@ -75,6 +75,17 @@ def _none(bundle: Value) -> dict[str, Any]:
     return _cut([], len(_entries(bundle)), linked=False)
 
 
+def _single(place: int) -> Callable[[Value], Value]:
+    """One resource where a list was asked for; of an empty list, nothing by its total."""
+
+    def of(bundle: Value) -> dict[str, Any]:
+        entries = _entries(bundle)
+        found: dict[str, Any] = entries[place]["resource"] if entries else _none(bundle)
+        return found
+
+    return of
+
+
 def _with(said: dict[str, Any]) -> Callable[[Value], Value]:
     """The bundle without its first half, and an outcome among its entries that says so; or that says nothing."""
 
@@ -109,6 +120,8 @@ LOSSES: Final = (
     Loss("only the last, by its total", _last),
     Loss("the oldest half, with a next page", _oldest_half),
     Loss("nothing sent, by its total", _none),
+    Loss("a single resource in its place", _single(0)),
+    Loss("the last resource alone in its place", _single(-1)),
     Loss("null where that means unknown", lambda _: None, empty_is_unknown=True),
     *(Loss(f"warned: {said['issue'][0]}", _with(said)) for said in WARNED),
 )

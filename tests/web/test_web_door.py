@@ -125,7 +125,7 @@ def test_resources_are_never_a_reason_to_refuse() -> None:
     odd = [{"resourceType": 5, "status": {"a": []}}, {}, {"category": {"x": 1}, "id": None}]
     entries = [{"resource": each} for each in odd] + [{}, {"resource": None}, {"fullUrl": "x"}]
     none = {"context__selections": []}
-    assert read(context__draftOrders__entry=entries, **none).draft_orders == tuple(odd)
+    assert read(context__draftOrders__entry=entries, **none).draft_orders == (*odd, {}, {}, {})
     assert read(context__draftOrders__entry=None, **none).draft_orders == ()
     assert read(context__draftOrders__entry=..., **none).draft_orders == ()
     assert read(context__selections=[]).selections == ()
@@ -158,6 +158,15 @@ def test_a_selection_of_a_draft_with_an_endless_id_is_that_draft() -> None:
     )
     assert call.selections == (Resource(draft).ref,)
     assert len(call.selections[0]) < 100
+
+
+def test_a_draft_without_a_type_is_named_by_its_id_alone() -> None:
+    for untyped in ({"id": "m1"}, {"id": "m1", "resourceType": 5}):
+        for written in ("MedicationRequest/m1", "m1", "https://ehr.example.org/fhir/MedicationRequest/m1"):
+            call = read(context__draftOrders__entry=[{"resource": untyped}], context__selections=[written])
+            assert call.selections == (Resource(untyped).ref,)
+    typed = [{"resource": {"resourceType": "ServiceRequest", "id": "m1"}}]
+    refusal(context__draftOrders__entry=typed, context__selections=["MedicationRequest/m1"])
 
 
 def test_a_selection_that_names_no_draft_or_one_of_two_is_refused() -> None:

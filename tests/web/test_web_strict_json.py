@@ -141,7 +141,9 @@ null|[]|1|"a"|{|{"a":1,}|{"a":NaN}|{"a":[Infinity]}|{"a":{"b":-Infinity}}|{} x|{
 )
 
 
-@pytest.mark.parametrize("text", [*NO_OBJECT, "", " ", "\ufeff{}", '{"a":["\n"]}', '{"a":"\0"}'])
+@pytest.mark.parametrize(
+    "text", [*NO_OBJECT, "", " ", "\ufeff", "\ufeff\ufeff{}", " \ufeff{}", '{"a":["\n"]}', '{"a":"\0"}']
+)
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     refused(text.encode())
 
@@ -166,3 +168,9 @@ def test_a_text_full_of_escapes_is_read_alike() -> None:
     assert not strict_json.too_deep(body, 3)
     assert strict_json.too_deep(body, 2)
     strict_json.read(body)
+
+
+@given(OBJECTS, LAYOUTS)
+def test_a_byte_order_mark_changes_nothing(value: dict[str, Any], layout: dict[str, Any]) -> None:
+    body = json.dumps(value, **layout).encode("utf-8-sig")
+    assert {name: plain(member) for name, member in strict_json.read(body).items()} == value

@@ -66,19 +66,20 @@ class CardOrder(Model):
 
 
 class OverrideReason(Model):
-    """A reason that a clinician may give for going another way."""
+    """A reason that a clinician may give for going another way. `always`: whatever the card, which need not name it."""
 
     system: str
     code: str
     display: str
+    always: bool = False
 
 
 class Card(Model):
     """Wording of one card: Jinja2 templates for plain text (`summary`) and Markdown (`detail`).
 
     `parts` are the cards whose details follow its own: what several cards say stands in one of them. `overrideReasons`
-    are names in `rules/override-reasons.yaml`. `background` are sentences for the page that the card links to: what a
-    reader may want to know and has no room on the card.
+    are names in `rules/override-reasons.yaml`, beside those that always fit. `background` are sentences for the page
+    that the card links to: what a reader may want to know and has no room on the card.
     """
 
     id: Id
