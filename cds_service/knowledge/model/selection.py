@@ -188,6 +188,14 @@ class After(Model):
     within: Window
 
 
+class NamesResult(Model):
+    """Results of which one, the record's own or a part's, says one of `in` for certain, while neither they nor the name
+    of the record or its specimen says one of `notIn`."""
+
+    in_: Annotated[ValueSets, Field(alias="in")]
+    not_in: ValueSets
+
+
 class Where(Model):
     """What another fact must say for the records to count; where it is unknown, they are a doubt."""
 
@@ -235,6 +243,7 @@ class Selection(Model):
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
     where: Where | None = None
+    names_result: NamesResult | None = None
     growth: Growth | None = None
     standing: Standing | None = None
     newest_answer: ResultId | None = None
