@@ -174,9 +174,11 @@ class OnlyReactions(Model):
 
 class OnlyTolerated(Model):
     """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or
-    before one that says nothing else. No word of `never` stands in it or after it, but in a clause about `others`."""
+    before one that says nothing else; or a clause that names them and says one of `alone`, and nothing else. No word of
+    `never` stands in it or after it, but in a clause about `others`."""
 
     by: ValueSetId
+    alone: ValueSetId
     never: ValueSets
     others: ValueSets
 
