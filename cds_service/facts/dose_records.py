@@ -47,8 +47,8 @@ def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
 
 
 def doubtfully_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
-    """Why a dose may not have been given although its status says so; "" where nothing speaks against it. Words of a plan
-    speak against it only where they are all that a clause says.
+    """Why a dose may not have been given although its status says so; "" where nothing speaks against it. Words of a
+    plan speak against it only where they are all that a clause says.
 
     FHIR R4: `statusReason` is the reason why an administration was not performed.
     """
