@@ -13,7 +13,7 @@ from cds_service.advice.carrying import because, carrying, lacking, stating
 from cds_service.advice.model import Answer, DosePlan, Missing, Offer, OrderAssessment
 from cds_service.advice.together import rank
 from cds_service.advice.unevaluated import RULE as UNEVALUATED
-from cds_service.contract import INSUFFICIENT, PATHWAY, PRECLUDES, RANK, SUGGESTS
+from cds_service.contract import INSUFFICIENT, NO_RESCUE, PATHWAY, PRECLUDES, RANK, SUGGESTS
 from cds_service.engine import Findings
 from cds_service.facts.draft_dose import TOLERANCE_MG, daily_maximum
 from cds_service.facts.draft_read import DraftRead
@@ -259,15 +259,30 @@ def _found_by_either(case: _Case) -> Sequence[RuleDefinition]:
 
 
 def _pathway(case: _Case) -> tuple[Answer | None, str]:
-    """The answer of the first pathway that has one, with its dose plan; and that pathway's name."""
+    """The answer of the first pathway that has one, with its dose plan; and that pathway's name.
+
+    Where a pathway before it may answer, and nobody can tell, none says that rescue is not asked for.
+    """
     for name in case.knowledge.orders.pathways:
         for rule in case.holding:
             decision, indicator = rule.finding.decision, rule.finding.indicator
             if rule.pathway != name or decision is None or indicator is None:
                 continue
+            if decision in NO_RESCUE and _may_answer_before(case, name):
+                return None, ""
             if decision in PATHWAY or decision == "review":
                 return _planned(case, Answer(decision, indicator, rule, case.occasion)), name
     return None, ""
+
+
+def _may_answer_before(case: _Case, pathway: str) -> bool:
+    """Whether a pathway that comes before this one lacks a fact that it must not lack."""
+    order = case.knowledge.orders.pathways
+    earlier = order[: order.index(pathway)]
+    return any(
+        rule.pathway in earlier and rule.if_unknown == INSUFFICIENT and case.findings.outcomes[rule.id].truth is None
+        for rule in case.rules
+    )
 
 
 def _planned(case: _Case, answer: Answer) -> Answer:

@@ -22,6 +22,8 @@ UCUM = "http://unitsofmeasure.org"
 _PER_KILOGRAM = ("/kg", "/kg/dose", "/kg/{dose}", " per kg", "/kilogram")
 _VOLUME = ("mL", "cc", "milliliter", "milliliters", "millilitre", "millilitres")
 
+_VOLUMES = frozenset(map(spelled, _VOLUME))
+
 
 def number_of(value: object) -> float | None:
     """A JSON number as a finite float; None for anything else, for a boolean too, and for what no double can hold."""
@@ -144,6 +146,11 @@ class UnitTable:
     def has_unit(self, quantity: Mapping[str, Any]) -> bool:
         """Whether the quantity's unit is one of the table."""
         return self._scale(quantity) is not None
+
+    def volume_ml(self, quantity: Mapping[str, Any]) -> float | None:
+        """Millilitres of a quantity that is a volume in these; None for any other."""
+        unit = str(quantity.get("code") or quantity.get("unit") or "")
+        return number_of(quantity.get("value")) if spelled(unit) in _VOLUMES else None
 
     def in_products(self, products: Sequence[Pack]) -> UnitTable:
         """The units of a drug's products, as amounts of the drug: a pack, and the volume in it.

@@ -27,6 +27,8 @@ _MARKS: Final = re.compile("[\u0300-\u036f]")
 # sign comes first, then what stands around it: the signs are looked for ten times as fast so.
 _BREAK: Final = re.compile(r"[;\n|!。；、,.](?:(?<=[;\n|!。；、])|(?<=,)(?!\d)|(?<=[^\W\d_]{3}\.)(?=\s|$))")
 _COMMAS: Final = ",、"
+_LAST_WORD: Final = re.compile(r"[^\W\d_]{3,}$")
+_SHORTENED: Final = 12  # letters of a word that may be shortened by a full stop
 _YEARS: Final = range(1950, 2100)
 
 
@@ -68,6 +70,7 @@ class Lexicon:
         self._terms: set[str] = set()
         self._tails: set[str] = set()
         self._denials: set[str] = set()  # words that begin a denial of what follows
+        self._shortened: set[str] = set()  # longer words whose full stop ends no sentence: "susp"
         self._sentences = Sentences(fold)
         self._ahead = 2  # clauses after its own that a phrase may reach into, or that say how it ended
         for text, phrase in phrases:
@@ -103,6 +106,8 @@ class Lexicon:
             self._sentences.name(words)
         if folded.endswith("."):
             self._sentences.abbreviation(words)
+            if phrase == Phrase() and len(words) == 1:
+                self._shortened.add(words[0])
         if phrase.ordinal:
             self._sentences.ordinal(words)
         if phrase.cue and phrase.cue.last:
@@ -133,6 +138,8 @@ class Lexicon:
         clauses: list[Clause] = []
         start = 0
         for sign in chain(_BREAK.finditer(folded), (None,)):
+            if sign is not None and sign[0] == "." and self._is_shortened(folded, sign.start()):
+                continue
             words = spaced_words(folded[start : sign.start() if sign else len(folded)])
             run += [words] if words else []
             if sign is None or sign[0] not in _COMMAS:
@@ -140,6 +147,11 @@ class Lexicon:
                 run = []
             start = sign.end() if sign else start
         return [piece for words in clauses for piece in _pieces(words)]
+
+    def _is_shortened(self, folded: str, stop: int) -> bool:
+        """Whether the word before a full stop is one that the stop shortens: "susp. pneumonia"."""
+        word = _LAST_WORD.search(folded[max(0, stop - _SHORTENED) : stop])
+        return word is not None and word[0] in self._shortened
 
     def _lists(self, run: list[Clause]) -> Iterable[Clause]:
         """Clauses between which only commas stand; most texts deny nothing, and are not looked at twice."""

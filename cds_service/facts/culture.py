@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -145,6 +145,19 @@ def parts_of(culture: Resource, reading: Reading) -> tuple[Resource, ...]:
     members = [found for ref in named if (found := held.get(ref) or by_ref.get(_bare(ref))) is not None]
     members += derived.get(culture.ref, [])
     return tuple({id(r): r for r in (*components_of(culture), *members)}.values())
+
+
+def naming(wanted: Matchers, never: Matchers) -> Callable[[Resource, Reading, object], bool]:
+    """Whether a result, or a part of it, says one of some value sets for certain, and nothing about it one of others:
+    neither what it says, nor what it or its specimen is called."""
+
+    def names(culture: Resource, reading: Reading, _: object) -> bool:
+        told = Result(culture, parts_of(culture, reading), "unclear").said
+        if not _any_said(told, wanted):
+            return False
+        return not any(m.matches(c) for c in (*told, culture.concept, *specimens_of(culture)) for m in never)
+
+    return names
 
 
 def specimens_of(resource: Resource) -> Iterator[Concept]:

@@ -87,13 +87,8 @@ def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None
     return Dosage(bound, bound, why="")
 
 
-def doses_at_once(request: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float | None, ...]:
-    """Milligrams at once of each dosage instruction; None where one does not say."""
-    found = [_dose_mg(instruction, amounts, weight) for instruction in _instructions(request)]
-    return tuple(None if isinstance(doses, str) else max(doses) for doses in found)
-
-
-def _instructions(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def instructions_of(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The dosage instructions of a raw MedicationRequest that can be read as such."""
     written = request.get("dosageInstruction")
     return [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
 
@@ -101,11 +96,11 @@ def _instructions(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> Dosage:
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None
-    doses = _dose_mg(instruction, amounts, weight)
+    doses = dose_of(instruction, amounts, weight)
     often = per_day(instruction.get("timing"))
     if isinstance(doses, str):
         # An amount beyond any dose is no missing one.
-        beyond = any(isinstance(amounts.mass.convert(row), Beyond) for row in _quantities(instruction))
+        beyond = any(isinstance(amounts.mass.convert(row), Beyond) for row in quantities_of(instruction))
         return Dosage(None, math.inf if beyond else 0.0, route=route, why=doses)
     dose = max(doses)
     if often is None or often < _LEAST_PER_DAY:
@@ -122,14 +117,14 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
     return Dosage(daily, daily, dose, 24.0 / often, route)
 
 
-def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float, ...] | str:
+def dose_of(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None) -> tuple[float, ...] | str:
     """Milligrams per dose as each row says them, or why not.
 
     Charts write one dose in several rows: as ordered, as calculated, as volume. A row in mg counts beside rows in other
     units; without any, a row in a unit of the drug's own products does, then one per kilogram of body weight.
     """
     rates = instruction.get("doseAndRate")
-    rows = _quantities(instruction)
+    rows = quantities_of(instruction)
     if isinstance(rates, list) and len(rows) < len(rates):
         whole = all(isinstance(rate, Mapping) for rate in rates)
         return "the dose is a rate, not an amount" if whole else "a dose that cannot be read"
@@ -149,7 +144,7 @@ def _dose_mg(instruction: Mapping[str, Any], amounts: Amounts, weight: float | N
     return why or "no dose given"
 
 
-def _quantities(instruction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def quantities_of(instruction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The amounts that an instruction writes: of a range its upper end."""
     rates = instruction.get("doseAndRate")
     rows: list[Mapping[str, Any]] = []
@@ -163,7 +158,7 @@ def _quantities(instruction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def unread_doses(request: Mapping[str, Any], amounts: Amounts) -> tuple[str, ...]:
     """Why amounts that the instructions of an order write cannot be read, whatever the patient weighs."""
-    found = [_dose_mg(i, amounts, ANY_WEIGHT) for i in _instructions(request) if i.get("doseAndRate")]
+    found = [dose_of(i, amounts, ANY_WEIGHT) for i in instructions_of(request) if i.get("doseAndRate")]
     return tuple(why for why in found if isinstance(why, str))
 
 

@@ -47,7 +47,8 @@ def not_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
 
 
 def doubtfully_given(given: DistinctDoses, record: Resource, reading: Reading) -> str:
-    """Why a dose may not have been given although its status says so; "" where nothing speaks against it.
+    """Why a dose may not have been given although its status says so; "" where nothing speaks against it. Words of a
+    plan speak against it only where they are all that a clause says.
 
     FHIR R4: `statusReason` is the reason why an administration was not performed.
     """
@@ -55,6 +56,8 @@ def doubtfully_given(given: DistinctDoses, record: Resource, reading: Reading) -
     if said and _says_not_given(given, record, reading):
         return f"{record.ref} says both that it was given and that it was not"
     reasons = [text for text in _of_concepts([record.raw.get("statusReason")]) if text]
+    plan = reading.terms[given.planned]
+    reasons += [clause.text for clause in _said_of_dose(given, record, reading) if plan.names(clause)]
     if said or not reasons:
         return ""
     return f"{record.ref} may not have been given: {'; '.join(reasons)[:80]}"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.dosage import ANY_WEIGHT, doses_at_once, unread_doses
+from cds_service.facts.dosage import ANY_WEIGHT, unread_doses
+from cds_service.facts.dose_told import AtOnce, at_once
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
@@ -56,8 +57,8 @@ def computable(name: str, dosed: DosedDrafts) -> Find:
             says = [(d, d.dosage(weight)) for d in drafts]
             lacking = [f"{d.resource.ref}: {dosage.why}" for d, dosage in says if dosage.daily_mg is None]
         else:
-            at_once = [(d, doses_at_once(d.resource.raw, d.amounts, weight)) for d in drafts]
-            lacking = [f"{d.resource.ref}: no dose given" for d, doses in at_once if not doses or None in doses]
+            doses = [(d, [told.mg for told in _told(d, weight, reading)]) for d in drafts]
+            lacking = [f"{d.resource.ref}: no dose given" for d, said in doses if not said or None in said]
         sources = tuple(d.resource.ref for d in drafts)
         return Fact(name, not lacking, sources=sources, text="; ".join(lacking))
 
@@ -68,7 +69,10 @@ def readable(name: str, drug: str) -> Find:
     """Whether no draft of the drug writes an amount that cannot be read; one that writes none has nothing to read."""
 
     def find(reading: Reading, known: Facts) -> Fact:
-        told = [(d, unread_doses(d.resource.raw, d.amounts)) for d in reading.order.of_kind(drug)]
+        if reading.orders.drugs[drug].maximum.daily:
+            told = [(d, unread_doses(d.resource.raw, d.amounts)) for d in reading.order.of_kind(drug)]
+        else:
+            told = [(d, tuple(s.why for s in _told(d, ANY_WEIGHT, reading) if s.why)) for d in _judged(drug, reading)]
         text = "; ".join(dict.fromkeys(why for _, whys in told for why in whys))
         return Fact(name, not text, sources=tuple(d.resource.ref for d, whys in told if whys), text=text)
 
@@ -144,7 +148,7 @@ def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Fac
 def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
     """What is too much at once, in words."""
     weight = kilograms(known["weight"])
-    dose, whatever = _highest(drafts, weight), reading.policies[most.whatever_weight]
+    dose, whatever = _highest(drafts, weight, reading), reading.policies[most.whatever_weight]
     if dose > whatever + TOLERANCE_MG:
         return f"{dose:g} mg > {whatever:g} mg"
     if weight is None:
@@ -162,16 +166,23 @@ def _undecided(
 ) -> str:
     """Why it cannot be said that a stated dose is within the maximum."""
     if at_once:
-        lacks = known["weight"].value is None and _highest(drafts, ANY_WEIGHT) > 0
+        lacks = known["weight"].value is None and _highest(drafts, ANY_WEIGHT, reading) > 0
         return "the dose by weight needs a current weight" if lacks else ""
     stated = any(d.dosage(ANY_WEIGHT).bound_mg > 0 for d in drafts)
     lacks = stated and daily_maximum(drug, reading, known) is None
     return "the daily maximum needs the patient's age and, under 18, a current weight" if lacks else ""
 
 
-def _highest(drafts: tuple[Draft, ...], weight: float | None) -> float:
-    doses = (dose for draft in drafts for dose in doses_at_once(draft.resource.raw, draft.amounts, weight))
+def _highest(drafts: tuple[Draft, ...], weight: float | None, reading: Reading) -> float:
+    doses = (told.mg for draft in drafts for told in _told(draft, weight, reading))
     return max((dose for dose in doses if dose is not None), default=0.0)
+
+
+def _told(draft: Draft, weight: float | None, reading: Reading) -> list[AtOnce]:
+    """What each instruction of a draft says at once, of a drug that goes by the single dose."""
+    most = reading.orders.drugs[draft.kind].maximum.dose
+    whatever = reading.policies[most.whatever_weight] if most else math.inf
+    return list(at_once(draft.resource.raw, draft.resource.concept, draft.amounts, weight, whatever))
 
 
 def _judged(drug: str, reading: Reading) -> tuple[Draft, ...]:

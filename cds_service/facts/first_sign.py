@@ -41,7 +41,7 @@ def since_first_sign(
     counted: list[tuple[datetime, datetime]] = []
     early: list[LeftOut] = []
     grades = grades_of(given.grades, reading)
-    first = _first_documented(given, grades, since, reading)
+    first = _first_known(given, grades, every, since, reading)
     gap = timedelta(hours=reading.windows[given.episode_gap])
     unread, apart = 0, []
     for start, end in every:
@@ -61,17 +61,40 @@ def since_first_sign(
     return Counted(tuple(counted), unplaced, (*not_read, *apart), tuple(early))
 
 
-def _first_documented(
-    given: DistinctDoses, grades: CrsGrade, since: datetime | None, reading: Reading
+def _first_known(
+    given: DistinctDoses,
+    grades: CrsGrade,
+    every: Sequence[tuple[datetime, datetime]],
+    since: datetime | None,
+    reading: Reading,
 ) -> datetime | None:
-    """Since when CRS of this episode is documented, with a grade or without; None where nobody says."""
+    """Since when CRS of this episode is documented, with a grade or without; where nobody documented any, since when
+    signs followed each other up to now. None where what is documented does not say."""
     told = documented(given.scale, grades.conditions, reading)
     graded = (*told.grades, *told.doubted)
     starts = [g.start for g in graded if g.grade >= 1 and (g.end is None or since is None or g.end > since)]
     named = _ungraded(given, grades, reading)
     if told.unusable or any(r.when is None for r in named):
         return None
-    return min((*starts, *(r.when.start for r in named if r.when)), default=None)
+    starts += [r.when.start for r in named if r.when]
+    return min(starts) if starts else _first_followed(given, grades, every, reading)
+
+
+def _first_followed(
+    given: DistinctDoses, grades: CrsGrade, every: Sequence[tuple[datetime, datetime]], reading: Reading
+) -> datetime:
+    """The first of the fevers and doses that followed each other up to now, none longer after the last than an episode
+    is remembered: what vital signs say now is no sign of what was treated before that."""
+    bad: list[str] = []
+    vitals = [r for r in reading.chart.of(grades.vitals) if reading.is_(grades.final, r) and reading.past(r)]
+    values = values_of(vitals, grades.temperature, reading, [], bad)
+    fevers = [v.at for v in values if v.value >= reading.policies[grades.fever]]
+    gap, first = timedelta(hours=reading.windows[given.episode_gap]), reading.now
+    for at in sorted((*fevers, *(start for start, _ in every)), reverse=True):
+        if first - at > gap:
+            break
+        first = min(first, at)
+    return first
 
 
 def _ungraded(given: DistinctDoses, grades: CrsGrade, reading: Reading) -> list[Resource]:

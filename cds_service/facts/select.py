@@ -13,7 +13,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, is_coded, one_of
 from cds_service.facts import growth, reactions, result, status, tolerated
 from cds_service.facts.after import begun_after
-from cds_service.facts.culture import specimens_of
+from cds_service.facts.culture import naming, specimens_of
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
 from cds_service.facts.puzzles import puzzle_of, puzzles
@@ -217,6 +217,8 @@ class Selections:
             within, others = self.matchers(selection.in_), self.matchers(selection.not_in)
             meant, concepts = said_as(selection.meant, within, others, self.windows), self._concepts(selection)
             yield lambda r, reading, known: any(meant(c, reading) for c in concepts(r))
+        if named := selection.names_result:
+            yield naming(self.matchers(named.in_), self.matchers(named.not_in))
         if selection.drafts:
             of_drafts = selection.drafts == "only"
             yield lambda r, reading, known: reading.of_draft(r) is of_drafts

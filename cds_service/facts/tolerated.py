@@ -23,6 +23,7 @@ class Tolerated:
 
     what: tuple[Matcher, ...]
     by: Matcher
+    alone: Matcher
     never: tuple[Matcher, ...]
     others: tuple[Matcher, ...]
 
@@ -48,7 +49,10 @@ class Tolerated:
         named = [at for at, clause in enumerate(clauses) if _says(clause, self.what)]
         if not named or any(_says(clause, self.never) for clause in clauses[named[0] :] if not self._of_others(clause)):
             return False
-        return all(self._bears(clauses[at]) or self._only_bears(clauses[at : at + 2]) for at in named)
+        return all(
+            self._bears(clauses[at]) or self._only_bears(clauses[at : at + 2]) or self._denies(clauses[at : at + 2])
+            for at in named
+        )
 
     def _bears(self, clause: Concept) -> bool:
         meaning = self.by.meaning(clause)
@@ -60,15 +64,27 @@ class Tolerated:
         says = not _says(first, self.others) and any(self._bears(clause) for clause in others)
         return says and not any(_NAME.search(self.by.without(clause.text)) for clause in others)
 
+    def _denies(self, clauses: Sequence[Concept]) -> bool:
+        """Whether a clause names the substance, and it or the next one says that there is no allergy, and nothing else:
+        "Anakinra: keine Allergie", not "anakinra, no allergy test"."""
+        return any(
+            _says(concept({"text": text}), (self.alone,)) and not _NAME.search(self._rest(text))
+            for text in (clauses[0].text, " ".join(clause.text for clause in clauses))
+        )
+
+    def _rest(self, text: str) -> str:
+        for matcher in (*self.what, self.alone):
+            text = matcher.without(text)
+        return text
+
     def _of_others(self, clause: Concept) -> bool:
         return _says(clause, self.others) and not _says(clause, self.what)
 
 
 def compiled(given: OnlyTolerated, what: tuple[Matcher, ...], terms: Mapping[str, Matcher]) -> Tolerated:
     """A `tolerated` of the catalogue as a test of a record and the concepts that are looked at."""
-    return Tolerated(
-        what, terms[given.by], tuple(terms[name] for name in given.never), tuple(terms[name] for name in given.others)
-    )
+    never, others = (tuple(terms[name] for name in names) for names in (given.never, given.others))
+    return Tolerated(what, terms[given.by], terms[given.alone], never, others)
 
 
 def _reacted(allergy: Resource) -> bool:

@@ -26,7 +26,7 @@ KEYS = {
     "creatinine": "mg/dL",
     "crs_grade": "documented CRS grade now; 0 or null: none documented",
     "days_post_cart": "days since the infusion; null: none",
-    "draft": "{drug, id, dose_mg, interval_h, days, as_needed, route, reason}: the order being written",
+    "draft": "{drug, id, dose_mg or words, interval_h, days, as_needed, route, reason}: the order being written",
     "drafts": "several such orders",
     "encounter": "id of the encounter in progress",
     "ferritin": "ng/mL",
@@ -275,7 +275,8 @@ def _measurements(builder: Builder, given: Given, at: datetime) -> None:
 def _draft(builder: Builder, draft: Mapping[str, Any] | None) -> None:
     if draft:
         drug = draft.get("drug", "anakinra")
-        builder.ordered(drug, None, state="draft", dosage=_dosage(draft) if "dose_mg" in draft else None)
+        written = _dosage(draft) if "dose_mg" in draft else {"text": draft["words"]} if "words" in draft else None
+        builder.ordered(drug, None, state="draft", dosage=written)
         more = {"id": draft.get("id"), "reasonCode": [concept(draft["reason"])] if "reason" in draft else None}
         builder.made[-1] |= {name: value for name, value in more.items() if value is not None}
 

@@ -209,6 +209,7 @@ class DistinctDoses(Computes):
     stopped: StatusId
     nothing_given: ValueSetId
     something_given: ValueSetId
+    planned: ValueSetId
     other_drugs: ValueSets
     statements: QueryId
     stated: StatusId

@@ -140,7 +140,7 @@ class Stains(Model):
 
 class Languages(Model):
     """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise;
-    `abbreviated` short words whose full stop ends no sentence; `no_words` what names nothing beside words that are not
+    `abbreviated` words whose full stop ends no sentence; `no_words` what names nothing beside words that are not
     read: units, forms, numerals. `tests` may stand between what is looked for and the answer ("influenza PCR
     negative"), but not behind one of `syndromes`, which no test rules out. For what is
     `tested` one is tested together: a denial goes on over the commas of such a list."""

@@ -174,9 +174,11 @@ class OnlyReactions(Model):
 
 class OnlyTolerated(Model):
     """Left out is an allergy whose words name the substances of `in` only as borne: in a clause that says `by`, or
-    before one that says nothing else. No word of `never` stands in it or after it, but in a clause about `others`."""
+    before one that says nothing else; or a clause that names them and says one of `alone`, and nothing else. No word of
+    `never` stands in it or after it, but in a clause about `others`."""
 
     by: ValueSetId
+    alone: ValueSetId
     never: ValueSets
     others: ValueSets
 
@@ -186,6 +188,14 @@ class After(Model):
 
     of: RecordsId
     within: Window
+
+
+class NamesResult(Model):
+    """Results of which one, the record's own or a part's, says one of `in` for certain, while neither they nor the name
+    of the record or its specimen says one of `notIn`."""
+
+    in_: Annotated[ValueSets, Field(alias="in")]
+    not_in: ValueSets
 
 
 class Where(Model):
@@ -235,6 +245,7 @@ class Selection(Model):
     except_: Annotated[RecordsId | None, Field(alias="except")] = None
     set_aside: SetAside | None = None
     where: Where | None = None
+    names_result: NamesResult | None = None
     growth: Growth | None = None
     standing: Standing | None = None
     newest_answer: ResultId | None = None

@@ -68,6 +68,7 @@ _MODELS: Final[Mapping[str, str]] = {
     "after": "begun after another record",
     "reactions": "whose reactions are only of one kind",
     "tolerated": "unless its words only say that it was borne",
+    "names_result": "whose result names what grew",
     "where": "where another fact says so",
 }
 _WORDS: Final[Mapping[str, str]] = {
