@@ -132,6 +132,11 @@ class Matcher:
         return re.compile("|".join(rf"(?<![^\W\d_]){text}(?![^\W\d_])" for text in said) or r"(?!)")
 
     @property
+    def phrases(self) -> Sequence[str]:
+        """All its phrases: its words, and the displays of its codes."""
+        return self._phrases
+
+    @property
     def phrase(self) -> str:
         """The first of its phrases."""
         return self._phrases[0] if self._phrases else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher
+from cds_service.facts.itself import ItselfTest
 from cds_service.facts.model import Reading
 from cds_service.facts.status import Holds
 from cds_service.facts.substances import concepts_of, names_nothing
@@ -29,11 +30,12 @@ def puzzles(
     fits = tuple(statuses[name] for name in selection.status or ())
     gone = tuple(statuses[name] for name in (*(selection.unless or ()), *(rule.unless or ())))
     unclear = tuple(terms[name] for name in rule.in_ or ())
+    vaguely = ItselfTest(selection.itself, unclear, terms) if selection.itself and unclear else None
     elsewhere = tuple(terms[name] for name in rule.elsewhere or ())
     nameless = terms[rule.nameless] if rule.nameless else None
     own = tuple(terms[name] for name in selection.in_ or ())
     named_by = tuple(terms[name] for name in rule.named_by or ())
-    kept_out = _kept_out(selection, terms)
+    kept_out, not_told = _kept_out(selection, terms), _not_told(selection, terms)
     name = rule.within or selection.within
     hours = windows[name] if name else None
     query, any_set = selection.from_, next(iter(terms.values()))
@@ -53,10 +55,12 @@ def puzzles(
     def lines(reading: Reading) -> Sequence[str]:
         told = [line for r, line in not_understood(query, reading, any_set) if counts(r, reading)]
         if unclear:
-            maybe = reading.chart.found(query, unclear)
+            maybe = (r for r in reading.chart.found(query, unclear) if vaguely is None or vaguely.of(r) != "no")
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in maybe if counts(r, reading)]
         if kept_out is not None:
             told += [f"{r.ref} may be one: {shown(r.concept)}" for r in kept_out(reading) if counts(r, reading)]
+        if not_told is not None:
+            told += [f"{r.ref} may be one: {shown(r.concept)}" for r in not_told(reading) if counts(r, reading)]
         if nameless is not None:
             open_ = (r for r in reading.chart.of(query) if names_nothing(r, nameless, named_by) and not is_ours(r))
             told += [f"{r.ref} names no substance: {shown(r.concept)}" for r in open_ if counts(r, reading)]
@@ -74,13 +78,36 @@ def _kept_out(selection: Selection, terms: Mapping[str, Matcher]) -> Callable[[R
         tuple(terms[name] for name in names or ()) for names in (selection.in_, selection.not_in, rule.kept_out_but)
     )
 
+    itself = ItselfTest(selection.itself, own, terms) if selection.itself else None
+
     def is_open(record: Resource) -> bool:
         found = concepts_of(record)
         if not any(matcher.matches(c) for c in found for matcher in others):
             return False
+        if itself is not None and itself.of(record) == "no":
+            return False
         told = [meaning for c in found for m in own if m.matches(c) and (meaning := m.meaning(c)) is not None]
         coded = any(meaning.by_code for meaning in told)
         return coded or (bool(told) and any(matcher.matches(c) for c in found for matcher in but))
+
+    def find(records: Iterable[Resource]) -> tuple[Resource, ...]:
+        return tuple(r for r in records if is_open(r))
+
+    return lambda reading: reading.chart.remember(selection.from_, is_open, find)
+
+
+def _not_told(selection: Selection, terms: Mapping[str, Matcher]) -> Callable[[Reading], Iterable[Resource]] | None:
+    """The records whose words say neither the thing itself nor anything else."""
+    if selection.itself is None:
+        return None
+    own, others = (tuple(terms[name] for name in names or ()) for names in (selection.in_, selection.not_in))
+    itself = ItselfTest(selection.itself, own, terms)
+
+    def is_open(record: Resource) -> bool:
+        found = concepts_of(record)
+        if not any(matcher.matches(c) for c in found for matcher in own):
+            return False
+        return not any(m.matches(c) for c in found for m in others) and itself.of(record) == "open"
 
     def find(records: Iterable[Resource]) -> tuple[Resource, ...]:
         return tuple(r for r in records if is_open(r))

@@ -14,6 +14,7 @@ from cds_service.chart.vocabulary import Concept, Matcher, is_coded, one_of
 from cds_service.facts import growth, reactions, result, status, tolerated
 from cds_service.facts.after import begun_after
 from cds_service.facts.culture import naming, specimens_of
+from cds_service.facts.itself import ItselfTest
 from cds_service.facts.meant import said_as
 from cds_service.facts.model import Facts, Reading, usable
 from cds_service.facts.puzzles import puzzle_of, puzzles
@@ -270,14 +271,22 @@ class Selections:
         if selection.not_understood:
             any_set = next(iter(self.terms.values()))
             yield lambda r: bool(puzzle_of(r, any_set))
-        if selection.tolerated:
-            borne = tolerated.compiled(selection.tolerated, within, self.terms)
-            yield lambda r: not borne(r, concepts(r))
+        yield from self._wording_tests(selection, within)
         if selection.severe:
             severe = self.terms[selection.severe]
             yield lambda r: is_severe(r, severe)
         if selection.reactions:
             yield reactions.compiled(selection.reactions, self.terms)
+
+    def _wording_tests(self, selection: Selection, within: tuple[Matcher, ...]) -> Iterator[OwnTest]:
+        """By how the words that name one of the value sets are put."""
+        concepts = self._concepts(selection)
+        if selection.itself:
+            itself = ItselfTest(selection.itself, within, self.terms)
+            yield lambda r: itself.of(r) == "yes"
+        if selection.tolerated:
+            borne = tolerated.compiled(selection.tolerated, within, self.terms)
+            yield lambda r: not borne(r, concepts(r))
 
     def _reason_tests(self, selection: Selection) -> Iterator[Test]:
         aside = self._aside(selection.set_aside)

@@ -139,7 +139,8 @@ class Puzzled(Model):
     understood (or that are `in` a value set of words which may mean it), dated within `within` or not at all. Without
     a window of its own that of the selection counts. An allergy that names nothing but `nameless` is open too, unless
     its notes name one of `named_by`. What says one of `elsewhere` is another kind of record. A record that only `notIn`
-    of its selection keeps out is open where a code names it, or its words say one of `kept_out_but`."""
+    of its selection keeps out is open where a code names it, or its words say one of `kept_out_but`; by `itself` so is
+    what says neither the thing itself nor something else."""
 
     within: Window | None = None
     unless: Statuses | None = None
@@ -183,6 +184,20 @@ class OnlyTolerated(Model):
     others: ValueSets
 
 
+class Itself(Model):
+    """Records that say the thing itself by a code, by one of `named`, by words that it was `done`, or by its name
+    beside nothing but remarks (`beside`). What says one of `around` in the clause with the name, or before it, or one
+    of `aims` before the name, is something else, as is what names anything else that is recognised. `joins` begin a
+    clause. The rest is open, where the selection is `puzzled`."""
+
+    named: ValueSets
+    done: ValueSetId
+    around: ValueSets
+    aims: ValueSetId
+    joins: ValueSetId
+    beside: ValueSets
+
+
 class After(Model):
     """Begun after the first of some records no older than `within`; one of no date may have begun before it."""
 
@@ -216,6 +231,7 @@ class Selection(Model):
     not_in: ValueSets | None = None
     not_beside: ValueSets | None = None
     not_coded_as: ValueSets | None = None
+    itself: Itself | None = None
     beside: ValueSets | None = None
     meant: Meant | None = None
     past: Literal["counts"] | None = None
@@ -266,8 +282,8 @@ class Selection(Model):
             raise ValueError("meant and notCodedAs need in beside them")
         if self.unanswered and not self.newest_answer:
             raise ValueError("unanswered needs newestAnswer beside it")
-        if self.tolerated and not self.in_:
-            raise ValueError("tolerated needs in beside it")
+        if (self.tolerated or self.itself) and not self.in_:
+            raise ValueError("tolerated and itself need in beside them")
         if self.within and self.beyond:
             raise ValueError("expected within or beyond, not both")
         return self

@@ -66,6 +66,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
 _MODELS: Final[Mapping[str, str]] = {
     "puzzled": "left open by one that is not understood",
     "after": "begun after another record",
+    "itself": "that are it themselves, and not what is done around it",
     "reactions": "whose reactions are only of one kind",
     "tolerated": "unless its words only say that it was borne",
     "names_result": "whose result names what grew",
