@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
 from cds_service.knowledge import load
 from tests.support import golden
 from tests.support.cards import Card, explanation, words
-from tests.support.places import Cards
+from tests.support.places import Cards, Places, answer, every_chart
 
 # The public contract: the most words of a first card by decision, of any other card, and cards in all.
 FIRST = {"block": 90, "order-exceeds-max": 90, "insufficient-data": 160, "review": 160}
@@ -47,6 +49,43 @@ def too_long(answers: list[tuple[str, str, Cards]]) -> Iterator[str]:
 
 def test_no_card_is_longer_than_its_limit(answers: list[tuple[str, str, Cards]]) -> None:
     assert list(too_long(answers)) == []
+
+
+def _beside_a_stop(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The same chart with drafts of which one is above its maximum: what else is found becomes a following card."""
+
+    def draft(drug: str, route: str, mg: int) -> dict[str, Any]:
+        amount = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+        dosage = {"route": {"text": route}, "timing": {"repeat": {"frequency": 1, "period": 6, "periodUnit": "h"}}}
+        return {
+            "resourceType": "MedicationRequest", "id": drug, "status": "draft", "intent": "order",
+            "medicationCodeableConcept": {"text": drug},
+            "subject": {"reference": f"Patient/{call['context']['patientId']}"},
+            "dosageInstruction": [dosage | {"doseAndRate": [{"doseQuantity": amount}]}],
+        }  # fmt: skip
+
+    drafts = [draft("anakinra", "intramuscular", 100), draft("tocilizumab", "intravenous", 1200)]
+    context = {k: v for k, v in call["context"].items() if k != "selections"}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in drafts]}
+    return {**call, "hook": "order-sign", "context": context | {"draftOrders": bundle}}
+
+
+def _opened_without_weak_reads(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The chart as it is opened by an EHR that sends neither statements nor reports: both are said."""
+    prefetch = {key: value for key, value in call["prefetch"].items() if key not in ("statements", "reports")}
+    context = {key: call["context"][key] for key in ("userId", "patientId")}
+    return {**call, "hook": "patient-view", "context": context, "prefetch": prefetch}
+
+
+@pytest.mark.parametrize("changed", [_beside_a_stop, _opened_without_weak_reads])
+def test_cards_keep_their_limit_wherever_they_stand(
+    changed: Callable[[Mapping[str, Any]], dict[str, Any]], tmp_path: Path
+) -> None:
+    """Of every chart: what usually leads as a following card, and a status beside what was not read."""
+    places = Places(tmp_path)
+    found = [("", c.name, answer(places.service(c.place), changed(c.call))[1]) for c in every_chart(places)]
+    assert len(found) > 500
+    assert list(too_long(found)) == []
 
 
 def test_a_panel_has_at_most_five_cards(answers: list[tuple[str, str, Cards]]) -> None:
