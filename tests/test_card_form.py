@@ -77,14 +77,15 @@ def _opened_without_weak_reads(call: Mapping[str, Any]) -> dict[str, Any]:
     return {**call, "hook": "patient-view", "context": context, "prefetch": prefetch}
 
 
-@pytest.mark.parametrize("changed", [_beside_a_stop, _opened_without_weak_reads])
+@pytest.mark.parametrize(("changed", "first"), [(_beside_a_stop, 0), (_opened_without_weak_reads, 1)])
 def test_cards_keep_their_limit_wherever_they_stand(
-    changed: Callable[[Mapping[str, Any]], dict[str, Any]], tmp_path: Path
+    changed: Callable[[Mapping[str, Any]], dict[str, Any]], first: int, tmp_path: Path
 ) -> None:
-    """Of every chart: what usually leads as a following card, and a status beside what was not read."""
+    """Of every third chart: what usually leads as a following card, and a status beside what was not read."""
     places = Places(tmp_path)
-    found = [("", c.name, answer(places.service(c.place), changed(c.call))[1]) for c in every_chart(places)]
-    assert len(found) > 500
+    charts = list(every_chart(places))[first::3]
+    found = [("", c.name, answer(places.service(c.place), changed(c.call))[1]) for c in charts]
+    assert len(found) > 200
     assert list(too_long(found)) == []
 
 
