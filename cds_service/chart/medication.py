@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from cds_service.chart.vocabulary import Concept, concept
+from cds_service.chart.vocabulary import NOTHING, Concept, concept
 
 ANYWHERE: Final = "*/"
-_DEPTH: Final = 3  # a mix of mixes of drugs; references may run in a circle
+# A mix of mixes; references may run in a circle, and each of many may name many: both bounds keep the reading linear.
+_DEPTH: Final = 1
+_MOST: Final = 32
 Medication = Mapping[str, Any]
 # The Medication that a reference names; None where nothing here says.
 Find = Callable[[object], Medication | None]
@@ -31,11 +33,13 @@ def ingredients_of(medication: Medication | None, find: Find, depth: int = _DEPT
 def drug_of(medication: Medication, find: Find, depth: int = _DEPTH) -> Concept:
     """What a Medication is: what it is called, with the names of its ingredients ("Bag 250 mL; norepinephrine"); where
     it has no code, with theirs."""
-    items = list(_items(medication, find, depth))
     written = medication.get("code")
-    if not items:
-        return concept(written)
     own = concept(written)
+    if len(_list(medication.get("ingredient"))) > _MOST:
+        return own if own.codes else NOTHING  # words alone may be those of any bag
+    items = list(_items(medication, find, depth))
+    if not items:
+        return own
     words = [own.label] if own.label else []
     for item in items:
         said = concept(item).label
@@ -48,8 +52,9 @@ def drug_of(medication: Medication, find: Find, depth: int = _DEPTH) -> Concept:
 
 
 def _items(medication: Medication | None, find: Find, depth: int) -> Iterator[Mapping[str, Any]]:
-    """Each active ingredient as a CodeableConcept that says anything."""
-    for ingredient in _list(medication.get("ingredient")) if medication else ():
+    """Each active ingredient as a CodeableConcept that says anything; none of a list that nobody would mix."""
+    ingredients = _list(medication.get("ingredient")) if medication else []
+    for ingredient in ingredients if len(ingredients) <= _MOST else ():
         if not isinstance(ingredient, Mapping) or ingredient.get("isActive") is False:
             continue
         item = ingredient.get("itemCodeableConcept")
