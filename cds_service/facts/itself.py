@@ -106,8 +106,14 @@ class ItselfTest:
         clauses = [clause for words in self._cut(text) if (clause := self._clause(words))]
         if not any(clause.says for clause in clauses):
             return "no" if any(clause.elsewhere for clause in clauses) else None
-        places = [n for n, clause in enumerate(clauses) if clause.says and not clause.elsewhere]
-        return _first(self._judged(clauses, at) for at in places) or self._around_it(clauses)
+        whole = all(clause.known and not clause.elsewhere for clause in clauses)
+        said: set[Verdict] = set()
+        other = elsewhere = False
+        for clause in clauses:
+            if clause.says and not clause.elsewhere:
+                said.add(self._judged(clause, other, elsewhere, whole))
+            other, elsewhere = other or clause.other, elsewhere or clause.elsewhere
+        return _first(said) or self._around_it(clauses)
 
     @staticmethod
     def _around_it(clauses: Sequence[Clause]) -> Verdict:
@@ -119,17 +125,14 @@ class ItselfTest:
         return "open" if direct or (done and not any(clause.other for clause in clauses)) else "no"
 
     @staticmethod
-    def _judged(clauses: Sequence[Clause], at: int) -> Verdict:
-        """By a clause with the name, and by what stands before it: that comes first."""
-        clause = clauses[at]
-        before = [c for c in clauses[:at] if c.elsewhere]
-        if any(c.other for c in before) or (before and not clause.done):
+    def _judged(clause: Clause, other: bool, elsewhere: bool, whole: bool) -> Verdict:
+        """By a clause with the name, and by what stands before it: that comes first. `other` and `elsewhere`: a clause
+        before it is about another thing, or something else; `whole`: all clauses are known, and about nothing else."""
+        if other or (elsewhere and not clause.done):
             return "no"
-        if before:
+        if elsewhere:
             return "open"
-        if clause.enough or (clause.done and clause.led):
-            return "yes"
-        return "yes" if all(c.known and not c.elsewhere for c in clauses) else "open"
+        return "yes" if clause.enough or (clause.done and clause.led) or whole else "open"
 
     def _cut(self, text: str) -> Iterator[Words]:
         """The words of each clause; one begins behind a join, and behind the name with what says an aim."""
