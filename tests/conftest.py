@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from cds_service.shipped import find_examples
 from cds_service.tools.build import build
 from cds_service.tools.catalogue.shown import Shown, shown
 from cds_service.tools.safety_case import HAZARDS, hazard_log
+from tests.support import golden
 from tests.support.conformance import chapters, requirements
 from tests.support.exported import Resources, exported
 from tests.support.knowledge_root import Problems, write_root
@@ -24,6 +26,9 @@ from tests.support.shipped import ROOT
 
 # Whatever a test starts keeps its records here, and not among those of the user.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
+
+# Every test makes much that lasts. With the thresholds of Python, a third of a run would go into walking it again.
+gc.set_threshold(50_000, 20, 100)
 
 pytest_plugins = ["pytester", "tests.support.fhir_servers"]
 
@@ -92,6 +97,13 @@ def pages(ours: Knowledge, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     build(ours, folder, date(2026, 3, 5))
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden_answers(tmp_path_factory: pytest.TempPathFactory) -> list[golden.Answered]:
+    """What the service says now to every example, vignette and acceptance case."""
+    own = tmp_path_factory.getbasetemp()
+    return golden.answers_of_run(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture

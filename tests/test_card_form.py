@@ -13,7 +13,7 @@ import pytest
 from cds_service.knowledge import load
 from tests.support import golden
 from tests.support.cards import Card, explanation, words
-from tests.support.places import Cards, Places, answer, every_chart
+from tests.support.places import Places, answer, every_chart
 
 # The public contract: the most words of a first card by decision, of any other card, and cards in all.
 FIRST = {"block": 90, "order-exceeds-max": 90, "insufficient-data": 160, "review": 160}
@@ -27,9 +27,9 @@ RUN_ON = re.compile(r"\S *\n(?!\n|- )")
 
 
 @pytest.fixture(scope="module")
-def answers() -> list[tuple[str, str, Cards]]:
-    """(kind, name, cards) of every answer that has cards."""
-    return [(kind, name, cards) for kind, name, cards in golden.answers() if cards]
+def answers(golden_answers: list[golden.Answered]) -> list[golden.Answered]:
+    """Every answer that has cards."""
+    return [answered for answered in golden_answers if answered[2]]
 
 
 def limit(card: Card, first: bool) -> int:
@@ -40,14 +40,14 @@ def limit(card: Card, first: bool) -> int:
     return OF_OTHERS_BY_RULE.get(told["rule"], OF_OTHERS)
 
 
-def too_long(answers: list[tuple[str, str, Cards]]) -> Iterator[str]:
+def too_long(answers: list[golden.Answered]) -> Iterator[str]:
     for _, name, cards in answers:
         for place, card in enumerate(cards):
             if len(words(card)) > limit(card, place == 0):
                 yield f"{name}: {explanation(card)['rule']} has {len(words(card))} words"
 
 
-def test_no_card_is_longer_than_its_limit(answers: list[tuple[str, str, Cards]]) -> None:
+def test_no_card_is_longer_than_its_limit(answers: list[golden.Answered]) -> None:
     assert list(too_long(answers)) == []
 
 
@@ -77,46 +77,46 @@ def _opened_without_weak_reads(call: Mapping[str, Any]) -> dict[str, Any]:
     return {**call, "hook": "patient-view", "context": context, "prefetch": prefetch}
 
 
-@pytest.mark.parametrize(("changed", "first"), [(_beside_a_stop, 0), (_opened_without_weak_reads, 1)])
+@pytest.mark.parametrize(("changed", "first"), [(_beside_a_stop, 0), (_opened_without_weak_reads, 3)])
 def test_cards_keep_their_limit_wherever_they_stand(
     changed: Callable[[Mapping[str, Any]], dict[str, Any]], first: int, tmp_path: Path
 ) -> None:
-    """Of every third chart: what usually leads as a following card, and a status beside what was not read."""
+    """Of every sixth chart: what usually leads as a following card, and a status beside what was not read."""
     places = Places(tmp_path)
-    charts = list(every_chart(places))[first::3]
+    charts = list(every_chart(places))[first::6]
     found = [("", c.name, answer(places.service(c.place), changed(c.call))[1]) for c in charts]
-    assert len(found) > 200
+    assert len(found) > 100
     assert list(too_long(found)) == []
 
 
-def test_a_panel_has_at_most_five_cards(answers: list[tuple[str, str, Cards]]) -> None:
+def test_a_panel_has_at_most_five_cards(answers: list[golden.Answered]) -> None:
     assert [name for _, name, cards in answers if len(cards) > MOST_CARDS] == []
 
 
-def test_medians_over_the_examples(answers: list[tuple[str, str, Cards]]) -> None:
+def test_medians_over_the_examples(answers: list[golden.Answered]) -> None:
     examples = [cards for kind, _, cards in answers if kind == "examples"]
     assert median(len(words(cards[0])) for cards in examples) <= MEDIAN_OF_FIRST
     assert median(sum(len(words(card)) for card in cards) for cards in examples) <= MEDIAN_OF_ALL
 
 
-def test_no_card_shows_an_id_of_a_resource(answers: list[tuple[str, str, Cards]]) -> None:
+def test_no_card_shows_an_id_of_a_resource(answers: list[golden.Answered]) -> None:
     shown = [(name, card["detail"]) for _, name, cards in answers for card in cards]
     assert [name for name, detail in shown if REFERENCE.search(detail)] == []
 
 
-def test_paragraphs_stand_apart(answers: list[tuple[str, str, Cards]]) -> None:
+def test_paragraphs_stand_apart(answers: list[golden.Answered]) -> None:
     """One line break alone is none in Markdown: two paragraphs would be read as one."""
     shown = [(name, card["detail"]) for _, name, cards in answers for card in cards]
     assert [name for name, detail in shown if RUN_ON.search(detail)] == []
 
 
-def test_what_a_card_no_longer_prints_stands_in_its_explanation(answers: list[tuple[str, str, Cards]]) -> None:
+def test_what_a_card_no_longer_prints_stands_in_its_explanation(answers: list[golden.Answered]) -> None:
     """The basis of every first card: facts, or what is unknown; a card that rests on nothing says so."""
     firsts = [(name, explanation(cards[0])) for _, name, cards in answers]
     assert [name for name, told in firsts if not (told.get("facts") or told.get("unknown"))] == []
 
 
-def test_every_answer_can_be_overridden_as_resting_on_wrong_data(answers: list[tuple[str, str, Cards]]) -> None:
+def test_every_answer_can_be_overridden_as_resting_on_wrong_data(answers: list[golden.Answered]) -> None:
     """The contract: override reasons fit the card, and always: the data are wrong or outdated."""
     lacking = {
         explanation(card)["rule"]
@@ -127,7 +127,7 @@ def test_every_answer_can_be_overridden_as_resting_on_wrong_data(answers: list[t
     assert lacking == set()
 
 
-def test_each_reason_stands_once_on_a_card(answers: list[tuple[str, str, Cards]]) -> None:
+def test_each_reason_stands_once_on_a_card(answers: list[golden.Answered]) -> None:
     shown = [[reason["code"] for reason in card["overrideReasons"]] for _, _, cards in answers for card in cards]
     assert [codes for codes in shown if len(set(codes)) < len(codes)] == []
 

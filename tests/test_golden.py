@@ -8,9 +8,9 @@ from tests.support import golden
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, str]:
+def told(golden_answers: list[golden.Answered]) -> dict[str, str]:
     """What the service says now, by file."""
-    return golden.texts(golden.answers())
+    return golden.texts(golden_answers)
 
 
 @pytest.mark.parametrize("file", ["examples", "vignettes", "acceptance"])

@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,26 @@ from tests.support.cards import explanation
 from tests.support.places import Cards, Places, answer, every_chart
 
 FOLDER = Path(__file__).parents[1] / "golden"
+Answered = tuple[str, str, Cards]
+"""The kind of a chart, the name of its case, and the cards."""
 _OWN = {"uuid", "links"}  # new with every call, or where this process happens to listen
 
 
-@cache
-def answers() -> tuple[tuple[str, str, Cards], ...]:
-    """(kind, name of the case, its cards) of everything that is frozen, in order; asked once a run."""
-    return tuple(_answers())
+def answers_of_run(folder: Path) -> list[Answered]:
+    """The answers, asked once by all processes of one test run: who comes first asks, the others wait and read.
+
+    `folder`: one that these processes share, and no other run.
+    """
+    kept = folder / "golden-answers.json"
+    with (folder / "golden-answers.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(list(answers())), encoding="utf-8")
+    return [(kind, name, cards) for kind, name, cards in json.loads(kept.read_text(encoding="utf-8"))]
 
 
-def _answers() -> Iterator[tuple[str, str, Cards]]:
+def answers() -> Iterator[Answered]:
+    """Of everything that is frozen, in order."""
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder))
         for chart in every_chart(places):
