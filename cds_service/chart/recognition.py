@@ -97,6 +97,7 @@ class Recogniser:
         for value_set in value_sets.values():
             self._index(value_set)
         self._qualifiers = frozenset(v.id for v in value_sets.values() if v.qualifies)
+        self._ordinary = frozenset(v.id for v in value_sets.values() if v.ordinary)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         stained, apart = one_spelling(languages.stains, fold), taken_apart(languages)
         self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(stained(text)))
@@ -166,7 +167,7 @@ class Recogniser:
             if own or not written.text or text == written.text:
                 _beside(meanings, told)
         tells = not meanings.keys() <= self._qualifiers
-        if tells and not (self._by_words(meanings) and self._says_nothing((written.text, *shown))):
+        if tells and not (self._by_words(meanings) and self._tells_nothing(meanings, (written.text, *shown))):
             return Recognition(meanings)
         if barred:  # a code that a value set says it is not
             return Recognition(meanings)
@@ -177,9 +178,12 @@ class Recogniser:
         """Whether no code speaks for any of these."""
         return not any(meaning.by_code for meaning in meanings.values())
 
-    def _says_nothing(self, texts: Iterable[str]) -> bool:
+    def _tells_nothing(self, meanings: Mapping[str, Meaning], texts: tuple[str, ...]) -> bool:
         """Whether all of these words are a placeholder, although a value set may hold some of them ("see comment",
-        "patient intubated, cannot answer")."""
+        "patient intubated, cannot answer"), or are ordinary in a script that is not read here: where nobody reads it,
+        one word that is known does not make the others so."""
+        if meanings.keys() <= self._ordinary | self._qualifiers and not any(map(self._in_read_script, texts)):
+            return True
         return all(self._is_nothing(text, words_of(fold(text))) for text in texts if text)
 
     def _is_nothing(self, text: str, words: tuple[str, ...]) -> bool:
@@ -240,7 +244,7 @@ class Recogniser:
             return "words that say nothing"
         if text.strip().upper() in self._short:
             return ""
-        if not all(_script(c) in self._scripts for c in letters) and not any(map(self._is_read, words)):
+        if not self._in_read_script(text):
             return "words in a script that is not read here"
         if sum(map(_letters_in, letters)) < _LEAST_LETTERS:
             return "too few letters"
@@ -255,6 +259,13 @@ class Recogniser:
             return False
         (name,) = names
         return name.isupper() and len(name) <= _SHORT_TOKEN and name not in self._short
+
+    def _in_read_script(self, text: str) -> bool:
+        """Whether a text, or at least a word of it, is of a script that is read here."""
+        folded = fold(text)
+        letters = [c for c in folded if c.isalpha()]
+        alone = bool(letters) and all(_script(c) in self._scripts for c in letters)
+        return alone or any(map(self._is_read, words_of(folded)))
 
     def _is_read(self, word: str) -> bool:
         """Whether a word is one of a script that is read here, and no unit, form or numeral ("mg", "II")."""

@@ -220,7 +220,7 @@ def grade_then(given: CrsGrade, moment: datetime, reading: Reading, child: Fact)
     if told is not None and (
         told.end is not None or hours_between(told.recorded, moment) <= reading.windows[given.expiry.within]
     ):
-        return Past(told.grade, certain=True)
+        return Past(told.grade, certain=not _awaits_grading(given, told, reading))
     derived = derive(given, moment, reading, last_at(given.infusions, reading), is_child(child))
     # Support is not proven where nobody recorded that it was in use then.
     proven = is_proven(given, derived, is_child(child)) and not derived.support.oxygen.presumed
@@ -229,6 +229,14 @@ def grade_then(given: CrsGrade, moment: datetime, reading: Reading, child: Fact)
     if proven and derived.now >= told.grade:
         return Past(derived.now, certain=True)
     return Past(told.grade, certain=False)
+
+
+def _awaits_grading(given: CrsGrade, told: Graded, reading: Reading) -> bool:
+    """Whether a grade of then is still the last word, and too old to be one: it does not expire downwards, so that a
+    clinician grades again before anybody may say that it fell."""
+    current = grade_at(reading.now, documented(given.scale, given.conditions, reading).grades)
+    stale = reading.hours_since(told.recorded) > reading.windows[given.expiry.within]
+    return current is told and stale and _is_remembered(given, told, reading)
 
 
 def grades_of(name: str, reading: Reading) -> CrsGrade:

@@ -169,7 +169,7 @@ def _of_breathing(given: CrsGrade, reading: Reading) -> list[Resource]:
 def _in_use(
     given: CrsGrade, procedure: Resource, device: Device | None, low: datetime, high: datetime, reading: Reading
 ) -> bool:
-    """In progress, or completed in the window, or a little earlier without an end and no lesser device since."""
+    """In progress; or completed in the window, or a little earlier without an end; and no lesser device since."""
     when, oxygen = procedure.when, given.oxygen
     if when is None or when.start > high:
         unended = reading.is_(oxygen.under_way, procedure) or reading.is_(oxygen.unsure, procedure)
@@ -178,19 +178,20 @@ def _in_use(
         return True
     if not (reading.is_(oxygen.done, procedure) or reading.is_(oxygen.unsure, procedure)):
         return False
-    if when.end >= low:
-        return not (_open(procedure) and _lesser_since(given, when.start, device, high, reading))
     open_since = high - timedelta(hours=reading.windows[oxygen.open_within])
-    return _open(procedure) and when.start >= open_since and not _lesser_since(given, when.start, device, high, reading)
+    if when.end < low and not (_open(procedure) and when.start >= open_since):
+        return False
+    return not _lesser_since(given, when.start if _open(procedure) else when.end, device, high, reading)
 
 
 def _open(procedure: Resource) -> bool:
-    return "performedPeriod" in procedure.raw and procedure.end("performedPeriod") is None
+    """Whether nothing says when it ended: a moment is when it was done, not for how long."""
+    return procedure.end("performedPeriod") is None
 
 
-def _lesser_since(given: CrsGrade, start: datetime, device: Device | None, high: datetime, reading: Reading) -> bool:
+def _lesser_since(given: CrsGrade, since: datetime, device: Device | None, high: datetime, reading: Reading) -> bool:
     least = device.grade if device else 0
-    later = (t for t in all_told(given, reading) if start < t.when.start <= high)
+    later = (t for t in all_told(given, reading) if since < t.when.start <= high)
     return any(t.none or t.flows or any(d.grade < least for d in t.devices) for t in later)
 
 

@@ -55,7 +55,8 @@ class ValueSet(Model):
     nothing else is not understood by it. `fillers` are words that name nothing: no concept is recognised by them, they
     are only taken away from others. Single words of one that is `international` are found in the spelling of every
     language too: mycosis, mykose, micosi. A denial goes on over the commas of a list among the terms of those that are
-    `listed`: "no pneumonia, sepsis or meningitis"."""
+    `listed`: "no pneumonia, sepsis or meningitis". What is `ordinary` only tells a record from what nobody understood:
+    in a script that the site does not read its words are not understood either."""
 
     id: Id
     title: str
@@ -63,6 +64,7 @@ class ValueSet(Model):
     fillers: bool = False
     international: bool = False
     listed: bool = False
+    ordinary: bool = False
     status: Status
     version: Version
     date: date_
