@@ -204,7 +204,7 @@ class Lexicon:
                 continue
             following = told.get(clause + 1, [])
             trailing, active = _behind(told, clause, begins, words, clauses)
-            scope = Scope(hits, terms, words)
+            scope = Scope(hits, terms, words, range(begins[clause], begins.get(clause + 1, len(words))))
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if _names_nothing(following) else 0)
             silent_places, wide = silenced(hits, terms)
             for hit in terms:

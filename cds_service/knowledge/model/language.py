@@ -52,7 +52,8 @@ class UnderWay(Model):
 class Language(Model):
     """How one language denies, doubts, speaks of the past or of somebody else. `ordinals` may follow a number with a
     full stop, which then ends no sentence: "3. Mai". `unfinished` before a word for the past takes it back: "partially
-    treated". `paired` words deny where they stand twice: "né febbre né sepsi"."""
+    treated". `paired` words deny where they stand twice: "né febbre né sepsi". `headings` announce what comes behind a
+    colon: "the following"."""
 
     title: str
     denied: Cues
@@ -68,6 +69,7 @@ class Language(Model):
     unfinished: Words = ()
     under_way: Annotated[UnderWay, Field(alias="under-way")] = UnderWay()
     paired: Words = ()
+    headings: Words = ()
 
     @model_validator(mode="after")
     def _begun_by_denials(self) -> Language:
