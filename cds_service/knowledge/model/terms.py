@@ -86,7 +86,8 @@ class ValueSet(Model):
     language too: mycosis, mykose, micosi. A denial goes on over the commas of a list among the terms of those that are
     `listed`: "no pneumonia, sepsis or meningitis". What is `ordinary` only tells a record from what nobody understood:
     in a script that the site does not read its words are not understood either. `pairs` make names of two words, a
-    disease and a word for vaccine."""
+    disease and a word for vaccine. Illnesses of one that is `indexed` are found as an index writes them too:
+    "myocarditis, viral"; what a set excludes always is."""
 
     id: Id
     title: str
@@ -95,6 +96,7 @@ class ValueSet(Model):
     international: bool = False
     listed: bool = False
     ordinary: bool = False
+    indexed: bool = False
     status: Status
     version: Version
     date: date_
