@@ -104,7 +104,7 @@ class Recogniser:
         self._whole = frozenset(
             words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
         )
-        named = (text for value_set in told if not value_set.qualifies for text in value_set.text)
+        named = (text for value_set in told if not value_set.qualifies for text in value_set.names)
         self._names = frozenset(words_of(fold(text)) for text in named)
         self._parts = parts(languages.placeholders.nothing, languages.placeholders.things)
         self._anywhere = Lexicon(

@@ -46,6 +46,7 @@ class Phrase:
     set_id: str = ""
     qualifies: bool = False
     excludes: bool = False
+    final: bool = False  # counts only where its clause ends with it
     cue: Cue | None = None
     turn: bool = False
     join: bool = False

@@ -164,8 +164,9 @@ class Lexicon:
     def _told(self, window: tuple[Clause, ...]) -> Iterator[Mention]:
         """What the first of some clauses says."""
         words = tuple(chain.from_iterable(window))
-        hits = list(self._hits(words))
-        clauses = _turned(_joined([number for number, clause in enumerate(window) for _ in clause], hits), hits)
+        cut = [number for number, clause in enumerate(window) for _ in clause]
+        hits = [hit for hit in self._hits(words) if not hit.phrase.final or _ends(hit, cut)]
+        clauses = _turned(_joined(cut, hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:
             if hit.phrase.cue is not None and hit.phrase.cue.last and not _is_last(hit, clauses):
@@ -233,6 +234,11 @@ def _behind(
 def _names_nothing(hits: Iterable[Hit]) -> bool:
     """Whether a clause has no name of its own; what a set excludes is no name of anything."""
     return all(h.phrase.qualifies for h in hits if h.phrase.set_id and not h.phrase.excludes)
+
+
+def _ends(hit: Hit, clauses: Sequence[int]) -> bool:
+    """Whether a clause ends with it."""
+    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
 
 
 def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
