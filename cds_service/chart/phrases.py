@@ -22,6 +22,7 @@ _SIDES: Final[Mapping[str, Side]] = {
     "last": "after",
 }
 _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
+_NOTHING: Final = -1  # words: not even what stands right there
 
 
 def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
@@ -32,6 +33,7 @@ def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tu
     for language in languages.languages.values():
         for text, phrase in _of_language(language, languages):
             yield from _alike(forms.of(text), phrase)
+    yield from _of_results(languages)
     yield from _alike(languages.abbreviated, Phrase())
     yield from _alike(languages.tests, Phrase(test=True))
     yield from _alike(languages.tested, Phrase(tested=True))
@@ -55,6 +57,16 @@ def _of_language(language: Language, languages: Languages) -> Iterator[tuple[str
     yield from _alike(language.ordinals, Phrase(ordinal=True))
     yield from _alike(language.under_way.treated, Phrase(treated=True))
     yield from _alike(language.under_way.since, Phrase(since=True))
+
+
+def _of_results(languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    """How laboratories deny what was looked for, and what only looks as if it were of the name before it: of two cues
+    that overlap the longer one counts, and that one reaches nothing."""
+    denied, apart = languages.not_grown, languages.apart
+    yield from _alike(denied.before, Phrase(cue=Cue("denied", "before", languages.reach.before)))
+    yield from _alike(denied.after, Phrase(cue=Cue("denied", "after", denied.reach)))
+    of_another = (f"{what} {denial}" for what in apart.of for denial in apart.denials)
+    yield from _alike((*apart.texts, *of_another), Phrase(cue=Cue("doubted", "before", _NOTHING)))
 
 
 def _active(language: Language) -> Iterator[str]:

@@ -43,11 +43,13 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none)."""
+    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none). One that is
+    `excluded` is denied by an exclusion of its set, and not by words of denial."""
 
     set_id: str
     sense: Sense
     year: int
+    excluded: bool = False
 
 
 # Nobody writes so many words without a stop; a text that does is cut, so that what repeats itself is read once.
@@ -211,7 +213,7 @@ class Lexicon:
             for hit in terms:
                 silent = hit.phrase.set_id in wide or (hit.phrase.set_id, hit.start) in silent_places
                 sense = "denied" if silent else scope.sense(hit, trailing, active)
-                yield Mention(hit.phrase.set_id, sense, year)
+                yield Mention(hit.phrase.set_id, sense, year, silent)
 
 
 def _behind(
