@@ -52,6 +52,10 @@ class Forms:
                 found.update(dict.fromkeys(self._in_plural(form)))
         return found
 
+    def bare(self, text: str) -> Iterable[str]:
+        """A folded phrase, and the same with its adjectives as they stand behind a noun: "interstitiell"."""
+        return dict.fromkeys((text, *(inflection.bare(text) for inflection in self._inflections)))
+
     def _spelled(self, text: str) -> Iterator[str]:
         """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
         word = fold(text)
@@ -84,6 +88,10 @@ class _Inflection:
         self._written = re.compile(rf"(?<=[^\W\d_]{{2}})({stems})(?:{endings})(?![^\W\d_])")
         # Most phrases have none of these letters side by side, which is seen at a glance.
         self._glance = {stem + ending[0] for stem in adjectives.stems for ending in adjectives.endings}
+
+    def bare(self, text: str) -> str:
+        """Without any ending."""
+        return self._written.sub(r"\1", text)
 
     def of(self, text: str) -> Iterator[str]:
         if any(letters in text for letters in self._glance) and self._written.search(text):
