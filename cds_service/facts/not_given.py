@@ -7,15 +7,18 @@ what became of a dose. Free text of a dosage may be an instruction ("hold if MAP
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, Matcher, clauses_of
 from cds_service.knowledge.model import SaidNotGiven
 
+_RUNS: Final = "in-progress"  # FHIR R4 medication-admin-status
+
 
 def says_not_given(record: Resource, said: SaidNotGiven, terms: Mapping[str, Matcher]) -> bool:
-    """Whether its words say so, none of them says the opposite, and no rate shows that it runs."""
+    """Whether its words say so, and neither do others say the opposite nor a rate that it is in progress."""
     return record.remember(("says not given", said.words, said.unless), lambda r: _says_not_given(r, said, terms))
 
 
@@ -27,7 +30,9 @@ def _says_not_given(record: Resource, said: SaidNotGiven, terms: Mapping[str, Ma
         return False
     given = terms[said.unless]
     opposite = any(given.recognised(clause).says(given.id) for clause in (*told, *of_text(record)))
-    return not opposite and not any(rate > 0 for rate in _rates(record))
+    # Of a dose that was not given the rate may be that of the order; of one in progress it is that of the pump.
+    runs = record.status == _RUNS and any(rate > 0 for rate in _rates(record))
+    return not (opposite or runs)
 
 
 def of_status(record: Resource) -> list[Concept]:
