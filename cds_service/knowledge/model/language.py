@@ -144,13 +144,13 @@ class Counts(Model):
     """How charts write that of several things none is so: `none`, `of` and a number or some of `things`, and what is
     `found` of them; or the things `among` which there is none. All of it is read as `word`."""
 
-    word: str
-    none: Some
-    of: Some
-    among: Some
-    numbers: Some
-    things: Some
-    found: Some
+    word: str = ""
+    none: Words = ()
+    of: Words = ()
+    among: Words = ()
+    numbers: Words = ()
+    things: Words = ()
+    found: Words = ()
 
 
 class NotGrown(Model):
@@ -191,7 +191,7 @@ class Languages(Model):
     syndromes: Words = ()
     spellings: dict[Id, Spelling]
     stains: Stains
-    counts: Counts
+    counts: Counts = Counts()
 
 
 class CodeFamily(Model):
