@@ -24,6 +24,7 @@ from cds_service.engine import Engine
 from cds_service.errors import KnowledgeError
 from cds_service.facts.dosage import Amounts, amounts_by_drug
 from cds_service.facts.gather import Gatherer
+from cds_service.facts.how_often import HowOften
 from cds_service.facts.model import Reading
 from cds_service.facts.order import OrderInHand
 from cds_service.facts.select import Selections
@@ -163,7 +164,11 @@ def compile_program(knowledge: Knowledge) -> Program:
         knowledge=knowledge,
         terms=terms,
         units=units,
-        amounts=amounts_by_drug(units[AMOUNTS], {n: drug.products for n, drug in knowledge.orders.drugs.items()}),
+        amounts=amounts_by_drug(
+            units[AMOUNTS],
+            {name: drug.products for name, drug in knowledge.orders.drugs.items()},
+            HowOften(knowledge.orders.frequencies),
+        ),
         mapped=Wanted(
             next(iter(terms.values())),
             {name: frozenset(sets) for name, sets in catalogue.looked_for().items()},

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.chart.units import Beyond, Converted, UnitTable, number_of
+from cds_service.facts.dosage_words import otherwise, shown
+from cds_service.facts.how_often import HowOften
 from cds_service.knowledge.model import Pack
 
 # UCUM units of Timing.repeat.periodUnit, in hours.
@@ -35,7 +37,7 @@ class Dosage:
 
     `dose_mg` and `interval_h` are set for a single plain instruction; `bound_mg` is the most that the order could
     amount to in a day as far as it says (also where it is as needed), 0 where it says nothing,
-    infinite where it is beyond any dose.
+    infinite where it is beyond any dose. `by_words` where only words say so much.
     """
 
     daily_mg: float | None
@@ -44,6 +46,7 @@ class Dosage:
     interval_h: float | None = None
     route: Mapping[str, Any] | None = None
     why: str = ""
+    by_words: bool = False
 
 
 _UNREADABLE = "an instruction that cannot be read"
@@ -51,10 +54,12 @@ _UNREADABLE = "an instruction that cannot be read"
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """In which units amounts of a drug are read: those of mass, and those of its own products where it has any."""
+    """In which units amounts of a drug are read: those of mass, and those of its own products where it has any; and how
+    words say how often."""
 
     mass: UnitTable
     products: UnitTable | None = None
+    how: HowOften | None = None
 
     def readings(self, weight: float | None) -> Iterator[tuple[UnitTable, float | None]]:
         """Tables in the order in which they count, and by what a value is multiplied: units per kilogram by the body
@@ -65,10 +70,10 @@ class Amounts:
         yield self.mass.per_kilogram, weight
 
 
-def amounts_by_drug(mass: UnitTable, products: Mapping[str, Sequence[Pack]]) -> Mapping[str, Amounts]:
+def amounts_by_drug(mass: UnitTable, products: Mapping[str, Sequence[Pack]], how: HowOften) -> Mapping[str, Amounts]:
     """For each drug, by its products; those of "" are for what is none of these."""
-    own = {name: Amounts(mass, mass.in_products(packs) if packs else None) for name, packs in products.items()}
-    return {**own, "": Amounts(mass)}
+    own = {name: Amounts(mass, mass.in_products(packs) if packs else None, how) for name, packs in products.items()}
+    return {**own, "": Amounts(mass, how=how)}
 
 
 def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None) -> Dosage:
@@ -83,7 +88,8 @@ def dosage_of(request: Mapping[str, Any], amounts: Amounts, weight: float | None
         return parts[0]
     bound = sum(p.bound_mg for p in parts)
     if any(p.daily_mg is None for p in parts):
-        return Dosage(None, bound, why=next(p.why for p in parts if p.daily_mg is None))
+        why = next(p.why for p in parts if p.daily_mg is None)
+        return Dosage(None, bound, why=why, by_words=any(p.by_words for p in parts))
     return Dosage(bound, bound, why="")
 
 
@@ -97,7 +103,7 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
     route = instruction.get("route")
     route = route if isinstance(route, Mapping) else None
     doses = dose_of(instruction, amounts, weight)
-    often = per_day(instruction.get("timing"))
+    often = per_day(instruction.get("timing"), amounts.how)
     if isinstance(doses, str):
         # An amount beyond any dose is no missing one.
         beyond = any(isinstance(amounts.mass.convert(row), Beyond) for row in quantities_of(instruction))
@@ -114,6 +120,11 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
         return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
     if dose - min(doses) > _SAME_MG:
         return Dosage(None, daily, route=route, why=f"its rows differ: {min(doses):g} mg and {dose:g} mg")
+    told = otherwise(instruction, dose, often, amounts.mass, amounts.how) if amounts.how else None
+    if told is not None:
+        bound = max(daily, told.bound_mg)
+        why = f"its words say otherwise: {shown(told.text)}"
+        return Dosage(None, bound, route=route, why=why, by_words=bound > daily + _SAME_MG)
     return Dosage(daily, daily, dose, 24.0 / often, route)
 
 
@@ -162,8 +173,9 @@ def unread_doses(request: Mapping[str, Any], amounts: Amounts) -> tuple[str, ...
     return tuple(why for why in found if isinstance(why, str))
 
 
-def per_day(timing: object) -> float | None:
-    """Doses per day, or None where the timing does not say; infinite where they follow without a pause."""
+def per_day(timing: object, how: HowOften | None = None) -> float | None:
+    """Doses per day, or None where the timing does not say; infinite where they follow without a pause. Words are read
+    as `how` says, where nothing else tells."""
     if not isinstance(timing, Mapping):
         return None
     repeat = timing.get("repeat")
@@ -180,7 +192,7 @@ def per_day(timing: object) -> float | None:
             return most * 24.0 / hours if hours > 0 else math.inf  # so short that no double holds it
         if times:
             return float(len(times))
-    return _coded_per_day(timing)
+    return _coded_per_day(timing) or (_worded_per_day(timing, how) if how else None)
 
 
 def _absurd(repeat: Mapping[str, Any]) -> bool:
@@ -193,6 +205,18 @@ def _absurd(repeat: Mapping[str, Any]) -> bool:
             return True
     lists = [repeat[name] for name in ("timeOfDay", "when") if repeat.get(name) is not None]
     return not all(isinstance(of, list) and all(isinstance(item, str) for item in of) for of in lists)
+
+
+def _worded_per_day(timing: Mapping[str, Any], how: HowOften) -> float | None:
+    """What the words of a timing say: its text, and what its codes are called. None where they differ."""
+    code = timing.get("code")
+    if not isinstance(code, Mapping):
+        return None
+    codings = code.get("coding")
+    displays = [c.get("display") for c in codings if isinstance(c, Mapping)] if isinstance(codings, list) else []
+    texts = [text for text in (code.get("text"), *displays) if isinstance(text, str) and text.strip()]
+    told = {how.whole(text) for text in texts}
+    return told.pop() if len(told) == 1 else None
 
 
 def _coded_per_day(timing: Mapping[str, Any]) -> float | None:

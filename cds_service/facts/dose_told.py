@@ -7,21 +7,15 @@ words here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
-from cds_service.chart.units import Converted, UnitTable
+from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Concept
+from cds_service.facts.amount_words import AmountWords, amount_words
 from cds_service.facts.dosage import Amounts, dose_of, instructions_of, quantities_of
 
-_MOST_TEXT: Final = 2000
-_NUMBER: Final = r"(?<![\d.,])([1-9]\d{0,2}(?:[.,]\d{3})+|\d{1,9})([.,]\d{1,4})?"
-_PER: Final = r"(?:\s?/\s?|\s(?:per|pro|par|por)\s)"
-_SHARE: Final = rf"{_PER}(\d{{1,4}}(?:[.,]\d{{1,3}})?)?\s?([^\W\d_]{{1,10}})"
-_AMOUNT: Final = re.compile(rf"{_NUMBER}\s?([^\W\d_]{{1,10}})(?:{_SHARE})?")
 _SAME: Final = 1e-6
 
 
@@ -34,27 +28,18 @@ class AtOnce:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Amounts that words name: of the drug, of it for each kilogram, and of it in a millilitre."""
-
-    masses: tuple[float, ...]
-    per_kg: tuple[float, ...]
-    per_ml: tuple[float, ...]
-
-
 def at_once(
     request: Mapping[str, Any], drug: Concept, amounts: Amounts, weight: float | None, most: float
 ) -> Iterator[AtOnce]:
     """Milligrams at once of each instruction of an order, by its rows, else by its words. `weight` is in kilograms,
     `most` what is the most of the drug whatever the weight, in milligrams."""
-    named = _words(amounts.mass, drug.text, *drug.displays)
+    named = amount_words(amounts.mass, drug.text, *drug.displays)
     for instruction in instructions_of(request):
         doses = dose_of(instruction, amounts, weight)
         if not isinstance(doses, str):
             yield AtOnce(max(doses))
             continue
-        told = _words(amounts.mass, str(instruction.get("text") or ""))
+        told = amount_words(amounts.mass, str(instruction.get("text") or ""))
         if instruction.get("doseAndRate"):
             yield _by_volume(instruction, {*named.per_ml, *told.per_ml}, doses, amounts.mass)
         else:
@@ -70,7 +55,7 @@ def _by_volume(instruction: Mapping[str, Any], per_ml: set[float], why: str, mas
     return AtOnce(None, why)
 
 
-def _by_words(told: _Words, weight: float | None, most: float, text: str) -> AtOnce:
+def _by_words(told: AmountWords, weight: float | None, most: float, text: str) -> AtOnce:
     """The one amount that the words name, or that by weight; beside each other the higher, unless the one only bounds
     the other ("8 mg/kg, max 800 mg")."""
     if len(told.masses) > 1 or len(told.per_kg) > 1:
@@ -85,25 +70,3 @@ def _by_words(told: _Words, weight: float | None, most: float, text: str) -> AtO
     if dose > 0:
         return AtOnce(dose)
     return AtOnce(None, f'the dose stands only in words: "{text.strip()[:40]}"' if text.strip() else "")
-
-
-def _words(mass: UnitTable, *texts: str) -> _Words:
-    masses: dict[float, None] = {}
-    per_kg: dict[float, None] = {}
-    per_ml: dict[float, None] = {}
-    for text in texts:
-        for whole, decimals, unit, of, per in _AMOUNT.findall(text[:_MOST_TEXT]):
-            number = Decimal(re.sub("[.,]", "", whole) + decimals.replace(",", "."))
-            found = mass.convert({"value": float(number), "unit": unit})
-            if not isinstance(found, Converted):
-                continue
-            share = float(of.replace(",", ".")) if of else 1.0
-            if not per:
-                masses[round(found.value, 6)] = None
-            elif mass.volume_ml({"value": share, "unit": per}) is not None and share > 0:
-                per_ml[round(found.value / share, 6)] = None
-            elif per.casefold() == "kg" and share > 0:
-                per_kg[round(found.value / share, 6)] = None
-            elif per.casefold() == "dose":
-                masses[round(found.value, 6)] = None
-    return _Words(tuple(masses), tuple(per_kg), tuple(per_ml))

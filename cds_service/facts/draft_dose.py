@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 
 from cds_service.chart.vocabulary import Concept, concept
-from cds_service.facts.dosage import ANY_WEIGHT, unread_doses
+from cds_service.facts.dosage import ANY_WEIGHT, instructions_of, unread_doses
+from cds_service.facts.dosage_words import shown, written
 from cds_service.facts.dose_told import AtOnce, at_once
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
 from cds_service.facts.order import Draft
-from cds_service.facts.routes import route_of
+from cds_service.facts.routes import route_of, says_route
 from cds_service.knowledge.model import DosedDrafts, DoseMaximum
 
 TOLERANCE_MG = 1e-6  # binary fractions of a milligram are no overdose
@@ -56,6 +57,7 @@ def computable(name: str, dosed: DosedDrafts) -> Find:
         if reading.orders.drugs[drug].maximum.daily:
             says = [(d, d.dosage(weight)) for d in drafts]
             lacking = [f"{d.resource.ref}: {dosage.why}" for d, dosage in says if dosage.daily_mg is None]
+            lacking += [f"{d.resource.ref}: {why}" for d in drafts if (why := route_otherwise(d, reading))]
         else:
             doses = [(d, [told.mg for told in _told(d, weight, reading)]) for d in drafts]
             lacking = [f"{d.resource.ref}: no dose given" for d, said in doses if not said or None in said]
@@ -136,13 +138,15 @@ def daily_maximum(drug: str, reading: Reading, known: Facts) -> float | None:
 def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
     """What is too much a day, in words; without age or weight only the fixed maximum is known."""
     daily = reading.orders.drugs[drug].maximum.daily
-    bound = sum(d.dosage(kilograms(known["weight"])).bound_mg for d in drafts)
+    said = [d.dosage(kilograms(known["weight"])) for d in drafts]
+    bound = sum(dosage.bound_mg for dosage in said)
     maximum = daily_maximum(drug, reading, known)
     if maximum is None and daily is not None:
         maximum = reading.policies[daily.adult]
     too_much = maximum is not None and bound > maximum + TOLERANCE_MG
     asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
-    return f"{asked} > {maximum:g} mg/day" if too_much else ""
+    by_words = ", as its words say" if any(dosage.by_words for dosage in said) else ""
+    return f"{asked} > {maximum:g} mg/day{by_words}" if too_much else ""
 
 
 def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
@@ -202,6 +206,20 @@ def _routes(draft: Draft) -> list[Concept]:
     written = draft.resource.raw.get("dosageInstruction")
     instructions = [i for i in written if isinstance(i, Mapping)] if isinstance(written, list) else []
     return [concept(i["route"]) for i in instructions if isinstance(i.get("route"), Mapping)]
+
+
+def route_otherwise(draft: Draft, reading: Reading) -> str:
+    """Why it is open by which of our routes a draft is given: its words name another one than its structure."""
+    ours = reading.orders.routes
+    for instruction in instructions_of(draft.resource.raw):
+        route, text = instruction.get("route"), written(instruction)
+        if not isinstance(route, Mapping) or not text:
+            continue
+        told, said = route_of(concept(route), reading), concept({"text": text})
+        named = [name for name in ours if says_route(f"route-{name}", said, reading)]
+        if told and named and told not in named:
+            return f"its words say another route: {shown(text)}"
+    return ""
 
 
 def _own(drug: str, reading: Reading) -> tuple[Draft, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.chart.vocabulary import concept
-from cds_service.facts.draft_dose import kilograms
+from cds_service.facts.draft_dose import kilograms, route_otherwise
 from cds_service.facts.model import Facts, Reading
 from cds_service.facts.order_use import is_other, use_of
 from cds_service.facts.routes import route_of
@@ -48,7 +48,7 @@ def _read(reading: Reading, facts: Facts) -> Iterator[DraftRead]:
             route=_route(dosage.route, reading),
             dose_mg=dosage.dose_mg,
             interval_h=dosage.interval_h,
-            daily_mg=dosage.daily_mg,
+            daily_mg=None if route_otherwise(draft, reading) else dosage.daily_mg,
         )
 
 

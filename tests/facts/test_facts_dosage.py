@@ -35,6 +35,11 @@ def code(name: str) -> dict[str, Any]:
     }
 
 
+def worded(text: str, **more: Any) -> dict[str, Any]:
+    """A timing in words alone."""
+    return {"timing": {"code": {"text": text} | more}}
+
+
 def drafted(*instructions: dict[str, Any], **more: Any) -> Case:
     """A draft of anakinra with these instructions, for a patient whose answer is a suggestion."""
     draft = {"draft": "anakinra", "id": "draft-1", "dosage": list(instructions)}
@@ -67,6 +72,21 @@ Q12H = repeat(frequency=1, period=12, periodUnit="h")
         (code("Q6H"), 400),
         (code("Q8H"), 300),
         (code("QOD"), 50),
+        (worded("q12h"), 200),
+        (worded("Every 6 hours"), 400),
+        (worded("q6h"), 400),
+        (worded("Q 8 HR"), 300),
+        (worded("b.i.d."), 200),
+        (worded("Daily"), 100),
+        (worded("4x/day"), 400),
+        (worded("every 4 hours"), 600),
+        (worded("alle 12 Stunden"), 200),
+        (worded("toutes les 6 heures"), 400),
+        (worded("cada 8 horas"), 300),
+        (worded("ogni 12 ore"), 200),
+        (worded("12時間ごと"), 200),
+        (worded("6시간마다"), 400),
+        (worded("", coding=[{"system": "urn:oid:2.999.1", "code": "17", "display": "EVERY 12 HOURS"}]), 200),
     ],
     ids=str,
 )
@@ -96,6 +116,9 @@ def test_daily_dose_of_100_mg(timing: dict[str, Any], daily: float) -> None:
         dose(**repeat(frequency=4)),
         dose(**repeat(when=["MORN", "EVE"])),
         dose(**code("HS-LOCAL")),
+        dose(**worded("q6h PRN")),
+        dose(**worded("every morning and as needed")),
+        dose(**worded("q12h", coding=[{"code": "1", "display": "Every 6 hours"}])),
         {},
     ],
     ids=lambda instruction: str(instruction)[:60],
@@ -104,6 +127,65 @@ def test_what_says_no_daily_dose(instruction: dict[str, Any]) -> None:
     case = drafted(instruction)
     assert case.facts()["draft-dose-computable"].value is False
     assert case.first() == "insufficient-data warning", case.answers()
+
+
+WORDS_DIFFER = [
+    ("200 mg IV q6h", Q12H, 800),
+    ("200 mg q6h", Q12H, 800),
+    ("100 mg SC every 4 hours", Q12H, 600),
+    ("Inject 200 mg every 12 hours", Q12H, 400),
+    ("150 mg q12h", Q12H, 300),
+    ("100 mg q12h, then 200 mg q6h", Q12H, 800),
+    ("100 mg once daily", Q12H, 200),
+    ("100 mg alle 6 Stunden", Q12H, 400),
+    ("200 mg 静注 6時間ごと", Q12H, 800),
+    ("", {"timing": Q12H["timing"] | worded("q6h")["timing"]}, 400),
+]
+
+
+@pytest.mark.parametrize(("text", "timing", "daily"), WORDS_DIFFER, ids=str)
+def test_words_that_say_another_dose_are_no_order_to_agree_with(
+    text: str, timing: dict[str, Any], daily: float
+) -> None:
+    case = drafted(dose(100, text=text, **timing))
+    assert case.facts()["draft-dose-computable"].value is False
+    assert case.facts()["draft-daily-dose"].value == pytest.approx(daily)
+    expected = "order-exceeds-max critical" if daily > 400 else "insufficient-data warning"
+    assert case.first() == expected, case.answers()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "100 mg SC q12h",
+        "Inject 100 mg under the skin every 12 hours. Maximum 400 mg/day. Vital signs every 4 hours",
+        "Inject 0.67 mL (100 mg) under the skin twice daily",
+        "100 mg/0.67 mL: 100 mg s.c. bid, daily review",
+        "Inject one 100 mg syringe every 12 hours for 3 days (200 mg/day)",
+        "100 mg alle 12 Stunden",
+        "Anakinra 100 mg, 1日2回",
+        "See protocol",
+        "Daily review; total 200 mg",
+    ],
+)
+def test_words_that_agree_change_nothing(text: str) -> None:
+    case = drafted(dose(100, text=text, route={"text": "Subcutaneous"}, **Q12H))
+    assert case.facts()["draft-dose-computable"].value is True
+    assert case.first() == "order-ok info", case.answers()
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("100 mg IV q12h", "insufficient-data warning"),
+        ("100 mg intravenously every 12 hours", "insufficient-data warning"),
+        ("100 mg SC q12h", "order-ok info"),
+        ("100 mg SC q12h, not IV", "order-ok info"),
+    ],
+)
+def test_words_that_name_another_route_are_said(text: str, first: str) -> None:
+    case = drafted(dose(100, text=text, route={"text": "Subcutaneous"}, **Q12H))
+    assert case.first() == first, case.answers()
 
 
 UNREAD = [

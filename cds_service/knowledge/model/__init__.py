@@ -45,7 +45,15 @@ from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFi
 from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
 from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Counts, Cues, Language, Languages, Stains
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
-from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
+from cds_service.knowledge.model.orders import (
+    DosedKind,
+    Dosing,
+    Frequencies,
+    OrderKind,
+    Orders,
+    OrdersFile,
+    assembled,
+)
 from cds_service.knowledge.model.rules import (
     OPERATORS,
     Case,
@@ -206,6 +214,7 @@ __all__ = [
     "FactsFile",
     "Fall",
     "Finding",
+    "Frequencies",
     "Gender",
     "Grade",
     "GradeRow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cds_service.knowledge.model.base import Id, Model
 from cds_service.knowledge.model.drugs import Drug, Medication, Pack, Route, Use
@@ -43,15 +43,43 @@ class Lies(Model):
     beside: Id
 
 
+class PerDay(Model):
+    """Words that say so many doses a day."""
+
+    times: float = Field(gt=0)
+    words: tuple[str, ...]
+
+
+class Frequencies(Model):
+    """How words say how often a dose is given; `{n}` is a number. `alone` are words that say so only where they are all
+    that a timing says ("daily"); behind `bounds` stands a maximum, and no dose."""
+
+    every_hours: tuple[str, ...] = ()
+    every_days: tuple[str, ...] = ()
+    times_a_day: tuple[str, ...] = ()
+    per_day: tuple[PerDay, ...] = ()
+    alone: tuple[PerDay, ...] = ()
+    bounds: tuple[str, ...] = ()
+
+    @field_validator("every_hours", "every_days", "times_a_day")
+    @classmethod
+    def _hold_a_number(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        lacking = [phrase for phrase in phrases if phrase.count("{n}") != 1]
+        if lacking:
+            raise ValueError(f"expected {{n}} once in each, found {lacking}")
+        return phrases
+
+
 class OrdersFile(Model):
     """`rules/orders.yaml`: the kinds of order that are no dosed drug, the order of pathways, those of them that answer
-    where no toxicity is at hand, and the routes."""
+    where no toxicity is at hand, the routes, and how words say how often a dose is given."""
 
     kinds: dict[Id, OrderKind]
     pathways: tuple[str, ...]
     without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
     lies: dict[Id, Lies] = Field(default_factory=dict)
+    frequencies: Frequencies = Frequencies()
 
 
 class Orders(Model):
@@ -63,6 +91,7 @@ class Orders(Model):
     without_toxicity: tuple[str, ...] = ()
     routes: dict[Id, Route]
     lies: dict[Id, Lies] = Field(default_factory=dict)
+    frequencies: Frequencies = Frequencies()
 
     def uses(self, drug: str) -> Mapping[str, Use]:
         """The uses that an order may state, while this drug is judged."""
@@ -83,6 +112,7 @@ def assembled(file: OrdersFile, drugs: Mapping[str, Drug]) -> Orders:
         without_toxicity=file.without_toxicity,
         routes=file.routes,
         lies=file.lies,
+        frequencies=file.frequencies,
     )
 
 
