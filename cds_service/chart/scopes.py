@@ -46,6 +46,7 @@ class Phrase:
     set_id: str = ""
     qualifies: bool = False
     excludes: bool = False
+    final: bool = False  # counts only where its clause ends with it
     cue: Cue | None = None
     turn: bool = False
     join: bool = False
@@ -104,7 +105,7 @@ class Scope:
     """The cues of one clause, ready to say how each of its phrases is meant."""
 
     def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit], words: Sequence[str], clause: range) -> None:
-        self._words, self._end = words, clause.stop
+        self._words = words
         first = min(hit.start for hit in [hit for hit in terms if not hit.phrase.qualifies] or terms)
         cues = resolved_cues(hits, first)
         told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
@@ -112,7 +113,6 @@ class Scope:
         told = [(hit, cue) for hit, cue in told if not cue.paired or hit.phrase in twos]
         people = [hit for hit, cue in told if cue.person]
         self._people = sorted(hit.end for hit in people)
-        self._last_person = max((hit.start for hit in people if not self._is_aside(hit)), default=-1)
         self._others = {at for hit in people for at in range(hit.start, hit.end)}
         goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
         self._active = goes_on or any(cue.sense == "said" for _, cue in told)
@@ -182,13 +182,8 @@ class Scope:
     def _of_another(self, hit: Hit) -> bool:
         """Whether the clause speaks of somebody else, and not of what they have before another statement begins."""
         at = bisect_right(self._people, hit.start)
-        return self._last_person >= hit.start or (at > 0 and not self._parted(self._people[at - 1], hit.start, _PERSON))
-
-    def _is_aside(self, person: Hit) -> bool:
-        """Whether it begins a statement that says more of them: "sepsis (wife at bedside)", but not "sepsis (wife)"."""
-        words = self._words
-        alone = person.end == self._end or isinstance(words[person.end], Closed)
-        return person.start > 0 and isinstance(words[person.start], (Opened, Parted)) and not alone
+        behind = at < len(self._people)
+        return behind or (at > 0 and not self._parted(self._people[at - 1], hit.start, _PERSON))
 
     def _parted(self, start: int, end: int, cue: Cue) -> bool:
         """Whether a cue has what it speaks of before a colon, a dash, a slash or a bracket, so that another statement

@@ -15,6 +15,7 @@ from cds_service.knowledge.model import Languages
 from cds_service.knowledge.model.language import Adjectives, Plurals
 
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+_LONGEST_INVERTED: Final = 4  # words of a name that an index turns round
 _LEAST: Final = 4  # letters of a word that has a plural, or that begins a compound
 
 
@@ -38,6 +39,8 @@ class Forms:
         spellings = tuple(languages.spellings.values())
         self._spellings = spellings
         self._inflections = tuple(_Inflection(each.adjectives) for each in spellings if each.adjectives is not None)
+        self._heads = frozenset(fold(head) for head in languages.syndromes if not head.startswith("*"))
+        self._head_ends = tuple(fold(head).removeprefix("*") for head in languages.syndromes if head.startswith("*"))
         self._plurals = tuple((each.plurals, tuple(each.plurals.nouns)) for each in spellings if each.plurals.nouns)
 
     def of(self, text: str, international: bool = False) -> Iterable[str]:
@@ -51,6 +54,20 @@ class Forms:
             if international:
                 found.update(dict.fromkeys(self._in_plural(form)))
         return found
+
+    def indexed(self, text: str, is_illness: bool) -> Iterator[str]:
+        """A name as an index writes it, with the illness first: "pneumonia, organizing". What is no illness begins with
+        one, but is not turned round: "sepsis alert"."""
+        words = fold(text).split(" ")
+        if not 1 < len(words) <= _LONGEST_INVERTED or "," in text:
+            return
+        if self._is_head(words[-1]):
+            yield f"{words[-1]}, {' '.join(words[:-1])}"
+        elif is_illness and self._is_head(words[0]):
+            yield f"{words[0]}, {' '.join(words[1:])}"
+
+    def _is_head(self, word: str) -> bool:
+        return word in self._heads or word.endswith(self._head_ends)
 
     def _spelled(self, text: str) -> Iterator[str]:
         """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""

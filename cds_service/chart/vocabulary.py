@@ -107,7 +107,7 @@ class Matcher:
     def __init__(self, value_set: ValueSet, recogniser: Recogniser) -> None:
         self.id = value_set.id
         self.recogniser = recogniser
-        self._phrases = (*value_set.text, *(c.display for c in value_set.codes))
+        self._phrases = (*value_set.names, *(c.display for c in value_set.codes))
 
     def matches(self, found: Concept) -> bool:
         """True where the concept says this of the patient as of now, for certain or in doubt."""

@@ -43,11 +43,13 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none)."""
+    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none). One that is
+    `excluded` is denied by an exclusion of its set, and not by words of denial."""
 
     set_id: str
     sense: Sense
     year: int
+    excluded: bool = False
 
 
 # Nobody writes so many words without a stop; a text that does is cut, so that what repeats itself is read once.
@@ -164,8 +166,9 @@ class Lexicon:
     def _told(self, window: tuple[Clause, ...]) -> Iterator[Mention]:
         """What the first of some clauses says."""
         words = tuple(chain.from_iterable(window))
-        hits = list(self._hits(words))
-        clauses = _turned(_joined([number for number, clause in enumerate(window) for _ in clause], hits), hits)
+        cut = [number for number, clause in enumerate(window) for _ in clause]
+        hits = [hit for hit in self._hits(words) if not hit.phrase.final or _ends(hit, cut)]
+        clauses = _turned(_joined(cut, hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:
             if hit.phrase.cue is not None and hit.phrase.cue.last and not _is_last(hit, clauses):
@@ -210,7 +213,7 @@ class Lexicon:
             for hit in terms:
                 silent = hit.phrase.set_id in wide or (hit.phrase.set_id, hit.start) in silent_places
                 sense = "denied" if silent else scope.sense(hit, trailing, active)
-                yield Mention(hit.phrase.set_id, sense, year)
+                yield Mention(hit.phrase.set_id, sense, year, silent)
 
 
 def _behind(
@@ -233,6 +236,11 @@ def _behind(
 def _names_nothing(hits: Iterable[Hit]) -> bool:
     """Whether a clause has no name of its own; what a set excludes is no name of anything."""
     return all(h.phrase.qualifies for h in hits if h.phrase.set_id and not h.phrase.excludes)
+
+
+def _ends(hit: Hit, clauses: Sequence[int]) -> bool:
+    """Whether a clause ends with it."""
+    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
 
 
 def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:

@@ -43,7 +43,7 @@ from cds_service.knowledge.model.drugs import (
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
 from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
-from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages, Stains
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Counts, Cues, Language, Languages, Stains
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import DosedKind, Dosing, OrderKind, Orders, OrdersFile, assembled
 from cds_service.knowledge.model.rules import (
@@ -168,6 +168,7 @@ __all__ = [
     "Computed",
     "Condition",
     "Contaminants",
+    "Counts",
     "Coverage",
     "CrsGrade",
     "Cues",

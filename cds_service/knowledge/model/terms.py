@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date as date_
 from typing import Literal
 
+from pydantic import field_validator
+
 from cds_service.knowledge.model.base import Id, Model, Status, Version
 
 
@@ -41,6 +43,33 @@ class Tree(Model):
     source: str
 
 
+class Pairs(Model):
+    """Names that two words make together, in each of some forms: "{of} {word}", "{word} gegen {of}"."""
+
+    of: tuple[str, ...]
+    words: tuple[str, ...]
+    forms: tuple[str, ...]
+
+    @field_validator("forms")
+    @classmethod
+    def _hold_both(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        lacking = [form for form in forms if form.count("{of}") != 1 or form.count("{word}") != 1]
+        if lacking or not forms:
+            raise ValueError(f"expected {{of}} and {{word}} once in each form, found {lacking or 'no form'}")
+        return forms
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each name once."""
+        made = (
+            form.replace("{of}", of).replace("{word}", word)
+            for form in self.forms
+            for of in self.of
+            for word in self.words
+        )
+        return tuple(dict.fromkeys(made))
+
+
 class UnverifiedCode(Model):
     """A code that was met but could not be verified: recorded, never used for matching."""
 
@@ -56,7 +85,9 @@ class ValueSet(Model):
     are only taken away from others. Single words of one that is `international` are found in the spelling of every
     language too: mycosis, mykose, micosi. A denial goes on over the commas of a list among the terms of those that are
     `listed`: "no pneumonia, sepsis or meningitis". What is `ordinary` only tells a record from what nobody understood:
-    in a script that the site does not read its words are not understood either."""
+    in a script that the site does not read its words are not understood either. `pairs` make names of two words, a
+    disease and a word for vaccine. Illnesses of one that is `indexed` are found as an index writes them too:
+    "myocarditis, viral"; what a set excludes always is."""
 
     id: Id
     title: str
@@ -65,6 +96,7 @@ class ValueSet(Model):
     international: bool = False
     listed: bool = False
     ordinary: bool = False
+    indexed: bool = False
     status: Status
     version: Version
     date: date_
@@ -73,8 +105,14 @@ class ValueSet(Model):
     codes: tuple[Code, ...]
     trees: tuple[Tree, ...] = ()
     text: tuple[str, ...]
+    pairs: tuple[Pairs, ...] = ()
     exclusions: tuple[Exclusion, ...]
     unverified: tuple[UnverifiedCode, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that it is known by: those that are written, and those that pairs of words make."""
+        return (*self.text, *(name for pair in self.pairs for name in pair.names))
 
 
 class Policy(Model):

@@ -20,7 +20,7 @@ def value_set(of: ValueSet) -> Json:
         "ValueSet",
         of.id,
         extension=[
-            *extension("matching-text", of.text),
+            *extension("matching-text", of.names),
             *extension("only-qualifies", of.qualifies or None),
             *extension("only-fills", of.fillers or None),
             *extension("international", of.international or None),
