@@ -14,10 +14,13 @@ def device_of(given: Oxygen, found: Concept, reading: Reading) -> Device | None:
 
 
 def in_use(given: Oxygen, found: Concept, reading: Reading) -> Concept:
-    """Of words that say room air, what is left without the clauses that name a device as taken off; all of others."""
+    """Of words that say room air or two devices, what is left without the clauses that name a device as taken off: "off
+    HFNC, now NC 4 L/min"; all of others."""
     air, off = reading.terms[given.room_air], reading.terms[given.off]
-    if found.codes or not (air.matches(found) and off.matches(found)):
+    if found.codes or not off.matches(found):
         return found
     clauses = clauses_of(words_of(found))
-    kept = [c.written.text for c in clauses if not (off.matches(c) and device_of(given, c, reading))]
-    return concept({"text": "; ".join(kept) or air.phrase})
+    kept = [c for c in clauses if not (off.matches(c) and device_of(given, c, reading))]
+    if not (air.matches(found) or any(device_of(given, c, reading) for c in kept)):
+        return found
+    return concept({"text": "; ".join(c.written.text for c in kept) or air.phrase})
