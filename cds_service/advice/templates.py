@@ -39,7 +39,8 @@ class CardTemplate:
 
 def _filled(template: Template, known: dict[str, Any]) -> str:
     """`template.render`, without the copy of all that is known that it makes each time."""
-    return "".join(template.root_render_func(template.new_context(known, shared=True)))
+    text = "".join(template.root_render_func(template.new_context(known, shared=True)))
+    return text.replace(" ....", " ...")  # a reason that was cut, at the end of a sentence
 
 
 def _brief(said: object, most: int = MOST_WORDS) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from cds_service.advice.model import DosePlan, DraftedDose
+from cds_service.chart.figures import rounded
 from cds_service.chart.validation import INVALID
 from cds_service.knowledge.model import Route
 
@@ -99,7 +100,7 @@ def plain(value: object) -> object:
 def number(value: float) -> str:
     """Rounded for reading only: 20.003 prints as 20, 0.85 as 0.85, 499.96 as 499.96; never so far that a value
     seems to stand on the other side of a threshold that it was compared with."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    return rounded(value)
 
 
 def figure(value: object, unit: str) -> str:

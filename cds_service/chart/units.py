@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
 
+from cds_service.chart.figures import fixed, rounded
 from cds_service.knowledge.checks.comparisons import DECIMALS
 from cds_service.knowledge.model import Analyte, Pack, Unit
 from cds_service.knowledge.model.spelling import spelled
@@ -105,7 +106,7 @@ class UnitTable:
             return Unusable("no finite value")
         low, high = self._range(adult)
         if not low <= value <= high:
-            why = f"implausible value {value:g} {self.analyte.unit} (outside {low:g} to {high:g})"
+            why = f"implausible value {self.printed(value)} (outside {low:g} to {high:g})"
             return Beyond(why) if value > high else Unusable(why)
         same = written == self.analyte.unit
         return Converted(value, self.analyte.unit, "" if same else f"{number:g} {written}")
@@ -138,10 +139,17 @@ class UnitTable:
             return Unusable(f"value has the comparator {str(quantity['comparator'])[:2]}, not an exact number")
         if isinstance(found, Unusable):
             return found
-        why = f"{ONLY}{sign}{found.value:g} {found.unit}"
+        why = f"{ONLY}{sign}{self.printed(found.value)}"
         if sign[0] == ">":
             return Bounded(why, least=found.value + (_STEP if sign == ">" else 0.0))
         return Bounded(why, most=found.value - (_STEP if sign == "<" else 0.0))
+
+    def printed(self, value: float, *limits: float) -> str:
+        """A value in the canonical unit for reading: rounded, but never to the other side of a limit that it was
+        compared with; the unit as people write it."""
+        places = self.analyte.decimals
+        text = rounded(value, limits) if places is None else fixed(value, places, limits)
+        return f"{text} {self.analyte.shown or self.analyte.unit}"
 
     def has_unit(self, quantity: Mapping[str, Any]) -> bool:
         """Whether the quantity's unit is one of the table."""

@@ -74,7 +74,7 @@ def derive(given: CrsGrade, moment: datetime, reading: Reading, since: datetime 
     since_when, why = _open(given, seen, moment, reading)
     both = pressure_seen and seen.oxygen_observed
     exact = both and seen.temperature is not None and complete and not why
-    words = _evidence(given, seen, fever, hypotensive)
+    words = _evidence(given, seen, fever, hypotensive, reading)
     return Derived(low, supported, both, exact, exact and not seen.fever_masked, words, seen, since_when, why)
 
 
@@ -106,7 +106,7 @@ def _shown(row: Resource) -> str:
     return said.label or "nothing is said"
 
 
-def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) -> str:
+def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool, reading: Reading) -> str:
     """In words, what decides first: a card has room for a few of them."""
     decisive, others = [], []
     if seen.drugs.vasopressors:
@@ -118,12 +118,14 @@ def _evidence(given: CrsGrade, seen: Support, fever: bool, hypotensive: bool) ->
     elif seen.oxygen_observed:
         others.append("no oxygen device recorded")
     if seen.systolic is not None:
-        pressure = f"{'hypotension' if hypotensive else 'systolic'} {seen.systolic:g} mmHg"
+        told = reading.units[given.systolic.analyte].printed(seen.systolic, reading.policies[given.hypotension])
+        pressure = f"{'hypotension' if hypotensive else 'systolic'} {told}"
         (decisive if hypotensive else others).insert(0, pressure)
     if not fever and seen.fever_masked:
         decisive.append("fever masked")
     if seen.temperature is not None:
-        others.insert(0, f"{'' if fever else 'no '}fever ({seen.temperature:.1f} Cel)")
+        told = reading.units[given.temperature.analyte].printed(seen.temperature, reading.policies[given.fever])
+        others.insert(0, f"{'' if fever else 'no '}fever ({told})")
     return "; ".join((*decisive, *others, *(puzzle.words for puzzle in seen.oxygen.puzzles)))
 
 

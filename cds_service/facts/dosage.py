@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.units import Beyond, Converted, UnitTable, number_of
 from cds_service.facts.dosage_words import otherwise, shown
 from cds_service.facts.how_often import HowOften
@@ -119,7 +120,7 @@ def _one(instruction: Mapping[str, Any], amounts: Amounts, weight: float | None)
     if any(answer is not None for answer in asked):
         return Dosage(None, daily, dose_mg=dose, route=route, why="as needed: no certain daily dose")
     if dose - min(doses) > _SAME_MG:
-        return Dosage(None, daily, route=route, why=f"its rows differ: {min(doses):g} mg and {dose:g} mg")
+        return Dosage(None, daily, route=route, why=f"its rows differ: {rounded(min(doses))} mg and {rounded(dose)} mg")
     told = otherwise(instruction, dose, often, amounts.mass, amounts.how) if amounts.how else None
     if told is not None:
         bound = max(daily, told.bound_mg)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.units import UnitTable
 from cds_service.chart.vocabulary import Concept
 from cds_service.facts.amount_words import AmountWords, amount_words
@@ -59,8 +60,9 @@ def _by_words(told: AmountWords, weight: float | None, most: float, text: str) -
     """The one amount that the words name, or that by weight; beside each other the higher, unless the one only bounds
     the other ("8 mg/kg, max 800 mg")."""
     if len(told.masses) > 1 or len(told.per_kg) > 1:
-        several = ", ".join(f"{x:g} mg" for x in told.masses) or ", ".join(f"{x:g} mg/kg" for x in told.per_kg)
-        return AtOnce(None, f"its words name several amounts: {several}")
+        several, unit = (told.masses, "mg") if told.masses else (told.per_kg, "mg/kg")
+        named = ", ".join(f"{rounded(amount)} {unit}" for amount in several)
+        return AtOnce(None, f"its words name several amounts: {named}")
     bounded = bool(told.per_kg and told.masses) and abs(told.masses[0] - most) < _SAME
     masses = () if bounded else told.masses
     if told.per_kg and weight is None and not masses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.dosage import ANY_WEIGHT, instructions_of, unread_doses
 from cds_service.facts.dosage_words import shown, written
@@ -144,9 +145,9 @@ def _in_a_day(drug: str, drafts: tuple[Draft, ...], reading: Reading, known: Fac
     if maximum is None and daily is not None:
         maximum = reading.policies[daily.adult]
     too_much = maximum is not None and bound > maximum + TOLERANCE_MG
-    asked = f"{bound:g} mg/day" if math.isfinite(bound) else "more than can be computed"
+    asked = f"{rounded(bound, [maximum or 0.0])} mg/day" if math.isfinite(bound) else "more than can be computed"
     by_words = ", as its words say" if any(dosage.by_words for dosage in said) else ""
-    return f"{asked} > {maximum:g} mg/day{by_words}" if too_much else ""
+    return f"{asked} > {rounded(maximum or 0.0)} mg/day{by_words}" if too_much else ""
 
 
 def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, known: Facts) -> str:
@@ -154,7 +155,7 @@ def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, kno
     weight = kilograms(known["weight"])
     dose, whatever = _highest(drafts, weight, reading), reading.policies[most.whatever_weight]
     if dose > whatever + TOLERANCE_MG:
-        return f"{dose:g} mg > {whatever:g} mg"
+        return f"{rounded(dose, [whatever])} mg > {rounded(whatever)} mg"
     if weight is None:
         return ""
     light = weight < reading.policies[most.light_below]
@@ -162,7 +163,11 @@ def _at_once(most: DoseMaximum, drafts: tuple[Draft, ...], reading: Reading, kno
     limit = per_kg * weight
     allowed = limit * (1 + reading.policies[most.tolerance] / 100)
     too_much = dose > allowed + TOLERANCE_MG
-    return f"{dose:g} mg > {limit:g} mg ({per_kg:g} mg/kg for {weight:.1f} kg)" if too_much else ""
+    return (
+        f"{rounded(dose, [limit])} mg > {rounded(limit)} mg ({per_kg:g} mg/kg for {rounded(weight)} kg)"
+        if too_much
+        else ""
+    )
 
 
 def _undecided(

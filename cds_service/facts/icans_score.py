@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Concept, concept
@@ -168,4 +169,4 @@ def _points(part: _Part, most: int) -> int | str:
         return "the score has a comparator, it is not an exact number"
     if value is None or value != int(value):
         return "the score is not a whole number"
-    return int(value) if 0 <= value <= most else f"implausible score {value:g} (0 to {most})"
+    return int(value) if 0 <= value <= most else f"implausible score {rounded(value)} (0 to {most})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import ONLY, Bounded, Converted, number_of
 from cds_service.facts.exists import Find, unresolved_drugs
@@ -70,7 +71,8 @@ def newest(name: str, measured: MeasuredIn, unit: str, select: Selections) -> Fi
             more = {"as_of": resource.when.start, "sources": (resource.ref,), "notes": notes, "unusable": tuple(bad)}
             if not reading.within(resource, values.hours):
                 hours = resource.when.hours_before(reading.now)
-                return unknown(name, f"newest value {value.value:g} {value.unit} is {hours:.0f} h old (stale)", **more)
+                printed = reading.units[measured.analyte].printed(value.value)
+                return unknown(name, f"newest value {printed} is {hours:.0f} h old (stale)", **more)
             return Fact(name, value.value, value.unit, **more)  # type: ignore[arg-type]
         return values.nothing(name, reading, bad)
 
@@ -190,17 +192,12 @@ def _against(
             return unknown(name, "no earlier value in the window", as_of=when.start, unusable=tuple(bad))
         resource, other = extreme(before, key=lambda pair: pair[1])
         sources = (usable[0][0].ref, resource.ref)
-        text = f"from {_short(other)} to {_short(latest)} {reading.units[measured.analyte].analyte.unit}"
+        text = f"from {rounded(other)} to {rounded(latest)} {reading.units[measured.analyte].analyte.unit}"
         # 0.9 to 1.2 is a rise of 0.3, whatever binary fractions make of it.
         change = round(compare(latest, other), 9)
         return Fact(name, change, unit, when.start, sources, text=text, unusable=tuple(bad))
 
     return find
-
-
-def _short(value: float) -> str:
-    """A value as a laboratory prints it: what was converted from another unit has no more digits than that."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _usable(found: list[Resource], reading: Reading, analyte: str) -> tuple[list[tuple[Resource, float]], list[str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Reading
@@ -118,7 +119,7 @@ def _puzzles(given: CrsGrade, told: Told, named: bool, reading: Reading) -> Iter
     yield from told.puzzles
     rich = [f for f in told.fractions if f > reading.policies[given.oxygen.air]]
     if rich and not named:
-        yield f"inspired oxygen {max(rich):g} % without a device"
+        yield f"inspired oxygen {rounded(max(rich), [reading.policies[given.oxygen.air]])} % without a device"
     elif told.unread and not (named or told.none):
         yield told.unread[0]
 

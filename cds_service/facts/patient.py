@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.times import parse_when
 from cds_service.facts.exists import Find
 from cds_service.facts.model import Fact, Facts, Reading, unknown
@@ -120,8 +121,9 @@ def smaller_than(name: str, size: LabelSize) -> Find:
             return Fact(name, True, sources=child.sources, text=f"{months:.0f} completed months old")
         if weight.value is None:
             return unknown(name, weight.why)
-        if float(weight.value) < reading.policies[size.kilograms]:
-            return Fact(name, True, sources=weight.sources, text=f"{float(weight.value):g} kg")
+        kilograms, least = float(weight.value), reading.policies[size.kilograms]
+        if kilograms < least:
+            return Fact(name, True, sources=weight.sources, text=f"{rounded(kilograms, [least])} kg")
         return Fact(name, False, sources=weight.sources)
 
     return find

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from cds_service.chart.figures import rounded
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted
 from cds_service.chart.vocabulary import Matcher, concept
@@ -45,7 +46,7 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
             until = resource.when.end + timedelta(hours=hours)
             return fact, replace(_current(child, True, resource, ""), until=None if adult else until)
         days = resource.when.hours_before(reading.now) / 24
-        why = f"newest weight {value.value:g} kg is {days:.0f} days old; a current weight is needed"
+        why = f"newest weight {rounded(value.value)} kg is {days:.0f} days old; a current weight is needed"
         stale = unknown("weight", why, as_of=resource.when.start, sources=(resource.ref,), unusable=tuple(bad))
         return stale, _current(child, False, resource, why)
     gaps = "; ".join(reading.chart.gaps((given.weights,)))
@@ -89,7 +90,7 @@ def _jump(
         limit = reading.policies[given.jump]
         if abs(kilograms - value.value) / value.value * 100 <= limit + 1e-9:
             return ""
-        return f"weight {kilograms:g} kg differs by more than {limit:g} % from {value.value:g} kg before"
+        return f"weight {rounded(kilograms)} kg differs by more than {limit:g} % from {rounded(value.value)} kg before"
     gaps = () if adult else reading.chart.gaps((given.weights,))
     return f"whether the weight differs from the one before is not known: {'; '.join(gaps)}" if gaps else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date as date_
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from cds_service.knowledge.model.base import Id, Model, Status, Version
 
@@ -164,10 +164,15 @@ class Unit(Model):
 
 
 class Analyte(Model):
-    """The closed table of units of one kind of measurement, and the range outside which a value is implausible."""
+    """The closed table of units of one kind of measurement, and the range outside which a value is implausible.
+
+    A reader sees values in `decimals` (a hundredth at most where nothing is said), in the unit as it is `shown`.
+    """
 
     title: str
     unit: str
+    shown: str = ""
+    decimals: int | None = Field(default=None, ge=0, le=4)
     units: tuple[Unit, ...]
     plausible: tuple[float, float]
     plausible_adult: tuple[float, float] | None = None
