@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cds_service.chart.empty import may_hold_empty, without_empty_members
 from cds_service.chart.medication import ANYWHERE
 from cds_service.chart.outcomes import is_subset, loss
 from cds_service.chart.resource import Resource
@@ -147,6 +148,8 @@ def parse_read(body: bytes) -> Read:
         return EMPTY
     if not isinstance(value, dict):
         return Read(gaps=("not a FHIR resource",), done=False)
+    if may_hold_empty(body):
+        value = without_empty_members(value)
     kind = value.get("resourceType")
     if kind == "OperationOutcome":
         return Read(gaps=("an OperationOutcome instead of data",), done=False)

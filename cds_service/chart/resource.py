@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from cds_service.chart.medication import drug_of, ingredients_of, medication_named
 from cds_service.chart.server import unversioned
@@ -36,11 +36,11 @@ class derived(Generic[T]):  # reads as what it does, like `property`
 
 
 # FHIR R4: where each resource type says what it is about, and which element says when it was true.
-_CONCEPT = {
-    "Medication": "code",
-    "MedicationAdministration": "medication",
-    "MedicationRequest": "medication",
-    "MedicationStatement": "medication",
+_MEDICATION: Final = "medicationCodeableConcept"
+_CONCEPT: Final = {
+    "MedicationAdministration": _MEDICATION,
+    "MedicationRequest": _MEDICATION,
+    "MedicationStatement": _MEDICATION,
     "Immunization": "vaccineCode",
 }
 _TIMES = {
@@ -55,6 +55,10 @@ _TIMES = {
     "Immunization": ("occurrenceDateTime",),
     "ServiceRequest": ("authoredOn", "occurrenceDateTime"),
 }
+
+
+def _element_of(kind: str) -> str:
+    return _CONCEPT.get(kind, "code")
 
 
 _NO_STATUS = "status: expected one that FHIR R4 knows"
@@ -100,13 +104,11 @@ class Resource:
     @derived
     def concept(self) -> Concept:
         """What the resource is about (code, medication, vaccine), normalised."""
-        element = _CONCEPT.get(self.type, "code")
-        if element != "medication":
-            return concept(self.raw.get(element))
-        return self._medication()
+        element = _element_of(self.type)
+        return concept(self.raw.get(element)) if element != _MEDICATION else self._medication()
 
     def _medication(self) -> Concept:
-        own = concept(self.raw.get("medicationCodeableConcept"))
+        own = concept(self.raw.get(_MEDICATION))
         reference = self.raw.get("medicationReference")
         if not own.empty or not isinstance(reference, Mapping):
             return own
@@ -167,8 +169,12 @@ class Resource:
 
     @derived
     def problem(self) -> str:
-        """Why the resource is no valid FHIR R4 ("" where it is)."""
-        return problem_of(self.raw) or (_NO_STATUS if self.status == UNREADABLE else "")
+        """Why the resource is no valid FHIR R4 ("" where it is). What it is about is another question: where that is
+        missing or malformed, it is as not understood as an empty concept."""
+        problem = problem_of(self.raw)
+        if problem and "medicationReference" not in self.raw:
+            problem = problem_of({**self.raw, _element_of(self.type): {}})
+        return problem or (_NO_STATUS if self.status == UNREADABLE else "")
 
     @derived
     def status(self) -> str:

@@ -70,6 +70,8 @@ def concept(value: object) -> Concept:
     text = str(value.get("text") or "")
     coded = value.get("coding")
     codings: Codings = ()
+    if isinstance(coded, dict):
+        coded = [coded]
     if isinstance(coded, list):
         items = [c for c in coded if isinstance(c, dict)]
         told = [(str(c.get("system") or ""), str(c.get("code") or ""), str(c.get("display") or "")) for c in items]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.chart.empty import draft_without_empty
 from cds_service.chart.read import Medications
 from cds_service.chart.resource import Resource
 from cds_service.chart.validation import is_resource_type
@@ -74,7 +75,7 @@ def order_in_hand(
     wanted = None if selections is None else frozenset(selections)
     drafts = []
     for raw in resources:
-        resource = Resource(raw, medications)
+        resource = Resource(draft_without_empty(raw), medications)
         kind = _kind(resource, orders, terms)
         # While an order is being written, one without any drug is no order yet.
         if kind and not (kind == UNRESOLVED and wanted is not None and is_unwritten(resource)):
