@@ -22,6 +22,7 @@ _SIDES: Final[Mapping[str, Side]] = {
     "last": "after",
 }
 _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
+_NOTHING: Final = -1  # words: not even what stands right there
 
 
 def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
@@ -32,6 +33,7 @@ def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tu
     for language in languages.languages.values():
         for text, phrase in _of_language(language, languages):
             yield from _alike(forms.of(text), phrase)
+    yield from _of_results(languages)
     yield from _alike(languages.abbreviated, Phrase())
     yield from _alike(languages.tests, Phrase(test=True))
     yield from _alike(languages.tested, Phrase(tested=True))
@@ -51,9 +53,20 @@ def _of_language(language: Language, languages: Languages) -> Iterator[tuple[str
     yield from _alike(language.times, Phrase(when=True))
     yield from _alike(language.lists.ends, Phrase(alternative=True))
     yield from _alike(language.lists.begins, Phrase(lists=True))
+    yield from _alike(language.headings, Phrase(heading=True))
     yield from _alike(language.ordinals, Phrase(ordinal=True))
     yield from _alike(language.under_way.treated, Phrase(treated=True))
     yield from _alike(language.under_way.since, Phrase(since=True))
+
+
+def _of_results(languages: Languages) -> Iterator[tuple[str, Phrase]]:
+    """How laboratories deny what was looked for, and what only looks as if it were of the name before it: of two cues
+    that overlap the longer one counts, and that one reaches nothing."""
+    denied, apart = languages.not_grown, languages.apart
+    yield from _alike(denied.before, Phrase(cue=Cue("denied", "before", languages.reach.before)))
+    yield from _alike(denied.after, Phrase(cue=Cue("denied", "after", denied.reach)))
+    of_another = (f"{what} {denial}" for what in apart.of for denial in apart.denials)
+    yield from _alike((*apart.texts, *of_another), Phrase(cue=Cue("doubted", "before", _NOTHING)))
 
 
 def _active(language: Language) -> Iterator[str]:
@@ -66,15 +79,20 @@ def _active(language: Language) -> Iterator[str]:
 
 def _named(value_set: ValueSet, forms: Forms) -> Iterator[tuple[str, Phrase]]:
     """Its names, and what is none of them."""
-    named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
+    named = name_of(value_set)
     excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
     for texts, phrase in ((value_set.names, named), (excluded, Phrase(value_set.id, excludes=True))):
         told = dict.fromkeys(form for text in texts for form in forms.of(text, value_set.international))
         yield from _alike(told, phrase)
-        if phrase.excludes or value_set.indexed:
-            # More words behind it may begin something else: "pneumonia, radiation therapy on hold".
-            turned = (form for text in told for form in forms.indexed(text, not phrase.excludes) if form not in told)
+        if phrase is named and value_set.indexed:
+            # More words behind it may begin something else: "pneumonia, viral load pending".
+            turned = (form for text in told for form in forms.indexed(text) if form not in told)
             yield from _alike(dict.fromkeys(turned), replace(phrase, final=True))
+
+
+def name_of(value_set: ValueSet) -> Phrase:
+    """What each of its names stands for."""
+    return Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
 
 
 def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tuple[tuple[str, ...], bool]]]:

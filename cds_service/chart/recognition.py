@@ -13,6 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
+from cds_service.chart.counts import none_found
+from cds_service.chart.inverted import Inverted
+from cds_service.chart.kinds import kinds
 from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
 from cds_service.chart.spellings import taken_apart, transcribed
@@ -31,13 +34,15 @@ _TOKEN: Final = re.compile(r"[^\W\d_]+")
 class Meaning:
     """How a concept belongs to a value set: by code or words, how it is meant, and the year that its words name (0:
     none). `contradicted` where only words of the clinician's own say so, beside a code of a system that is known whole
-    and that is in no value set. `beside` is how the words beside its code say the same, where they do."""
+    and that is in no value set. `beside` is how the words beside its code say the same, where they do. What is denied
+    by an exclusion alone is `excluded`: "Gram-negative" is not negative, and denies no growth."""
 
     sense: Sense
     by_code: bool = False
     year: int = 0
     contradicted: bool = False
     beside: Sense | None = None
+    excluded: bool = False
 
     @property
     def in_words(self) -> Sense | None:
@@ -71,6 +76,10 @@ class Recognition:
         """Whether the concept says that it is not so."""
         return set_id in self.meanings and self.meanings[set_id].sense == "denied"
 
+    def negates(self, set_id: str) -> bool:
+        """The same, and by words of denial: "not sterile", but not "Gram-negative", where "negative" is excluded."""
+        return self.denies(set_id) and not self.meanings[set_id].excluded
+
     def hedges(self, set_ids: Iterable[str]) -> bool:
         """Whether its words only doubt or deny these, or call them past, whatever its codes say."""
         told = {meaning.in_words for name in set_ids if (meaning := self.meanings.get(name)) is not None} - {None}
@@ -100,7 +109,9 @@ class Recogniser:
         self._ordinary = frozenset(v.id for v in value_sets.values() if v.ordinary)
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         stained, apart = one_spelling(languages.stains, fold), taken_apart(languages)
-        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(stained(text)))
+        counted = none_found(languages.counts, fold)
+        index = Inverted(kinds(told, languages), map(fold, languages.placeholders.beside))
+        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(counted(stained(text))), index)
         self._whole = frozenset(
             words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
         )
@@ -211,7 +222,7 @@ class Recogniser:
     def _read(self, text: str, contradicted: bool) -> dict[str, Meaning]:
         told: dict[str, Meaning] = {}
         for mention in self._lexicon.mentions(text):
-            meaning = Meaning(mention.sense, year=mention.year, contradicted=contradicted)
+            meaning = Meaning(mention.sense, year=mention.year, contradicted=contradicted, excluded=mention.excluded)
             _join(told, {mention.set_id: meaning}, frozenset())
         return told
 
@@ -292,8 +303,8 @@ def _beside(meanings: dict[str, Meaning], told: Mapping[str, Meaning]) -> None:
             meanings[name] = replace(coded, beside=said)
 
 
-def _rank(meaning: Meaning) -> tuple[int, int]:
-    return SENSES.index(meaning.sense), meaning.year and 1
+def _rank(meaning: Meaning) -> tuple[int, int, bool]:
+    return SENSES.index(meaning.sense), meaning.year and 1, meaning.excluded
 
 
 def _letters_in(sign: str) -> int:

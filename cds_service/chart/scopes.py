@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from cds_service.chart.tokens import Answer, Apart, Closed, Opened, Slashed, is_unspaced
+from cds_service.chart.tokens import Answer, Apart, Closed, Halved, Opened, Parted, Slashed, is_unspaced
 
 Sense = Literal["said", "doubted", "past", "denied"]
 # The most alarming reading first: a text that says one thing twice is read by the first of these.
@@ -41,7 +41,7 @@ class Phrase:
     `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, and
     those of a set that is `listed` stand in one. An `ordinal` may follow a number with a full stop ("3. Mai"). A `test`
     may stand before its answer, but proves nothing of a `syndrome`; what is `tested` may stand in one list. What is
-    `treated` `since` a time still is."""
+    `treated` `since` a time still is. A `heading` only announces what comes behind a colon ("the following")."""
 
     set_id: str = ""
     qualifies: bool = False
@@ -60,6 +60,7 @@ class Phrase:
     syndrome: bool = False
     treated: bool = False
     since: bool = False
+    heading: bool = False
 
 
 class Hit(NamedTuple):
@@ -103,32 +104,38 @@ def silenced(hits: Sequence[Hit], terms: Sequence[Hit]) -> tuple[set[tuple[str, 
 class Scope:
     """The cues of one clause, ready to say how each of its phrases is meant."""
 
-    def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit], words: Sequence[str]) -> None:
+    def __init__(self, hits: Sequence[Hit], terms: Sequence[Hit], words: Sequence[str], clause: range) -> None:
         self._words = words
         first = min(hit.start for hit in [hit for hit in terms if not hit.phrase.qualifies] or terms)
         cues = resolved_cues(hits, first)
         told = [(hit, hit.phrase.cue) for hit in cues if hit.phrase.cue is not None]
         twos = {phrase for phrase, count in Counter(hit.phrase for hit, cue in told if cue.paired).items() if count > 1}
         told = [(hit, cue) for hit, cue in told if not cue.paired or hit.phrase in twos]
-        self._person = any(cue.person for _, cue in told)
+        people = [hit for hit, cue in told if cue.person]
+        self._people = sorted(hit.end for hit in people)
+        self._others = {at for hit in people for at in range(hit.start, hit.end)}
         goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
         self._active = goes_on or any(cue.sense == "said" for _, cue in told)
-        acting = [(hit, cue) for hit, cue in told if cue.sense != "said"]
+        acting = [(hit, cue) for hit, cue in told if cue.sense != "said" and not cue.person]
         self._before = [(hit.end, cue) for hit, cue in acting if cue.side != "after"]
         self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
         self._ends = [end for end, _ in self._before]
         self._starts = [start for start, _ in self._after]
-        self._joins = sorted(hit.start for hit in hits if hit.phrase.join)
+        announced = {at for at in clause if isinstance(words[at], Answer)}
+        self._joins = sorted(hit.start for hit in hits if hit.phrase.join and hit.end not in announced)
         self._syndromes = {hit.end for hit in hits if hit.phrase.syndrome}
         self._tests = {at for hit in hits if hit.phrase.test for at in range(hit.start, hit.end)}
         self._tested = {at for hit in hits if hit.phrase.tested for at in range(hit.start, hit.end)}
+        self._parts = [at for at in clause if isinstance(words[at], _PARTING)]
+        self._headings = {at for hit in hits if hit.phrase.heading for at in range(hit.start, hit.end)}
+        self._listed = {at for hit in terms if hit.phrase.listed for at in range(hit.start, hit.end)}
         said_of_it = (hit for hit in hits if hit.phrase.when or hit.phrase.cue)
         self._asides = {at for hit in said_of_it for at in range(hit.start, hit.end)}
 
     def sense(self, hit: Hit, trailing: Cue | None, active: bool) -> Sense:
         """By what follows, the last cue after the phrase, or the nearest before it; `active` where something behind the
         clause takes a past back."""
-        if self._person:
+        if self._of_another(hit):
             return "denied"
         found = trailing.sense if trailing is not None else self._follows(hit) or self._precedes(hit) or "said"
         return "said" if (active or self._active) and found == "past" else found
@@ -168,9 +175,31 @@ class Scope:
         for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
             if cue.narrow and hit.end - hit.start > 1:
                 continue
-            if hit.start - end <= cue.reach and not self._joined(end, hit.start):
+            if hit.start - end <= cue.reach and not (self._joined(end, hit.start) or self._parted(end, hit.start, cue)):
                 return cue.sense
         return None
+
+    def _of_another(self, hit: Hit) -> bool:
+        """Whether the clause speaks of somebody else, and not of what they have before another statement begins."""
+        at = bisect_right(self._people, hit.start)
+        behind = at < len(self._people)
+        return behind or (at > 0 and not self._parted(self._people[at - 1], hit.start, _PERSON))
+
+    def _parted(self, start: int, end: int, cue: Cue) -> bool:
+        """Whether a cue has what it speaks of before a colon, a dash, a slash or a bracket, so that another statement
+        begins behind it: "no DVT - pneumonia", but not "ruled out: sepsis", "no signs of the following: sepsis". What
+        may be explained there goes on: "no infection (sepsis or UTI)", "history of severe sepsis: E. coli"."""
+        for at in self._parts[bisect_right(self._parts, start) : bisect_right(self._parts, end)]:
+            about = set(range(start, at)) - self._headings - self._others
+            if not about:
+                continue
+            if cue.sense != "denied" and not cue.person:
+                explained = not about.isdisjoint(self._listed)
+            else:
+                explained = isinstance(self._words[at], (Halved, Opened)) and about <= self._listed
+            if not explained:
+                return True
+        return False
 
     def _joined(self, start: int, end: int) -> bool:
         """Whether a word such as "with" stands between."""
@@ -178,6 +207,8 @@ class Scope:
         return at < len(self._joins) and self._joins[at] < end
 
 
+_PERSON: Final = Cue("past", "before", 0, person=True)
+_PARTING: Final = (Answer, Halved, Opened, Parted)
 _MOST_TESTS: Final = 12  # words of a test between what it looks for and the answer
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
 

@@ -77,7 +77,8 @@ class Sentences:
         return self._ends_after_letters(before, after, first)
 
     def _ends_after_letters(self, before: str, after: str, first: str) -> bool:
-        """A capital on both sides, as in "hepatitis B. Pneumonia", which no name and no abbreviation explains."""
+        """A capital on both sides, as in "hepatitis B. Pneumonia", or an abbreviation in capitals, as in "No PE.
+        pneumonia", which no name and no shortened word explains."""
         found = _SHORT.search(before)
         if found is None:
             return False
@@ -86,4 +87,5 @@ class Sentences:
             return not first.isdecimal()
         known = {(short,), (self._fold(found["one"] or ""), short)} & self._abbreviations
         capitals = found["short"][0].isupper() and after.lstrip("\"'([")[:1].isupper()
-        return capitals and not known and (short, first) not in self._bound
+        shouted = found["short"].isupper() and (len(short) > 1 or before[: found.start("short")].endswith("-"))
+        return (capitals or shouted) and not known and (short, first) not in self._bound

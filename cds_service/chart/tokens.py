@@ -1,8 +1,9 @@
 """A folded text as words; in scripts without spaces every character is one.
 
-A word is a plain string, equal to every other word of the same letters. Where brackets or spaces matter it remembers
-what stands right before it: `Opened` and `Closed` a bracket, `Answer` a colon, `Slashed` a slash, `Apart` a space in
-a text of a script without spaces.
+A word is a plain string, equal to every other word of the same letters. Where signs or spaces matter it remembers what
+stands right before it: `Opened` and `Closed` a bracket, `Answer` a colon, `Slashed` a slash (`Halved` one or a plus
+between spaces), `Parted` a dash, an arrow, a bullet, dots or a tab, `Apart` a space in a text of a script without
+spaces.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import Final
 # Scripts that write without spaces, or glue particles to words: Han, kana, Hangul, Thai, Lao, Khmer.
 _UNSPACED: Final = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD: Final = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+|\d+|\?")
-_TOKEN: Final = re.compile(rf"[()\[\]:/\s]|{_WORD.pattern}")
+# A dash parts statements between spaces only: "CAR-T", "gram -" are words.
+_PARTS: Final = r"\s-+(?=\s+[^\s])|\s[–*](?=\s)|[—→•·…\t]|[=-]+>|>>+|\.\.+"
+_TOKEN: Final = re.compile(rf"\s[/+](?=\s)|{_PARTS}|[()\[\]:/\s]|{_WORD.pattern}")
 _CHARACTER: Final = re.compile(rf"[{_UNSPACED}]")
-_MARKED: Final = re.compile(rf"[()\[\]:/{_UNSPACED}]")
+_MARKED: Final = re.compile(rf"[()\[\]:/+{_UNSPACED}]|{_PARTS}")
 
 
 class Marked(str):
@@ -27,6 +30,12 @@ class Marked(str):
 
 class Slashed(Marked):
     """The first word after a slash."""
+
+    __slots__ = ()
+
+
+class Halved(Slashed):
+    """The first word after a slash or a plus between spaces."""
 
     __slots__ = ()
 
@@ -55,6 +64,12 @@ class Answer(Apart):
     __slots__ = ()
 
 
+class Parted(Apart):
+    """The first word after a sign that parts two statements."""
+
+    __slots__ = ()
+
+
 _KINDS: Final[dict[str, type[Marked]]] = {
     "(": Opened,
     "[": Opened,
@@ -63,6 +78,7 @@ _KINDS: Final[dict[str, type[Marked]]] = {
     ":": Answer,
     "/": Slashed,
 }
+_PARTING: Final = "-–—*→•·…\t=>."
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -79,6 +95,10 @@ def spaced_words(text: str) -> tuple[str, ...]:
     for token in _TOKEN.findall(text):
         if token in _KINDS:
             before = _KINDS[token]
+        elif token[1:] in ("/", "+"):
+            before = Halved
+        elif token.strip(" ")[:1] in _PARTING and token.strip(" "):
+            before = Parted
         elif token.isspace():
             before = before or Apart
         else:

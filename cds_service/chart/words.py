@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from cds_service.chart.inverted import Inverted, continued
 from cds_service.chart.lists import joined
 from cds_service.chart.scopes import Cue, Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
 from cds_service.chart.sentences import Sentences
@@ -43,11 +44,13 @@ def fold(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none)."""
+    """One phrase in a text: the value set, how it is meant, and the year that its clause names (0: none). One that is
+    `excluded` is denied by an exclusion of its set, and not by words of denial."""
 
     set_id: str
     sense: Sense
     year: int
+    excluded: bool = False
 
 
 # Nobody writes so many words without a stop; a text that does is cut, so that what repeats itself is read once.
@@ -59,9 +62,16 @@ Clause = tuple[str, ...]
 class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
-    def __init__(self, phrases: Iterable[tuple[str, Phrase]], spell: Callable[[str], str] = str) -> None:
-        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"."""
+    def __init__(
+        self,
+        phrases: Iterable[tuple[str, Phrase]],
+        spell: Callable[[str], str] = str,
+        inverted: Inverted | None = None,
+    ) -> None:
+        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"; `inverted` are names in the
+        order of an index."""
         self._spell = spell
+        self._inverted = inverted or Inverted()
         self._one: dict[str, list[Phrase]] = {}
         # Longer phrases by their first two words: many begin with "no".
         self._more: dict[tuple[str, str], list[tuple[Clause, Phrase, bool]]] = {}
@@ -141,7 +151,8 @@ class Lexicon:
             if sign is not None and sign[0] == "." and self._is_shortened(folded, sign.start()):
                 continue
             words = spaced_words(folded[start : sign.start() if sign else len(folded)])
-            run += [words] if words else []
+            if words:
+                run.append(continued(words) if run else words)
             if sign is None or sign[0] not in _COMMAS:
                 clauses += self._lists(run)
                 run = []
@@ -165,7 +176,8 @@ class Lexicon:
         """What the first of some clauses says."""
         words = tuple(chain.from_iterable(window))
         cut = [number for number, clause in enumerate(window) for _ in clause]
-        hits = [hit for hit in self._hits(words) if not hit.phrase.final or _ends(hit, cut)]
+        found = (*self._hits(words), *self._inverted.hits(words, cut))
+        hits = [hit for hit in found if not hit.phrase.final or _ends(hit, cut)]
         clauses = _turned(_joined(cut, hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:
@@ -205,13 +217,13 @@ class Lexicon:
                 continue
             following = told.get(clause + 1, [])
             trailing, active = _behind(told, clause, begins, words, clauses)
-            scope = Scope(hits, terms, words)
+            scope = Scope(hits, terms, words, range(begins[clause], begins.get(clause + 1, len(words))))
             year = years.get(clause, 0) or (years.get(clause + 1, 0) if _names_nothing(following) else 0)
             silent_places, wide = silenced(hits, terms)
             for hit in terms:
                 silent = hit.phrase.set_id in wide or (hit.phrase.set_id, hit.start) in silent_places
                 sense = "denied" if silent else scope.sense(hit, trailing, active)
-                yield Mention(hit.phrase.set_id, sense, year)
+                yield Mention(hit.phrase.set_id, sense, year, silent)
 
 
 def _behind(

@@ -36,13 +36,13 @@ class Skin:
     nothing: tuple[Matcher, ...]
 
     def among(self, results: Sequence[Result], reading: Reading, known: Facts) -> set[int]:
-        """The contaminants among results that grew or are unclear, by the identity of their records."""
+        """The contaminants among results, by the identity of their records."""
         mild = self._are_mild(reading, known)
         commensals = [r for r in results if r.outcome in ("growth", "unclear") and self._commensal_only(r, mild)]
         sets = reading.policies[self.given.sets]
         drawn = DrawnSets(commensals, timedelta(hours=reading.windows[self.given.within]))
         found = {id(r.culture) for r in commensals if not self._tells_several(r) and drawn.near(r.culture) < sets}
-        return found | {id(r.culture) for r in results if r.outcome == "growth" and self._is_called_so(r)}
+        return found | {id(r.culture) for r in results if self._is_called_so(r)}
 
     def _are_mild(self, reading: Reading, known: Facts) -> bool:
         """Whether opportunists are judged like commensals: only where the patient is known not to be open to them."""
@@ -97,10 +97,14 @@ class Skin:
         return any(self.several_sets.recognised(c).says(self.several_sets.id) for c in result.said)
 
     def _is_called_so(self, result: Result) -> bool:
-        """Whether what grew is called a contaminant for certain. What never is one stays growth, and so does a pathogen
-        beside a commensal: which of them is meant is not told."""
+        """Whether what grew is called a contaminant for certain, or what nobody can tell is called one at all. What
+        never is one stays growth, and so does a pathogen beside a commensal: which of them is meant is not told."""
         said = result.said
-        if not any(self.named.recognised(c).says(self.named.id) for c in said):
+        if result.outcome == "growth":
+            called = any(self.named.recognised(c).says(self.named.id) for c in said)
+        else:
+            called = result.outcome == "unclear" and any(self.named.matches(c) for c in said)
+        if not called:
             return False
         mixed = any(self.commensal.matches(c) for c in said) and any(self.pathogen.matches(c) for c in said)
         return not mixed and not any(m.matches(c) for c in said for m in self.never)

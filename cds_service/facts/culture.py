@@ -106,7 +106,7 @@ class Lab:
             return False
         known = self.grew[0].recognised(value)
         told = (*self.grew, *self.nothing, *self.pending, *self.unreadable, *self.contaminant)
-        if any(known.denies(m.id) for m in self.nothing):
+        if any(known.negates(m.id) for m in self.nothing):
             return True  # "not sterile"
         return bool(value.codes) and not known.puzzle and not any(m.id in known.meanings for m in told)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
 from cds_service.timeline.model import Decided
@@ -59,7 +59,16 @@ def answers(decisions: Sequence[Decided], at: Across, end: datetime) -> Part:
     """One block for as long as the answer stayed the same."""
     blocks = list(_blocks(decisions, at, end))
     drawn = _brief(blocks) if at.is_brief else "".join(_block(*block, at) for block in blocks)
-    return Part(f'<text class="name" y="12">Answer</text>{drawn}', NAME + _ANSWERS)
+    return Part(f'<text class="name" y="12">{_asked(decisions)}</text>{drawn}', NAME + _ANSWERS)
+
+
+def _asked(decisions: Sequence[Decided]) -> str:
+    """The heading: between two moments that were asked the answer may have been another one."""
+    apart = sorted((b.at - a.at).total_seconds() / 3600 for a, b in pairwise(decisions))
+    if not apart:
+        return "Answer"
+    least, most = f"{apart[0]:.3g}", f"{apart[-1]:.3g}"
+    return f"Answer, asked every {least} h" if least == most else f"Answer, asked every {least} to {most} h"
 
 
 def _blocks(decisions: Sequence[Decided], at: Across, end: datetime) -> Iterator[tuple[Decided, float, float]]:

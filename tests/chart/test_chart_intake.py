@@ -107,7 +107,7 @@ def test_a_value_set_counts_only_where_somebody_looks_for_it() -> None:
     ("quantity", "unit"),
     [
         ({"value": 1.2, "unit": "mg/dL"}, None),
-        ({"value": 1.2, "unit": "mg/100cc"}, "mg/100cc"),
+        ({"value": 1.2, "unit": "mg/dram"}, "mg/dram"),
         ({"value": 1.2}, NO_UNIT),
         ({"value": 1.2, "unit": f"as {CANARY} said"}, UNIT_IN_WORDS),
         ({"unit": "furlong"}, None),  # no number that anybody could read

@@ -95,6 +95,12 @@ def test_spellings_of_thousands_of_cells(unit: str) -> None:
     assert found.value == pytest.approx(200)
 
 
+def test_platelets_are_counted_in_every_unit_of_cells_and_in_ten_thousands() -> None:
+    cells, platelets = ANALYTES["cell-count"].units, ANALYTES["platelet-count"].units
+    assert [unit for unit in platelets if unit not in cells] == [unit for unit in platelets if unit.code == "10*4/uL"]
+    assert set(cells) < set(platelets)
+
+
 @pytest.mark.parametrize("unit", ["K", "x10", "g/dL", "uL", "10*6/uL", "M/uL", "%"])
 def test_what_is_no_count_of_thousands_is_not_used(unit: str) -> None:
     assert isinstance(UnitTable(ANALYTES["cell-count"]).convert({"value": 0.2, "unit": unit}), Unusable)

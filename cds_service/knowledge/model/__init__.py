@@ -43,7 +43,7 @@ from cds_service.knowledge.model.drugs import (
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
 from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
-from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Cues, Language, Languages, Stains
+from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Counts, Cues, Language, Languages, Stains
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import (
     DosedKind,
@@ -85,6 +85,7 @@ from cds_service.knowledge.model.selection import (
     Puzzled,
     Query,
     ResultReading,
+    SaidNotGiven,
     Scope,
     Selection,
     SetAside,
@@ -176,6 +177,7 @@ __all__ = [
     "Computed",
     "Condition",
     "Contaminants",
+    "Counts",
     "Coverage",
     "CrsGrade",
     "Cues",
@@ -267,6 +269,7 @@ __all__ = [
     "Rise",
     "Route",
     "RuleDefinition",
+    "SaidNotGiven",
     "Scale",
     "Scope",
     "Selection",

@@ -52,7 +52,8 @@ class UnderWay(Model):
 class Language(Model):
     """How one language denies, doubts, speaks of the past or of somebody else. `ordinals` may follow a number with a
     full stop, which then ends no sentence: "3. Mai". `unfinished` before a word for the past takes it back: "partially
-    treated". `paired` words deny where they stand twice: "né febbre né sepsi"."""
+    treated". `paired` words deny where they stand twice: "né febbre né sepsi". `headings` announce what comes behind a
+    colon: "the following"."""
 
     title: str
     denied: Cues
@@ -68,6 +69,7 @@ class Language(Model):
     unfinished: Words = ()
     under_way: Annotated[UnderWay, Field(alias="under-way")] = UnderWay()
     paired: Words = ()
+    headings: Words = ()
 
     @model_validator(mode="after")
     def _begun_by_denials(self) -> Language:
@@ -138,12 +140,43 @@ class Stains(Model):
     says: Annotated[tuple[StainSays, ...], Field(min_length=1)]
 
 
+class Counts(Model):
+    """How charts write that of several things none is so: `none`, `of` and a number or some of `things`, and what is
+    `found` of them; or the things `among` which there is none. All of it is read as `word`."""
+
+    word: str
+    none: Some
+    of: Some
+    among: Some
+    numbers: Some
+    things: Some
+    found: Some
+
+
+class NotGrown(Model):
+    """How laboratories deny what was looked for: `before` it, or `after` it with at most `reach` words between."""
+
+    before: Words = ()
+    after: Words = ()
+    reach: int = 0
+
+
+class Apart(Model):
+    """What stands between a name and a denial that is not of it: one of `of`, right before one of `denials`. `texts`
+    only look like a cue."""
+
+    texts: Words = ()
+    of: Words = ()
+    denials: Words = ()
+
+
 class Languages(Model):
     """`rules/languages.yaml`. `spellings` are those of the languages that write words of Greek and Latin otherwise;
     `abbreviated` words whose full stop ends no sentence; `no_words` what names nothing beside words that are not
     read: units, forms, numerals. `tests` may stand between what is looked for and the answer ("influenza PCR
     negative"), but not behind one of `syndromes`, which no test rules out. For what is
-    `tested` one is tested together: a denial goes on over the commas of such a list."""
+    `tested` one is tested together: a denial goes on over the commas of such a list. `not_grown` and `apart` are
+    read in whatever language the rest is."""
 
     reach: Reach
     languages: dict[Id, Language]
@@ -153,9 +186,12 @@ class Languages(Model):
     no_words: Annotated[Words, Field(alias="no-words")] = ()
     tests: Words = ()
     tested: Words = ()
+    not_grown: Annotated[NotGrown, Field(alias="not-grown")] = NotGrown()
+    apart: Apart = Apart()
     syndromes: Words = ()
     spellings: dict[Id, Spelling]
     stains: Stains
+    counts: Counts
 
 
 class CodeFamily(Model):

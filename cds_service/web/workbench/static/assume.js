@@ -18,10 +18,11 @@ function control(name, fact, value, change) {
   const input = h("input", {
     id,
     type: number ? "number" : "text",
+    min: number ? "0" : null,
     step: fact.type === "integer" ? "1" : "any",
     value: value === null ? "" : String(value),
     placeholder: "not known",
-    oninput: () => change(input.value === "" ? null : number ? Number(input.value) : input.value),
+    oninput: () => input.reportValidity() && change(input.value === "" ? null : number ? Number(input.value) : input.value),
   });
   return h("span", { class: "unit" }, input, fact.unit && !fact.unit.startsWith("{") ? ` ${fact.unit}` : null);
 }

@@ -17,6 +17,7 @@ export function patientsOf(files) {
     if (whole?.resourceType === "Bundle") found.push(...ofBundle(whole, name));
     else lines.push(...(whole?.resourceType ? [whole] : ndjson(clean, name)));
   }
+  if (!lines.length && !found.length) throw new Error(`${files.map((file) => file.name).join(", ")}: holds no FHIR resource`);
   return lines.length ? [...found, ...byPatient(lines, "", files.map((file) => file.name).join(", "))] : found;
 }
 

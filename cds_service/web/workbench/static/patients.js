@@ -48,7 +48,7 @@ function showPatient() {
   const { patient } = state;
   const person = patient.resources.find((each) => each.resourceType === "Patient") ?? {};
   const born = moment(person.birthDate);
-  const years = born === null ? null : Math.floor((state.at - born) / (365.25 * 24 * HOUR));
+  const years = born === null || born > state.at ? null : Math.floor((state.at - born) / (365.25 * 24 * HOUR));
   $("story").textContent = patient.story;
   $("who").textContent = [patient.id, person.gender, years === null ? "" : `${years} years`, `${patient.resources.length} resources`]
     .filter(Boolean)

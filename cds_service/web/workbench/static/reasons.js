@@ -22,7 +22,8 @@ function showRuleOf(order, id) {
   $("rule").focus();
 }
 
-/** The rule that is shown: the chosen one, else that of the first card, else the first that fires. */
+/** The rule that is shown: the chosen one, else that of the first card, else the first that fires; `rule` is missing
+ *  where none does: no rule has anything to say. */
 function shownRule() {
   const { orders, cards, heldBack } = state.answer;
   const wanted = [state.rule, { id: explained((cards[0] ?? heldBack?.[0]) ?? {}).rule }].filter((each) => each?.id);
@@ -33,8 +34,7 @@ function shownRule() {
     }
   }
   const order = orders[0];
-  const rule = order?.rules.find((each) => each.result === "fires") ?? order?.rules[0];
-  return rule ? { order, rule } : null;
+  return order ? { order, rule: order.rules.find((each) => each.result === "fires") } : null;
 }
 
 export function showWhy() {
@@ -51,7 +51,7 @@ export function showWhy() {
   const trouble = [order.failure, ...order.disagreements].filter(Boolean).join(", ");
   $("rule").replaceChildren(
     ...(trouble ? [h("p", { class: "notice" }, `Could not be evaluated: ${trouble}`)] : []),
-    ...ruleOf(order, rule, flips, on),
+    ...(rule ? ruleOf(order, rule, flips, on) : [h("p", { class: "muted" }, "No rule fires: there is nothing to say.")]),
   );
   showRules(order, rule);
   if (before) $("whatif").querySelector(".turned")?.replaceChildren(...turned(before, answer, flips, on));
@@ -60,12 +60,12 @@ export function showWhy() {
 function showRules(order, rule) {
   const count = (result) => order.rules.filter((each) => each.result === result).length;
   const tabs = h("div", { class: "segments", role: "group", "aria-label": "Rules by what became of them" });
-  const list = h("ul", { class: "list" }, listOf(order, state.result, state.words, rule.id, on));
+  const list = h("ul", { class: "list" }, listOf(order, state.result, state.words, rule?.id, on));
   const search = h("input", {
     type: "search", "aria-label": "Search the rules", placeholder: "Search the rules", value: state.words,
     oninput: () => {
       state.words = search.value;
-      list.replaceChildren(...listOf(order, state.result, state.words, rule.id, on));
+      list.replaceChildren(...listOf(order, state.result, state.words, rule?.id, on));
     },
   });
   const rows = [["fires", `Fire ${count("fires")}`], ["unknown", `Unknown ${count("unknown")}`], ["silent", `Silent ${count("silent")}`], ["all", "All"]];

@@ -3,12 +3,13 @@
 import { h, sign } from "./dom.js";
 
 const RESULTS = { fires: ["met", "fires"], silent: ["not-reached", "silent"], unknown: ["unknown", "unknown"] };
-const PARTS = { when: "When", unless: "Unless" };
+const PARTS = { when: "When", unless: "Unless one of these is so" };
 
-/** How a criterion is shown: its sign and word. */
+/** How a criterion is shown: its sign and word. An exception is met where it is not so. */
 export function state(line) {
   if (!line.reached) return ["not-reached", "not reached"];
-  return line.met === true ? ["met", "met"] : line.met === false ? ["not-met", "not met"] : ["unknown", "unknown"];
+  const [met, not] = line.part === "unless" ? ["is not so", "is so"] : ["met", "not met"];
+  return line.met === true ? ["met", met] : line.met === false ? ["not-met", not] : ["unknown", "unknown"];
 }
 
 const keyOf = (order, rule, number) => `${order.key} ${rule.id} ${number}`;
@@ -109,7 +110,7 @@ function lineOf(order, rule, { line, number }, flips, on) {
       {},
       h("p", {}, fact ? fact.title : link(order, line.name, on), " ", h("code", {}, line.asked)),
       h("p", { class: "found" }, fact ? found(fact) : finding(order, line.name), aside(line)),
-      before === undefined ? null : h("p", { class: "flip" }, `Flipped: was ${before === null ? "unknown" : before ? "met" : "not met"}`),
+      before === undefined ? null : h("p", { class: "flip" }, `Flipped: was ${state({ ...line, reached: true, met: before })[1]}`),
       fact?.from?.length ? sources(fact.from, on) : null,
     ),
     fact ? h("button", { type: "button", class: "link", "aria-label": `What if ${fact.title} were another`, onclick: () => on.assume(line.name, fact) }, "What if") : null,
@@ -118,7 +119,7 @@ function lineOf(order, rule, { line, number }, flips, on) {
 
 function aside(line) {
   if (line.reached || line.met === null) return null;
-  return h("span", { class: "muted" }, line.met ? " · it would be met" : " · it would not be met");
+  return h("span", { class: "muted" }, ` · it would be: ${state({ ...line, reached: true })[1]}`);
 }
 
 function found(fact) {
