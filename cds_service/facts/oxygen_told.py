@@ -14,7 +14,7 @@ from cds_service.facts.model import Reading
 from cds_service.facts.observed import (
     components_of,
     how_of,
-    is_withheld,
+    is_taken,
     numbers_in,
     parts_of,
     quantity_in,
@@ -60,10 +60,10 @@ def undated_support(given: CrsGrade, reading: Reading) -> list[str]:
 
 
 def _rows(given: CrsGrade, reading: Reading) -> list[tuple[Resource, Told]]:
-    numbers = reading.terms[given.flow.in_], reading.terms[given.oxygen.fraction.in_]
+    rows = tuple(reading.terms[n] for n in (given.flow.in_, given.oxygen.fraction.in_, given.oxygen.device))
 
     def find(vitals: Iterable[Resource]) -> list[tuple[Resource, Told]]:
-        said = ((r, _told(given, r, r.when or _NO_TIME, reading)) for r in vitals if _may_tell(r, numbers))
+        said = ((r, _told(given, r, r.when or _NO_TIME, reading)) for r in vitals if _may_tell(r, rows))
         return [(r, told) for r, told in said if told.says]
 
     said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
@@ -77,26 +77,21 @@ _WORDS: Final = frozenset(
 )
 
 
-def _may_tell(record: Resource, numbers: Sequence[Matcher]) -> bool:
-    """False where it is nothing but a number that is neither a flow nor a fraction: so are most of a chart."""
-    raw = record.raw
-    if not _WORDS.isdisjoint(raw):
-        return True
-    return ("valueQuantity" in raw or "valueRange" in raw) and any(
-        matcher.matches(record.concept) for matcher in numbers
-    )
+def _may_tell(record: Resource, rows: Sequence[Matcher]) -> bool:
+    """False where it is nothing but a number of something else: so are most of a chart."""
+    return not _WORDS.isdisjoint(record.raw) or any(matcher.matches(record.concept) for matcher in rows)
 
 
 def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> Told:
     told, hows = Told(resource.ref, when), how_of(resource)
     for part in parts_of(resource):
-        _tell_numbers(given, part, told, reading)
+        is_number = _tell_numbers(given, part, told, reading)
         about = any(reading.terms[name].matches(part.concept) for name in (given.oxygen.device, given.flow.in_))
         if not (value := value_of(part)).empty:
             _tell_device(given, value, told, reading, about)
         elif part.raw.get("valueBoolean") is True:
             _tell_device(given, part.concept, told, reading, reading.terms[given.oxygen.device].matches(part.concept))
-        elif about and not hows and is_withheld(part):
+        elif about and not (is_number or hows) and _is_open(part):
             told.puzzles.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
     for how in hows:
         _tell_device(given, how, told, reading, False)
@@ -105,6 +100,11 @@ def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> 
     if not told.says and resource.matches(reading.terms[given.oxygen.device]) and resource.problem:
         told.puzzles.append("an oxygen row that cannot be used")
     return told
+
+
+def _is_open(part: Resource) -> bool:
+    """Whether a row that is there to say something says nothing that can be read, and not that nobody looked."""
+    return is_taken(part) and part.raw.get("valueBoolean") is not False and not part.raw.get("component")
 
 
 def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[str]:
@@ -116,20 +116,24 @@ def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[
             yield f"a flow beside what is not understood ({named.label or 'no words'})"
 
 
-def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading) -> None:
-    """A flow or a fraction that is the part's own value."""
+def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading) -> bool:
+    """A flow or a fraction that is the part's own value; False where it has none."""
     if (quantity := quantity_in(part)) is None:
-        return
+        return False
     if reading.terms[given.flow.in_].matches(part.concept):
         if "valueString" in part.raw:
-            return  # read with the words of a device
-        flow = part.problem or reading.units[given.flow.analyte].convert(quantity)
+            return True  # read with the words of a device
+        table = reading.units[given.flow.analyte]
+        if "valueInteger" in part.raw:  # a type without a unit: litres a minute, as flows are charted
+            quantity = {**quantity, "unit": table.analyte.unit}
+        flow = part.problem or table.convert(quantity)
         if isinstance(flow, Converted):
             told.flows.append(flow.value)
         else:
             why = flow if isinstance(flow, str) else flow.why
             told.puzzles.append(f"an oxygen flow that cannot be used ({why})")
-    elif reading.terms[given.oxygen.fraction.in_].matches(part.concept):
+        return True
+    if reading.terms[given.oxygen.fraction.in_].matches(part.concept):
         table = reading.units[given.oxygen.fraction.analyte]
         fraction = part.problem or table.convert(quantity)
         if isinstance(fraction, Converted):
@@ -137,6 +141,8 @@ def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading)
         elif isinstance(fraction, str) or not _is_less(fraction, quantity, table):
             why = fraction if isinstance(fraction, str) else fraction.why
             told.unread.append(f"inspired oxygen that cannot be read ({why})")
+        return True
+    return False
 
 
 def _is_less(found: Unusable, quantity: Mapping[str, Any], table: UnitTable) -> bool:
