@@ -28,7 +28,7 @@ from cds_service.knowledge.model import CrsGrade, Device, Oxygen
 @dataclass(slots=True)
 class Told:
     """What one Observation says of oxygen: flows in L/min, fractions in percent and those that cannot be read, devices,
-    what is not understood."""
+    what is not understood; `blank` are rows that say nothing."""
 
     ref: str
     when: When
@@ -37,15 +37,25 @@ class Told:
     unread: list[str] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
     puzzles: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
     airway: bool = False
     none: bool = False
 
     @property
     def says(self) -> bool:
         """Whether it says anything of oxygen at all."""
-        return bool(
-            self.flows or self.fractions or self.unread or self.devices or self.puzzles or self.airway or self.none
-        )
+        told = (self.flows, self.fractions, self.unread, self.devices, self.puzzles, self.blank)
+        return self.airway or self.none or any(told)
+
+    @property
+    def says_need(self) -> bool:
+        """Whether it says how oxygen is given, or that none is."""
+        return bool(self.devices or self.flows or self.none)
+
+    @property
+    def may_support(self) -> bool:
+        """Whether it says that oxygen is given, or may say so."""
+        return bool(self.devices or self.puzzles or self.blank or any(self.flows))
 
 
 def all_told(given: CrsGrade, reading: Reading) -> list[Told]:
@@ -56,7 +66,7 @@ def all_told(given: CrsGrade, reading: Reading) -> list[Told]:
 def undated_support(given: CrsGrade, reading: Reading) -> list[str]:
     """References of the Observations of support, or of what may be some, whose time nobody can read."""
     undated = (t for r, t in _rows(given, reading) if r.when is None)
-    return [t.ref for t in undated if t.devices or t.puzzles or any(t.flows)]
+    return [t.ref for t in undated if t.may_support]
 
 
 def _rows(given: CrsGrade, reading: Reading) -> list[tuple[Resource, Told]]:
@@ -67,7 +77,17 @@ def _rows(given: CrsGrade, reading: Reading) -> list[tuple[Resource, Told]]:
         return [(r, told) for r, told in said if told.says]
 
     said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
-    return reading.once("oxygen rows", lambda: [(r, told) for r, told in said if reading.is_(given.final, r)])
+
+    def final() -> list[tuple[Resource, Told]]:
+        nameless = [(r, _nameless(r, t)) for r, t in find(reading.chart.nameless(given.vitals)) if t.may_support]
+        return [(r, told) for r, told in (*said, *nameless) if reading.is_(given.final, r)]
+
+    return reading.once("oxygen rows", final)
+
+
+def _nameless(record: Resource, told: Told) -> Told:
+    """A record of support that names no patient: it may be this one's."""
+    return Told(record.ref, told.when, puzzles=["an oxygen row that names no patient"])
 
 
 _NO_TIME: Final = When(LAST, LAST)
@@ -92,7 +112,8 @@ def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> 
         elif part.raw.get("valueBoolean") is True:
             _tell_device(given, part.concept, told, reading, reading.terms[given.oxygen.device].matches(part.concept))
         elif about and not (is_number or hows) and _is_open(part):
-            told.puzzles.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
+            hidden = told.puzzles if "dataAbsentReason" in part.raw else told.blank
+            hidden.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
     for how in hows:
         _tell_device(given, how, told, reading, False)
     if any(told.flows) and not told.devices:
