@@ -40,6 +40,10 @@ class Chart:
         """Every own resource of one query."""
         return self.reads.get(query, NOT_SENT).resources
 
+    def nameless(self, query: str) -> tuple[Resource, ...]:
+        """Those that a query brought and that name no patient."""
+        return self.reads.get(query, NOT_SENT).nameless
+
     def remember(self, query: str, key: object, derive: Callable[[tuple[Resource, ...]], T]) -> T:
         """What `derive` makes of the own resources of one query, made once for all calls that bring the same ones: it
         may look at nothing else, and not at the clock. The key names what is derived."""
@@ -221,23 +225,28 @@ def _own(read: Read, patient_id: str, kind: QueryKind) -> Read:
     if read.alone and kind.resource != "Patient":
         read = replace(read, cut=ALONE)
     own: list[Resource] = []
-    foreign = unnamed = odd = 0
+    nameless: list[Resource] = []
+    foreign = odd = 0
     for resource in read.resources:
         if resource.type != kind.resource and resource.type not in kind.also:
             odd += 1
         elif not resource.patient_id:
-            unnamed += 1
+            nameless.append(resource)
         elif resource.patient_id != patient_id:
             foreign += 1
         else:
             own.append(resource)
     kept = _distinct(own)
-    if not (foreign or unnamed or odd) and len(kept) == len(read.resources):
+    if not (foreign or nameless or odd) and len(kept) == len(read.resources):
         return read
-    counted = ((foreign, "of another patient"), (unnamed, "naming no patient"), (odd, f"that are no {kind.resource}"))
+    counted = (
+        (foreign, "of another patient"),
+        (len(nameless), "naming no patient"),
+        (odd, f"that are no {kind.resource}"),
+    )
     gaps = tuple(f"{n} resource{'s' if n > 1 else ''} {what}, not used" for n, what in counted if n)
     done = read.done and not (kind.resource == "Patient" and not kept and gaps)
-    return replace(read, resources=kept, gaps=read.gaps + gaps, done=done)
+    return replace(read, resources=kept, gaps=read.gaps + gaps, done=done, nameless=read.nameless + tuple(nameless))
 
 
 def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:

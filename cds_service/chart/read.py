@@ -40,7 +40,7 @@ class Read:
     `referring` where drugs are named by reference at all; `lost` says why some of these stayed unresolved. `forgone`
     are the gaps of a weak query: they are said, and facts do without what they left out. `reaches` is how far back a
     list that was cut is complete (None: nobody can tell); `empty_is_unknown` where it holds nothing and that does not
-    mean that there is nothing.
+    mean that there is nothing. `nameless` are those left out since they name no patient: they may be this one's.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -58,6 +58,7 @@ class Read:
     forgone: tuple[str, ...] = ()
     reaches: datetime | None = None
     empty_is_unknown: bool = False
+    nameless: tuple[Resource, ...] = ()
     _remembered: dict[object, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def remember(self, key: object, derive: Callable[[tuple[Resource, ...]], T]) -> T:
@@ -242,6 +243,7 @@ def joined(first: Read, page: Read) -> Read:
         broken=first.broken or page.broken,
         medications=agreeing((*first.medications.items(), *page.medications.items())),
         referring=first.referring or page.referring,
+        nameless=first.nameless + page.nameless,
     )
 
 

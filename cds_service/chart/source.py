@@ -185,7 +185,14 @@ def _failed(sent: Read, found: Read | None, why: str) -> Read:
     both = sent if found is None or found is sent else joined(sent, found)
     gaps = (*sent.gaps, sent.cut, *both.gaps, why)
     told = tuple(dict.fromkeys(gap for gap in gaps if gap))
-    return Read(both.resources, told, sent.done, medications=both.medications, referring=both.referring)
+    return Read(
+        both.resources,
+        told,
+        sent.done,
+        medications=both.medications,
+        referring=both.referring,
+        nameless=both.nameless,
+    )
 
 
 def too_deep(body: bytes) -> bool:

@@ -42,20 +42,18 @@ def value_of(part: Resource) -> Concept:
 
 
 def quantity_in(part: Resource) -> Mapping[str, Any] | None:
-    """The number that is its value: of a range the upper end; a text that is nothing but a number, or one and "%"."""
+    """The number that is its value, whatever type it is of: of a range the upper end; a text that is nothing but a
+    number, or one and "%"."""
     raw = part.raw
-    found, span = raw.get("valueQuantity"), raw.get("valueRange")
+    found, span, whole = raw.get("valueQuantity"), raw.get("valueRange"), raw.get("valueInteger")
     if isinstance(span, Mapping):
         found = span.get("high") or span.get("low")
+    elif whole is not None:
+        found = {"value": whole}
     elif (written := _BARE.fullmatch(part.text("valueString"))) is not None:
         number, unit = written.groups()
         found = {"value": float(number.replace(",", ".")), "unit": unit}
     return found if isinstance(found, Mapping) else None
-
-
-def is_withheld(part: Resource) -> bool:
-    """Whether it says itself that there is a value which nobody can see: masked, in error, unknown."""
-    return "dataAbsentReason" in part.raw and is_taken(part)
 
 
 def is_taken(part: Resource) -> bool:

@@ -6,6 +6,7 @@ of low flow, and nothing bounds it above.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,6 +68,7 @@ def breathing(given: CrsGrade, low: datetime, high: datetime, reading: Reading) 
     puzzles = strange + [
         Puzzle(min(t.when.end, high), t.ref, why) for t in told for why in _puzzles(given, t, named, reading)
     ]
+    puzzles += [Puzzle(min(t.when.end, high), t.ref, t.blank[0]) for t in _blank(given, told, reading)]
     puzzles += [Puzzle(high, ref, "oxygen support without a usable time") for ref in undated_support(given, reading)]
     worst = [each for each in seen if each.grade == graded and graded]
     return Breathing(
@@ -122,6 +124,16 @@ def _puzzles(given: CrsGrade, told: Told, named: bool, reading: Reading) -> Iter
         yield f"inspired oxygen {rounded(max(rich), [reading.policies[given.oxygen.air]])} % without a device"
     elif told.unread and not (named or told.none):
         yield told.unread[0]
+
+
+def _blank(given: CrsGrade, told: Sequence[Told], reading: Reading) -> Iterator[Told]:
+    """Rows without a value beside which no other says how oxygen is given, or that none is."""
+    reach = timedelta(hours=reading.windows[given.oxygen.beside])
+    times = sorted(t.when.start for t in told if t.says_need)
+    for each in told:
+        place = bisect_left(times, each.when.start - reach) if each.blank else 0
+        if each.blank and not (place < len(times) and times[place] <= each.when.start + reach):
+            yield each
 
 
 def _procedures(

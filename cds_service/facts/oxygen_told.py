@@ -14,7 +14,7 @@ from cds_service.facts.model import Reading
 from cds_service.facts.observed import (
     components_of,
     how_of,
-    is_withheld,
+    is_taken,
     numbers_in,
     parts_of,
     quantity_in,
@@ -28,7 +28,7 @@ from cds_service.knowledge.model import CrsGrade, Device, Oxygen
 @dataclass(slots=True)
 class Told:
     """What one Observation says of oxygen: flows in L/min, fractions in percent and those that cannot be read, devices,
-    what is not understood."""
+    what is not understood; `blank` are rows that say nothing."""
 
     ref: str
     when: When
@@ -37,15 +37,25 @@ class Told:
     unread: list[str] = field(default_factory=list)
     devices: list[Device] = field(default_factory=list)
     puzzles: list[str] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
     airway: bool = False
     none: bool = False
 
     @property
     def says(self) -> bool:
         """Whether it says anything of oxygen at all."""
-        return bool(
-            self.flows or self.fractions or self.unread or self.devices or self.puzzles or self.airway or self.none
-        )
+        told = (self.flows, self.fractions, self.unread, self.devices, self.puzzles, self.blank)
+        return self.airway or self.none or any(told)
+
+    @property
+    def says_need(self) -> bool:
+        """Whether it says how oxygen is given, or that none is."""
+        return bool(self.devices or self.flows or self.none)
+
+    @property
+    def may_support(self) -> bool:
+        """Whether it says that oxygen is given, or may say so."""
+        return bool(self.devices or self.puzzles or self.blank or any(self.flows))
 
 
 def all_told(given: CrsGrade, reading: Reading) -> list[Told]:
@@ -56,18 +66,28 @@ def all_told(given: CrsGrade, reading: Reading) -> list[Told]:
 def undated_support(given: CrsGrade, reading: Reading) -> list[str]:
     """References of the Observations of support, or of what may be some, whose time nobody can read."""
     undated = (t for r, t in _rows(given, reading) if r.when is None)
-    return [t.ref for t in undated if t.devices or t.puzzles or any(t.flows)]
+    return [t.ref for t in undated if t.may_support]
 
 
 def _rows(given: CrsGrade, reading: Reading) -> list[tuple[Resource, Told]]:
-    numbers = reading.terms[given.flow.in_], reading.terms[given.oxygen.fraction.in_]
+    rows = tuple(reading.terms[n] for n in (given.flow.in_, given.oxygen.fraction.in_, given.oxygen.device))
 
     def find(vitals: Iterable[Resource]) -> list[tuple[Resource, Told]]:
-        said = ((r, _told(given, r, r.when or _NO_TIME, reading)) for r in vitals if _may_tell(r, numbers))
+        said = ((r, _told(given, r, r.when or _NO_TIME, reading)) for r in vitals if _may_tell(r, rows))
         return [(r, told) for r, told in said if told.says]
 
     said = reading.chart.remember(given.vitals, ("oxygen told", reading.select), find)
-    return reading.once("oxygen rows", lambda: [(r, told) for r, told in said if reading.is_(given.final, r)])
+
+    def final() -> list[tuple[Resource, Told]]:
+        nameless = [(r, _nameless(r, t)) for r, t in find(reading.chart.nameless(given.vitals)) if t.may_support]
+        return [(r, told) for r, told in (*said, *nameless) if reading.is_(given.final, r)]
+
+    return reading.once("oxygen rows", final)
+
+
+def _nameless(record: Resource, told: Told) -> Told:
+    """A record of support that names no patient: it may be this one's."""
+    return Told(record.ref, told.when, puzzles=["an oxygen row that names no patient"])
 
 
 _NO_TIME: Final = When(LAST, LAST)
@@ -77,27 +97,23 @@ _WORDS: Final = frozenset(
 )
 
 
-def _may_tell(record: Resource, numbers: Sequence[Matcher]) -> bool:
-    """False where it is nothing but a number that is neither a flow nor a fraction: so are most of a chart."""
-    raw = record.raw
-    if not _WORDS.isdisjoint(raw):
-        return True
-    return ("valueQuantity" in raw or "valueRange" in raw) and any(
-        matcher.matches(record.concept) for matcher in numbers
-    )
+def _may_tell(record: Resource, rows: Sequence[Matcher]) -> bool:
+    """False where it is nothing but a number of something else: so are most of a chart."""
+    return not _WORDS.isdisjoint(record.raw) or any(matcher.matches(record.concept) for matcher in rows)
 
 
 def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> Told:
     told, hows = Told(resource.ref, when), how_of(resource)
     for part in parts_of(resource):
-        _tell_numbers(given, part, told, reading)
+        is_number = _tell_numbers(given, part, told, reading)
         about = any(reading.terms[name].matches(part.concept) for name in (given.oxygen.device, given.flow.in_))
         if not (value := value_of(part)).empty:
             _tell_device(given, value, told, reading, about)
         elif part.raw.get("valueBoolean") is True:
             _tell_device(given, part.concept, told, reading, reading.terms[given.oxygen.device].matches(part.concept))
-        elif about and not hows and is_withheld(part):
-            told.puzzles.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
+        elif about and not (is_number or hows) and _is_open(part):
+            hidden = told.puzzles if "dataAbsentReason" in part.raw else told.blank
+            hidden.append(f"{part.concept.label or 'an oxygen row'} whose value cannot be seen")
     for how in hows:
         _tell_device(given, how, told, reading, False)
     if any(told.flows) and not told.devices:
@@ -105,6 +121,11 @@ def _told(given: CrsGrade, resource: Resource, when: When, reading: Reading) -> 
     if not told.says and resource.matches(reading.terms[given.oxygen.device]) and resource.problem:
         told.puzzles.append("an oxygen row that cannot be used")
     return told
+
+
+def _is_open(part: Resource) -> bool:
+    """Whether a row that is there to say something says nothing that can be read, and not that nobody looked."""
+    return is_taken(part) and part.raw.get("valueBoolean") is not False and not part.raw.get("component")
 
 
 def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[str]:
@@ -116,20 +137,24 @@ def _unnamed(given: CrsGrade, resource: Resource, reading: Reading) -> Iterator[
             yield f"a flow beside what is not understood ({named.label or 'no words'})"
 
 
-def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading) -> None:
-    """A flow or a fraction that is the part's own value."""
+def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading) -> bool:
+    """A flow or a fraction that is the part's own value; False where it has none."""
     if (quantity := quantity_in(part)) is None:
-        return
+        return False
     if reading.terms[given.flow.in_].matches(part.concept):
         if "valueString" in part.raw:
-            return  # read with the words of a device
-        flow = part.problem or reading.units[given.flow.analyte].convert(quantity)
+            return True  # read with the words of a device
+        table = reading.units[given.flow.analyte]
+        if "valueInteger" in part.raw:  # a type without a unit: litres a minute, as flows are charted
+            quantity = {**quantity, "unit": table.analyte.unit}
+        flow = part.problem or table.convert(quantity)
         if isinstance(flow, Converted):
             told.flows.append(flow.value)
         else:
             why = flow if isinstance(flow, str) else flow.why
             told.puzzles.append(f"an oxygen flow that cannot be used ({why})")
-    elif reading.terms[given.oxygen.fraction.in_].matches(part.concept):
+        return True
+    if reading.terms[given.oxygen.fraction.in_].matches(part.concept):
         table = reading.units[given.oxygen.fraction.analyte]
         fraction = part.problem or table.convert(quantity)
         if isinstance(fraction, Converted):
@@ -137,6 +162,8 @@ def _tell_numbers(given: CrsGrade, part: Resource, told: Told, reading: Reading)
         elif isinstance(fraction, str) or not _is_less(fraction, quantity, table):
             why = fraction if isinstance(fraction, str) else fraction.why
             told.unread.append(f"inspired oxygen that cannot be read ({why})")
+        return True
+    return False
 
 
 def _is_less(found: Unusable, quantity: Mapping[str, Any], table: UnitTable) -> bool:
