@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from cds_service.chart.recognition import Meaning, Recogniser, Recognition, Written
+from cds_service.chart.meanings import Meaning, Recognition
+from cds_service.chart.recognition import Recogniser, Written
 from cds_service.chart.spellings import transcribed
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import fold
