@@ -14,7 +14,7 @@ from cds_service.chart.medication import drug_of, ingredients_of, medication_nam
 from cds_service.chart.server import unversioned
 from cds_service.chart.status_words import UNREADABLE, status_in
 from cds_service.chart.times import YEARS, When, parse_when
-from cds_service.chart.validation import problem_of
+from cds_service.chart.validation import as_read, problem_of
 from cds_service.chart.vocabulary import NOTHING, Concept, Matcher, concept
 
 T = TypeVar("T")
@@ -169,11 +169,12 @@ class Resource:
 
     @derived
     def problem(self) -> str:
-        """Why the resource is no valid FHIR R4 ("" where it is). What it is about is another question: where that is
-        missing or malformed, it is as not understood as an empty concept."""
+        """Why what is read of the resource is no valid FHIR R4 ("" where it is). What it is about is another question:
+        where that is missing or malformed, it is as not understood as an empty concept."""
         problem = problem_of(self.raw)
-        if problem and "medicationReference" not in self.raw:
-            problem = problem_of({**self.raw, _element_of(self.type): {}})
+        if problem:
+            read = as_read(self.raw)
+            problem = problem_of(read if "medicationReference" in read else {**read, _element_of(self.type): {}})
         return problem or (_NO_STATUS if self.status == UNREADABLE else "")
 
     @derived

@@ -40,6 +40,20 @@ def is_resource_type(name: str) -> bool:
         return False
 
 
+# How a server keeps a record, which no fact reads. A member that R4 does not know is none of them, since it may say
+# that a drug was not given; but for the date that STU 3 put beside the others.
+_UNREAD: Final = frozenset({"id", "identifier", "language", "text", "assertedDate"})
+_UNREAD_META: Final = frozenset({"versionId", "lastUpdated", "source", "profile"})
+
+
+def as_read(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The resource without the members that no fact reads: what is wrong with these takes nothing from the others."""
+    kept = {name: value for name, value in raw.items() if name not in _UNREAD}
+    if isinstance(meta := kept.get("meta"), dict):
+        kept["meta"] = {name: value for name, value in meta.items() if name not in _UNREAD_META}
+    return kept
+
+
 INVALID: Final = "not valid FHIR R4"
 _NO_BRACKETS: Final = str.maketrans("[]", "()")
 _sketches = cache(partial(sketches, READ_TYPES))
