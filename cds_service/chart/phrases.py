@@ -79,15 +79,20 @@ def _active(language: Language) -> Iterator[str]:
 
 def _named(value_set: ValueSet, forms: Forms) -> Iterator[tuple[str, Phrase]]:
     """Its names, and what is none of them."""
-    named = Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
+    named = name_of(value_set)
     excluded = (exclusion.text for exclusion in value_set.exclusions if exclusion.text)
     for texts, phrase in ((value_set.names, named), (excluded, Phrase(value_set.id, excludes=True))):
         told = dict.fromkeys(form for text in texts for form in forms.of(text, value_set.international))
         yield from _alike(told, phrase)
-        if phrase.excludes or value_set.indexed:
-            # More words behind it may begin something else: "pneumonia, radiation therapy on hold".
-            turned = (form for text in told for form in forms.indexed(text, not phrase.excludes) if form not in told)
+        if phrase is named and value_set.indexed:
+            # More words behind it may begin something else: "pneumonia, viral load pending".
+            turned = (form for text in told for form in forms.indexed(text) if form not in told)
             yield from _alike(dict.fromkeys(turned), replace(phrase, final=True))
+
+
+def name_of(value_set: ValueSet) -> Phrase:
+    """What each of its names stands for."""
+    return Phrase(value_set.id, qualifies=value_set.qualifies, listed=value_set.listed)
 
 
 def parts(nothing: Iterable[str], things: Iterable[str]) -> Mapping[str, list[tuple[tuple[str, ...], bool]]]:

@@ -14,6 +14,8 @@ from typing import Final
 
 from cds_service.chart.codes import CodeIndex, Systems
 from cds_service.chart.counts import none_found
+from cds_service.chart.inverted import Inverted
+from cds_service.chart.kinds import kinds
 from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import SENSES, Phrase, Sense
 from cds_service.chart.spellings import taken_apart, transcribed
@@ -108,7 +110,8 @@ class Recogniser:
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         stained, apart = one_spelling(languages.stains, fold), taken_apart(languages)
         counted = none_found(languages.counts, fold)
-        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(counted(stained(text))))
+        index = Inverted(kinds(told, languages), map(fold, languages.placeholders.beside))
+        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(counted(stained(text))), index)
         self._whole = frozenset(
             words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
         )

@@ -55,19 +55,22 @@ class Forms:
                 found.update(dict.fromkeys(self._in_plural(form)))
         return found
 
-    def indexed(self, text: str, is_illness: bool) -> Iterator[str]:
-        """A name as an index writes it, with the illness first: "pneumonia, organizing". What is no illness begins with
-        one, but is not turned round: "sepsis alert"."""
+    def indexed(self, text: str) -> Iterator[str]:
+        """The name of an illness as an index writes it, with the noun first: "myocarditis, viral"."""
         words = fold(text).split(" ")
         if not 1 < len(words) <= _LONGEST_INVERTED or "," in text:
             return
         if self._is_head(words[-1]):
             yield f"{words[-1]}, {' '.join(words[:-1])}"
-        elif is_illness and self._is_head(words[0]):
+        elif self._is_head(words[0]):
             yield f"{words[0]}, {' '.join(words[1:])}"
 
     def _is_head(self, word: str) -> bool:
         return word in self._heads or word.endswith(self._head_ends)
+
+    def bare(self, text: str) -> Iterable[str]:
+        """A folded phrase, and the same with its adjectives as they stand behind a noun: "interstitiell"."""
+        return dict.fromkeys((text, *(inflection.bare(text) for inflection in self._inflections)))
 
     def _spelled(self, text: str) -> Iterator[str]:
         """A word of Greek or Latin as each language writes it; nothing where it does not end like one."""
@@ -101,6 +104,10 @@ class _Inflection:
         self._written = re.compile(rf"(?<=[^\W\d_]{{2}})({stems})(?:{endings})(?![^\W\d_])")
         # Most phrases have none of these letters side by side, which is seen at a glance.
         self._glance = {stem + ending[0] for stem in adjectives.stems for ending in adjectives.endings}
+
+    def bare(self, text: str) -> str:
+        """Without any ending."""
+        return self._written.sub(r"\1", text)
 
     def of(self, text: str) -> Iterator[str]:
         if any(letters in text for letters in self._glance) and self._written.search(text):

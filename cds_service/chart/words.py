@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from cds_service.chart.inverted import Inverted, continued
 from cds_service.chart.lists import joined
 from cds_service.chart.scopes import Cue, Hit, Phrase, Scope, Sense, longest, silenced, trailing_cue
 from cds_service.chart.sentences import Sentences
@@ -61,9 +62,16 @@ Clause = tuple[str, ...]
 class Lexicon:
     """Every phrase of all value sets and every cue of all languages, found in one walk over a text's words."""
 
-    def __init__(self, phrases: Iterable[tuple[str, Phrase]], spell: Callable[[str], str] = str) -> None:
-        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"."""
+    def __init__(
+        self,
+        phrases: Iterable[tuple[str, Phrase]],
+        spell: Callable[[str], str] = str,
+        inverted: Inverted | None = None,
+    ) -> None:
+        """`spell` gives a folded text its one spelling: "gram (-)" and "gram-negative"; `inverted` are names in the
+        order of an index."""
         self._spell = spell
+        self._inverted = inverted or Inverted()
         self._one: dict[str, list[Phrase]] = {}
         # Longer phrases by their first two words: many begin with "no".
         self._more: dict[tuple[str, str], list[tuple[Clause, Phrase, bool]]] = {}
@@ -143,7 +151,8 @@ class Lexicon:
             if sign is not None and sign[0] == "." and self._is_shortened(folded, sign.start()):
                 continue
             words = spaced_words(folded[start : sign.start() if sign else len(folded)])
-            run += [words] if words else []
+            if words:
+                run.append(continued(words) if run else words)
             if sign is None or sign[0] not in _COMMAS:
                 clauses += self._lists(run)
                 run = []
@@ -167,7 +176,8 @@ class Lexicon:
         """What the first of some clauses says."""
         words = tuple(chain.from_iterable(window))
         cut = [number for number, clause in enumerate(window) for _ in clause]
-        hits = [hit for hit in self._hits(words) if not hit.phrase.final or _ends(hit, cut)]
+        found = (*self._hits(words), *self._inverted.hits(words, cut))
+        hits = [hit for hit in found if not hit.phrase.final or _ends(hit, cut)]
         clauses = _turned(_joined(cut, hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:

@@ -7,8 +7,9 @@ from typing import Any
 
 from cds_service.chart.resource import Resource
 from cds_service.chart.units import Converted, number_of
-from cds_service.chart.vocabulary import Concept, clauses_of, concept
+from cds_service.chart.vocabulary import Concept, concept
 from cds_service.facts.model import Facts, LeftOut, Reading
+from cds_service.facts.not_given import of_concepts, of_status, of_text
 from cds_service.facts.routes import says_route
 from cds_service.facts.ways import texts_of
 from cds_service.knowledge.model import DistinctDoses, OtherRoute
@@ -55,7 +56,7 @@ def doubtfully_given(given: DistinctDoses, record: Resource, reading: Reading) -
     said = _says_given(given, record, reading)
     if said and _says_not_given(given, record, reading):
         return f"{record.ref} says both that it was given and that it was not"
-    reasons = [text for text in _of_concepts([record.raw.get("statusReason")]) if text]
+    reasons = [text for text in of_concepts([record.raw.get("statusReason")]) if text]
     plan = reading.terms[given.planned]
     reasons += [clause.text for clause in _said_of_dose(given, record, reading) if plan.names(clause)]
     if said or not reasons:
@@ -91,27 +92,7 @@ def _said_of_dose(given: DistinctDoses, record: Resource, reading: Reading) -> l
 
 def _said_of_giving(record: Resource) -> list[Concept]:
     """What stands as reason of its status, as method and as words of the dose; each clause for itself."""
-    told = _of_concepts([record.raw.get("statusReason"), *(part.get("method") for part in record.dosages)])
-    words = (str(part.get("text") or "") for part in record.dosages)
-    return [clause for text in (*told, *words) for clause in clauses_of(text)]
-
-
-def _of_concepts(written: list[object]) -> Iterator[str]:
-    """The words of some CodeableConcepts, or of lists of them."""
-    for item in written:
-        for value in item if isinstance(item, list) else [item]:
-            yield from _words(value)
-
-
-def _words(value: object) -> Iterator[str]:
-    """The words of a CodeableConcept; a code without a display may itself be words."""
-    if not isinstance(value, Mapping):
-        return
-    yield str(value.get("text") or "")
-    codings = value.get("coding")
-    for coding in codings if isinstance(codings, list) else []:
-        if isinstance(coding, Mapping):
-            yield str(coding.get("display") or coding.get("code") or "")
+    return [*of_status(record), *of_text(record)]
 
 
 def _by_other_route(other: OtherRoute, record: Resource, reading: Reading, known: Facts) -> bool | None:

@@ -9,6 +9,7 @@ from cds_service.chart.resource import Resource
 from cds_service.chart.times import When, hours_after
 from cds_service.chart.units import number_of
 from cds_service.chart.vocabulary import Matcher
+from cds_service.facts.not_given import says_not_given
 from cds_service.facts.ways import is_local
 from cds_service.knowledge.model import StatusSet
 
@@ -33,9 +34,10 @@ def found_or_simple(name: str, sets: Mapping[str, StatusSet], terms: Mapping[str
     codes, element = frozenset(status.codes), status.element
     of_code = element != "status"
 
-    def coded(resource: Resource, now: datetime) -> bool:
+    def written(resource: Resource, now: datetime) -> bool:
         return (resource.code(element) if of_code else resource.status) in codes
 
+    coded = _with_words(written, status, terms)
     if status.or_abated:
         return lambda resource, now: coded(resource, now) or _abated(resource, now)
     if status.running:
@@ -43,6 +45,20 @@ def found_or_simple(name: str, sets: Mapping[str, StatusSet], terms: Mapping[str
     if local := status.not_local:
         return lambda resource, now: coded(resource, now) and not is_local(resource, local, terms)
     return coded
+
+
+def _with_words(written: Holds, status: StatusSet, terms: Mapping[str, Matcher]) -> Holds:
+    """The same, where words say that nothing was given."""
+    said, taken_in = status.unless_said or status.or_said, status.or_said is not None
+    if said is None:
+        return written
+
+    def holds(resource: Resource, now: datetime) -> bool:
+        if written(resource, now):
+            return taken_in or not says_not_given(resource, said, terms)
+        return taken_in and says_not_given(resource, said, terms)
+
+    return holds
 
 
 def _none_of(others: tuple[Holds, ...]) -> Holds:

@@ -81,10 +81,18 @@ class LocalUse(Model):
     forms: ValueSets
 
 
+class SaidNotGiven(Model):
+    """Records of a drug that say by `words` that nothing was given, `unless` others say that something was."""
+
+    words: ValueSetId
+    unless: ValueSetId
+
+
 class StatusSet(Model):
     """A named status: the records of some resources whose `element` has one of `codes`, or that are in none of other
     named statuses. `orAbated` adds those whose abatement has passed, `running` takes only those that have not run out,
-    `notLocal` only drugs that act in the whole body, as far as their records say.
+    `notLocal` only drugs that act in the whole body, as far as their records say. What says that nothing was given is
+    left out by `unlessSaid`, and taken in by `orSaid`.
     """
 
     title: str
@@ -95,6 +103,8 @@ class StatusSet(Model):
     or_abated: bool = False
     running: bool = False
     not_local: LocalUse | None = None
+    unless_said: SaidNotGiven | None = None
+    or_said: SaidNotGiven | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> StatusSet:

@@ -21,12 +21,14 @@ class Code(Model):
 
 
 class Exclusion(Model):
-    """A code or a phrase that must never match, and why."""
+    """A code or a phrase that must never match, and why. A name of two words or more is meant in the order of an index
+    too ("pneumonia, organizing"), unless it is not `inverted`: "sepsis, alert" is no sepsis alert."""
 
     system: str = ""
     code: str = ""
     display: str = ""
     text: str = ""
+    inverted: bool = True
     reason: str
 
 
