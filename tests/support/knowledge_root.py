@@ -99,6 +99,7 @@ languages:
 placeholders: {whole: [unknown], anywhere: [not on file], nothing: [other], things: [allergy]}
 spellings: {}
 stains: {names: [gram], of: [rods], says: [{word: negative, signs: ["-"], words: [neg]}]}
+counts: {word: no growth, none: ["0"], of: [of], among: [among], numbers: [two], things: [bottles], found: [positive]}
 abbreviations: [RA]
 """,
     "rules/regions.yaml": """\
