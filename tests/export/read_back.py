@@ -107,7 +107,8 @@ def _composed(compose: Json) -> Iterator[Exclusion]:
 
 def _apart(exclusion: dict[str, list[Any]]) -> Exclusion:
     coded = _coded(part(exclusion, "code", {}))
-    return Exclusion(**coded, text=part(exclusion, "text"), reason=part(exclusion, "reason"))
+    inverted = not part(exclusion, "as-spoken", default=False)
+    return Exclusion(**coded, text=part(exclusion, "text"), inverted=inverted, reason=part(exclusion, "reason"))
 
 
 # ---------------------------------------------------------------- policies and doses

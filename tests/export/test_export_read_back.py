@@ -55,6 +55,7 @@ ODD = {
             Exclusion(system=OURS, code="x", text="and its word", reason="the same"),
             Exclusion(code="no system", reason="met without one"),
             Exclusion(text="history of", reason="past"),
+            Exclusion(text="word alert", inverted=False, reason="a check"),
         ),
     },
     "nothing but what could not be verified": {

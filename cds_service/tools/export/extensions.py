@@ -68,6 +68,7 @@ DECLARED: Final = (
         parts=(
             Part("code", ("Coding",), "The code"),
             Part("text", _TEXT, "The phrase"),
+            Part("as-spoken", ("boolean",), "Whether it is not meant in the order of an index"),
             Part("reason", _TEXT, "Why it must never match"),
         ),
     ),

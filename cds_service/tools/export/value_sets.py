@@ -84,4 +84,5 @@ def _excluded(exclusion: Exclusion) -> Json:
 
 def _apart(exclusion: Exclusion) -> Json:
     code = coding(exclusion.system, exclusion.code, exclusion.display)
-    return compound("exclusion", code=code or None, text=exclusion.text, reason=exclusion.reason)
+    spoken = {"as-spoken": not exclusion.inverted or None}
+    return compound("exclusion", code=code or None, text=exclusion.text, reason=exclusion.reason, **spoken)
