@@ -57,8 +57,9 @@ def computable(name: str, dosed: DosedDrafts) -> Find:
         drafts = _judged(drug, reading) if reading.orders.drugs[drug].judged else reading.order.of_kind(drug)
         if reading.orders.drugs[drug].maximum.daily:
             says = [(d, d.dosage(weight)) for d in drafts]
-            lacking = [f"{d.resource.ref}: {dosage.why}" for d, dosage in says if dosage.daily_mg is None]
-            lacking += [f"{d.resource.ref}: {why}" for d in drafts if (why := route_otherwise(d, reading))]
+            # A dose that cannot be computed comes before a route that is open.
+            whys = [(d, dosage.why if dosage.daily_mg is None else route_otherwise(d, reading)) for d, dosage in says]
+            lacking = [f"{d.resource.ref}: {why}" for d, why in whys if why]
         else:
             doses = [(d, [told.mg for told in _told(d, weight, reading)]) for d in drafts]
             lacking = [f"{d.resource.ref}: no dose given" for d, said in doses if not said or None in said]
