@@ -191,7 +191,10 @@ class Scope:
         may be explained there goes on: "no infection (sepsis or UTI)", "history of severe sepsis: E. coli"."""
         for at in self._parts[bisect_right(self._parts, start) : bisect_right(self._parts, end)]:
             about = set(range(start, at)) - self._headings - self._others
-            if not about:
+            closed = isinstance(self._words[at], Opened) and any(
+                isinstance(w, Closed) for w in self._words[at : end + 1]
+            )
+            if closed or not about:
                 continue
             if cue.sense != "denied" and not cue.person:
                 explained = not about.isdisjoint(self._listed)
@@ -200,6 +203,10 @@ class Scope:
             if not explained:
                 return True
         return False
+
+    def _closes(self, start: int, end: int) -> bool:
+        """Whether brackets are closed again up to a word."""
+        return any(isinstance(word, Closed) for word in self._words[start : end + 1])
 
     def _joined(self, start: int, end: int) -> bool:
         """Whether a word such as "with" stands between."""
