@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from cds_service.chart.tokens import Answer, Apart, Closed, Halved, Opened, Parted, Slashed, is_unspaced
+from cds_service.chart.statements import Statements
+from cds_service.chart.tokens import Answer, Apart, Closed, Opened, Slashed, is_unspaced
 
 Sense = Literal["said", "doubted", "past", "denied"]
 # The most alarming reading first: a text that says one thing twice is read by the first of these.
@@ -113,7 +114,6 @@ class Scope:
         told = [(hit, cue) for hit, cue in told if not cue.paired or hit.phrase in twos]
         people = [hit for hit, cue in told if cue.person]
         self._people = sorted(hit.end for hit in people)
-        self._others = {at for hit in people for at in range(hit.start, hit.end)}
         goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
         self._active = goes_on or any(cue.sense == "said" for _, cue in told)
         acting = [(hit, cue) for hit, cue in told if cue.sense != "said" and not cue.person]
@@ -124,13 +124,12 @@ class Scope:
         announced = {at for at in clause if isinstance(words[at], Answer)}
         self._joins = sorted(hit.start for hit in hits if hit.phrase.join and hit.end not in announced)
         self._syndromes = {hit.end for hit in hits if hit.phrase.syndrome}
-        self._tests = {at for hit in hits if hit.phrase.test for at in range(hit.start, hit.end)}
-        self._tested = {at for hit in hits if hit.phrase.tested for at in range(hit.start, hit.end)}
-        self._parts = [at for at in clause if isinstance(words[at], _PARTING)]
-        self._headings = {at for hit in hits if hit.phrase.heading for at in range(hit.start, hit.end)}
-        self._listed = {at for hit in terms if hit.phrase.listed for at in range(hit.start, hit.end)}
-        said_of_it = (hit for hit in hits if hit.phrase.when or hit.phrase.cue)
-        self._asides = {at for hit in said_of_it for at in range(hit.start, hit.end)}
+        self._tests = _places(hit for hit in hits if hit.phrase.test)
+        self._tested = _places(hit for hit in hits if hit.phrase.tested)
+        announcing = (*people, *(hit for hit in hits if hit.phrase.heading))
+        listed = (hit for hit in terms if hit.phrase.listed)
+        self._statements = Statements(words, clause, _places(announcing), _places(listed))
+        self._asides = _places(hit for hit in hits if hit.phrase.when or hit.phrase.cue)
 
     def sense(self, hit: Hit, trailing: Cue | None, active: bool) -> Sense:
         """By what follows, the last cue after the phrase, or the nearest before it; `active` where something behind the
@@ -175,7 +174,9 @@ class Scope:
         for end, cue in reversed(self._before[max(upto - _FEW, 0) : upto]):
             if cue.narrow and hit.end - hit.start > 1:
                 continue
-            if hit.start - end <= cue.reach and not (self._joined(end, hit.start) or self._parted(end, hit.start, cue)):
+            if hit.start - end > cue.reach or self._joined(end, hit.start):
+                continue
+            if not self._statements.parted(end, hit.start, firm=cue.sense == "denied"):
                 return cue.sense
         return None
 
@@ -183,30 +184,7 @@ class Scope:
         """Whether the clause speaks of somebody else, and not of what they have before another statement begins."""
         at = bisect_right(self._people, hit.start)
         behind = at < len(self._people)
-        return behind or (at > 0 and not self._parted(self._people[at - 1], hit.start, _PERSON))
-
-    def _parted(self, start: int, end: int, cue: Cue) -> bool:
-        """Whether a cue has what it speaks of before a colon, a dash, a slash or a bracket, so that another statement
-        begins behind it: "no DVT - pneumonia", but not "ruled out: sepsis", "no signs of the following: sepsis". What
-        may be explained there goes on: "no infection (sepsis or UTI)", "history of severe sepsis: E. coli"."""
-        for at in self._parts[bisect_right(self._parts, start) : bisect_right(self._parts, end)]:
-            about = set(range(start, at)) - self._headings - self._others
-            closed = isinstance(self._words[at], Opened) and any(
-                isinstance(w, Closed) for w in self._words[at : end + 1]
-            )
-            if closed or not about:
-                continue
-            if cue.sense != "denied" and not cue.person:
-                explained = not about.isdisjoint(self._listed)
-            else:
-                explained = isinstance(self._words[at], (Halved, Opened)) and about <= self._listed
-            if not explained:
-                return True
-        return False
-
-    def _closes(self, start: int, end: int) -> bool:
-        """Whether brackets are closed again up to a word."""
-        return any(isinstance(word, Closed) for word in self._words[start : end + 1])
+        return behind or (at > 0 and not self._statements.parted(self._people[at - 1], hit.start, firm=True))
 
     def _joined(self, start: int, end: int) -> bool:
         """Whether a word such as "with" stands between."""
@@ -214,8 +192,10 @@ class Scope:
         return at < len(self._joins) and self._joins[at] < end
 
 
-_PERSON: Final = Cue("past", "before", 0, person=True)
-_PARTING: Final = (Answer, Halved, Opened, Parted)
+def _places(hits: Iterable[Hit]) -> set[int]:
+    return {at for hit in hits for at in range(hit.start, hit.end)}
+
+
 _MOST_TESTS: Final = 12  # words of a test between what it looks for and the answer
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
 
