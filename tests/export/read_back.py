@@ -67,6 +67,7 @@ def value_set(resource: Json) -> ValueSet:
         codes=tuple(code for include in compose.get("include", []) for code in _codes(include)),
         trees=tuple(map(_tree, values(resource, "code-tree"))),
         qualifies=first(resource, "only-qualifies", default=False),
+        indexed=first(resource, "indexed", default=False),
         ordinary=first(resource, "ordinary", default=False),
         fillers=first(resource, "only-fills", default=False),
         international=first(resource, "international", default=False),

@@ -54,6 +54,7 @@ DECLARED: Final = (
     _simple("only-qualifies", "boolean", "Whether its codes and words say nothing alone", "ValueSet"),
     _simple("international", "boolean", "Whether its words are found in every language", "ValueSet"),
     _simple("listed", "boolean", "Whether a denial goes on over the commas of a list of its words", "ValueSet"),
+    _simple("indexed", "boolean", "Whether its names are found in the order of an index too", "ValueSet"),
     _simple("ordinary", "boolean", "Whether its words count in scripts alone that the site reads", "ValueSet"),
     _simple("only-fills", "boolean", "Whether its words name nothing and are only taken away", "ValueSet"),
     _simple(

@@ -25,6 +25,7 @@ def value_set(of: ValueSet) -> Json:
             *extension("only-fills", of.fillers or None),
             *extension("international", of.international or None),
             *extension("listed", of.listed or None),
+            *extension("indexed", of.indexed or None),
             *extension("ordinary", of.ordinary or None),
             *(
                 compound("code-tree", family=tree.family, begins=tree.codes, without=tree.without, source=tree.source)
