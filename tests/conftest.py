@@ -27,8 +27,9 @@ from tests.support.shipped import ROOT
 # Whatever a test starts keeps its records here, and not among those of the user.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="anakinra-cds-tests-")
 
-# Every test makes much that lasts. With the thresholds of Python, a third of a run would go into walking it again.
-gc.set_threshold(50_000, 20, 100)
+# Every test makes much that lasts. With the thresholds of Python, a third of a run would go into walking it again; with
+# those of a served worker, what whole services leave behind would fill the memory.
+gc.set_threshold(50_000, 10, 10)
 
 pytest_plugins = ["pytester", "tests.support.fhir_servers"]
 
