@@ -396,8 +396,9 @@ def test_given_within_a_day_is_active() -> None:
 
 NUMBERS = (0, -1, -1e308, 1e-323, 5e-324, 0.5, 1e308, 10**400, "NaN", "4", True, False, [], {}, [1], {"value": 1})
 HOW_OFTEN = ("frequency", "frequencyMax", "period", "periodMax", "timeOfDay", "when")
-# At most that seldom, twice as often, and nothing said.
-MEANT = (("periodMax", 1e308), ("period", 0.5), ("timeOfDay", []), ("when", []))
+# At most that seldom, twice as often, and nothing said: what is empty is absent.
+EMPTY = [(e, v) for e in HOW_OFTEN if e != "period" for v in ([], {})]
+MEANT = [("periodMax", 1e308), ("period", 0.5), *EMPTY]
 
 
 @pytest.mark.parametrize(
@@ -414,6 +415,13 @@ def test_a_timing_that_cannot_be_has_no_daily_dose(element: str, value: Any) -> 
     assert not [order for card in case.cards() for order in drug_orders(card)]
 
 
+@pytest.mark.parametrize(("element", "value"), EMPTY, ids=str)
+def test_an_empty_member_of_a_timing_is_absent(element: str, value: Any) -> None:
+    assert drafted(dose() | repeat(**{"frequency": 1, "period": 12, "periodUnit": "h", element: value})).facts()[
+        "draft-daily-dose"
+    ].value == (100 * 2)
+
+
 @pytest.mark.parametrize(("frequency", "period", "unit"), [(1_000_000, 1, "s"), (1, 1e-323, "h"), (1e308, 1, "d")])
 def test_what_is_beyond_any_dosage_exceeds_the_maximum(frequency: float, period: float, unit: str) -> None:
     case = drafted(dose() | repeat(frequency=frequency, period=period, periodUnit=unit))
@@ -427,7 +435,6 @@ def test_what_is_beyond_any_dosage_exceeds_the_maximum(frequency: float, period:
     "instructions",
     [
         [dose() | Q12H, "100 mg in the evening"],
-        [dose() | Q12H, None],
         [dose(0) | Q12H],
         [{"doseAndRate": [*dose()["doseAndRate"], "and more"]} | Q12H],
         [dose(asNeededBoolean="true") | Q12H],
