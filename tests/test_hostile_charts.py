@@ -100,7 +100,7 @@ def test_long_strings_leave_nothing_behind(name: str, service: Service, base: di
 
 
 def test_a_resource_of_too_many_parts_is_not_read_and_said() -> None:
-    crowded = {"resourceType": "Condition", "id": "x", "extension": [{}] * MOST_PARTS}
+    crowded = {"resourceType": "Condition", "id": "x", "extension": [{"url": "x"}] * MOST_PARTS}
     entries = [{"resource": crowded}, {"resource": {"resourceType": "Condition", "id": "y"}}]
     read = parse_read(body({"resourceType": "Bundle", "entry": entries}))
     assert [r.id for r in read.resources] == ["y"]
