@@ -177,7 +177,7 @@ class Lexicon:
         words = tuple(chain.from_iterable(window))
         cut = [number for number, clause in enumerate(window) for _ in clause]
         found = (*self._hits(words), *self._inverted.hits(words, cut))
-        hits = [hit for hit in found if not hit.phrase.final or _ends(hit, cut)]
+        hits = [hit for hit in found if not hit.phrase.final or _is_last(hit, cut)]
         clauses = _turned(_joined(cut, hits), hits)
         told: dict[int, list[Hit]] = {}
         for hit in hits:
@@ -248,14 +248,9 @@ def _names_nothing(hits: Iterable[Hit]) -> bool:
     return all(h.phrase.qualifies for h in hits if h.phrase.set_id and not h.phrase.excludes)
 
 
-def _ends(hit: Hit, clauses: Sequence[int]) -> bool:
-    """Whether a clause ends with it."""
-    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
-
-
 def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
     """Whether nothing of its clause follows."""
-    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.start]
+    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
 
 
 def _pieces(words: Clause) -> Iterator[Clause]:
