@@ -14,12 +14,12 @@ from cds_service.chart.scopes import Phrase
 from cds_service.chart.spellings import Forms
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import fold
-from cds_service.knowledge.model import Languages, ValueSet
+from cds_service.knowledge.model import ValueSet
 
 
-def kinds(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[Kind]:
+def kinds(value_sets: Iterable[ValueSet], forms: Forms) -> Iterator[Kind]:
     """Every excluded name of the value sets whose names may stand in a list, for each of its two parts."""
-    forms, sets = Forms(languages), tuple(value_sets)
+    sets = tuple(value_sets)
     elsewhere: dict[Words, dict[Phrase, None]] = {}
     for each in sets:
         for text in each.text:

@@ -25,9 +25,8 @@ _ANYWHERE: Final = 10_000  # words: somebody else may stand anywhere in a clause
 _NOTHING: Final = -1  # words: not even what stands right there
 
 
-def phrases(value_sets: Iterable[ValueSet], languages: Languages) -> Iterator[tuple[str, Phrase]]:
+def phrases(value_sets: Iterable[ValueSet], languages: Languages, forms: Forms) -> Iterator[tuple[str, Phrase]]:
     """Each text with what it stands for; texts that stand for the same share it."""
-    forms = Forms(languages)
     for value_set in value_sets:
         yield from _named(value_set, forms)
     for language in languages.languages.values():

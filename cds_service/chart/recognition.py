@@ -19,7 +19,7 @@ from cds_service.chart.kinds import kinds
 from cds_service.chart.meanings import Meaning, Recognition, join, say_beside
 from cds_service.chart.phrases import beside, parts, phrases
 from cds_service.chart.scopes import Phrase
-from cds_service.chart.spellings import taken_apart, transcribed
+from cds_service.chart.spellings import Forms, taken_apart, transcribed
 from cds_service.chart.stains import one_spelling
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import Lexicon, fold
@@ -55,8 +55,9 @@ class Recogniser:
         told = [value_set for value_set in value_sets.values() if not value_set.fillers]
         stained, apart = one_spelling(languages.stains, fold), taken_apart(languages)
         counted = none_found(languages.counts, fold)
-        index = Inverted(kinds(told, languages), map(fold, languages.placeholders.beside))
-        self._lexicon = Lexicon(phrases(told, languages), lambda text: apart(counted(stained(text))), index)
+        forms = Forms(languages)
+        index = Inverted(kinds(told, forms), map(fold, languages.placeholders.beside))
+        self._lexicon = Lexicon(phrases(told, languages, forms), lambda text: apart(counted(stained(text))), index)
         self._whole = frozenset(
             words_of(fold(form)) for text in languages.placeholders.whole for form in transcribed(text)
         )

@@ -33,7 +33,7 @@ def taken_apart(languages: Languages) -> Callable[[str], str]:
 
 
 class Forms:
-    """Every form of a phrase, by languages that were looked through once."""
+    """Every form of a phrase, by languages that were looked through once; each phrase is made once, whoever asks."""
 
     def __init__(self, languages: Languages) -> None:
         spellings = tuple(languages.spellings.values())
@@ -41,11 +41,18 @@ class Forms:
         self._inflections = tuple(_Inflection(each.adjectives) for each in spellings if each.adjectives is not None)
         self._heads = frozenset(fold(head) for head in languages.syndromes if not head.startswith("*"))
         self._head_ends = tuple(fold(head).removeprefix("*") for head in languages.syndromes if head.startswith("*"))
+        self._made: dict[tuple[str, bool], Iterable[str]] = {}
         self._plurals = tuple((each.plurals, tuple(each.plurals.nouns)) for each in spellings if each.plurals.nouns)
 
     def of(self, text: str, international: bool = False) -> Iterable[str]:
         """A phrase in every form; names of an `international` value set also in the spelling of every language and in
         the plural."""
+        asked = text, international
+        if asked not in self._made:
+            self._made[asked] = self._forms(text, international)
+        return self._made[asked]
+
+    def _forms(self, text: str, international: bool) -> Iterable[str]:
         spelled = (text, *(self._spelled(text) if international else ()))
         found = dict.fromkeys(form for each in spelled for form in transcribed(each))
         for form in tuple(found):
