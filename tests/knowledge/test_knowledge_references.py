@@ -286,7 +286,12 @@ def test_whole_numbers(root: Path, problems: Problems) -> None:
     assert problems() == (f"{RULE}:{line}: unless[0].is: expected a whole number (found 2.5)",)
 
 
-def test_annotations_have_no_dimension(root: Path, problems: Problems) -> None:
-    whole = 'value: 1\n  unit: "{count}"\n  least: 1\n'
-    replace(root, "rules/policies/toy.yaml", "value: 0.5\n  unit: 10*9/L\n  least: 0.1\n", whole)
-    assert problems() == ()
+@pytest.mark.parametrize("unit", ["h", "10*6/L", "1", "{grade}", "%"])
+def test_a_threshold_in_another_unit(root: Path, problems: Problems, unit: str) -> None:
+    """A grade is no count of cells, although neither number would tell."""
+    text = f'neutropenia-grade: {{title: A grade, value: 1, unit: "{unit}", least: 0, most: 4, owner: o, '
+    path = root / "rules/policies/toy.yaml"
+    path.write_text(path.read_text("utf-8") + f"{text}validFrom: 2026-01-01, reference: r}}\n", encoding="utf-8")
+    line = replace(root, RULE, BELOW, "below: policy.neutropenia-grade")
+    told = f"{RULE}:{line}: when[0].below: expected a policy in 10*9/L, as neutrophil-count (neutropenia-grade is in"
+    assert [problem for problem in problems() if problem.startswith(f"{told} {unit})")]

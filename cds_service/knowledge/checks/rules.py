@@ -23,6 +23,7 @@ from cds_service.knowledge.model import (
 )
 
 Scalar = bool | int | float | str
+_NO_UNIT = "1"  # UCUM's: a ratio, or a number of nothing
 
 
 def names(loaded: Loaded) -> Iterator[str]:
@@ -179,9 +180,9 @@ def _fact(loaded: Loaded, document: Document, path: YamlPath, condition: Conditi
         yield from missing(document, here, "policy", name, policies)
         if name not in policies:
             return
-        unit = policies[name].unit
-        if _differ(unit, fact.unit):
-            yield document.problem(here, f"expected a policy in {fact.unit}, as {condition.fact} ({name} is in {unit})")
+        wanted, unit = fact.unit or _NO_UNIT, policies[name].unit or _NO_UNIT
+        if unit != wanted:
+            yield document.problem(here, f"expected a policy in {wanted}, as {condition.fact} ({name} is in {unit})")
         for value in _values(loaded, name):
             yield from _operand(document, here, fact, operator, value)
     elif isinstance(operand, str) and operator in ORDERINGS:
@@ -196,11 +197,6 @@ def _values(loaded: Loaded, name: str) -> Iterator[Scalar]:
     for site in loaded.table("rules/sites").values():
         if name in site.policies:
             yield site.policies[name]
-
-
-def _differ(unit: str, other: str) -> bool:
-    """Whether two UCUM units differ; annotations such as `{dose}` have no dimension and say nothing."""
-    return bool(unit and other) and unit != other and not unit.startswith("{") and not other.startswith("{")
 
 
 def _operand(document: Document, path: YamlPath, fact: FactDefinition, operator: str, operand: Scalar) -> Iterable[str]:
