@@ -86,7 +86,7 @@ def _first_followed(
     """The first of the fevers and doses that followed each other up to now, none longer after the last than an episode
     is remembered: what vital signs say now is no sign of what was treated before that."""
     bad: list[str] = []
-    vitals = [r for r in reading.chart.of(grades.vitals) if reading.is_(grades.final, r) and reading.past(r)]
+    vitals = [r for r in reading.in_status(grades.final, grades.vitals) if reading.past(r)]
     values = values_of(vitals, grades.temperature, reading, [], bad)
     fevers = [v.at for v in values if v.value >= reading.policies[grades.fever]]
     gap, first = timedelta(hours=reading.windows[given.episode_gap]), reading.now
@@ -114,8 +114,8 @@ def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, read
     low = at - timedelta(hours=reading.windows[sign.temperatures_within])
     vitals = [
         r
-        for r in reading.chart.of(grades.vitals)
-        if reading.is_(grades.final, r) and r.when is not None and r.when.end >= low and r.when.start <= at
+        for r in reading.in_status(grades.final, grades.vitals)
+        if r.when is not None and r.when.end >= low and r.when.start <= at
     ]
     bad: list[str] = []
     values = [v.value for v in values_of(vitals, grades.temperature, reading, [], bad)]

@@ -43,10 +43,10 @@ def scored(given: NeurologicalScore, reading: Reading, age: float | None) -> Sco
     """Scores and signs no older than a documented grade may be. `age` in years; None where it is unknown."""
     hours = reading.windows[given.within]
     scores = (given.ice.in_, given.capd.in_, given.signs, *(part.in_ for part in given.ice_parts))
-    matched = list(reading.chart.matching((given.vitals,), *(reading.terms[name] for name in scores)))
-    recent = [r for r in matched if reading.is_(given.final, r) and reading.past(r)]
+    final = reading.in_status(given.final, given.vitals, *(reading.terms[name] for name in scores))
+    recent = [r for r in final if reading.past(r)]
     parts = [p for r in newest_first(r for r in recent if reading.within(r, hours)) for p in _parts(r)]
-    bad = [f"{r.ref}: no usable time" for r in matched if r.when is None and reading.is_(given.final, r)]
+    bad = [f"{r.ref}: no usable time" for r in final if r.when is None]
     found = [*_signs(given, parts, reading, bad), *_score(given, parts, reading, age, bad)]
     if not found:
         return Scored(None, None, "", (), tuple(dict.fromkeys(bad)))

@@ -296,7 +296,7 @@ def _records_infusions(given: CrsGrade, reading: Reading) -> bool:
     query, under_way = given.administrations, given.vasopressors.under_way
     if reading.chart.remember(query, "a period or a rate", says_so):
         return True
-    return any(reading.is_(under_way, record) for record in reading.chart.of(query))
+    return bool(reading.in_status(under_way, query))
 
 
 def _continuous(drugs: Vasopressors, order: Resource, reading: Reading) -> bool:

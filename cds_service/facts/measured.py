@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from cds_service.chart.figures import rounded
@@ -22,12 +22,11 @@ class _Values:
         self.query = (measured.from_,)
         self.hours = select.windows[measured.within]
         self._matchers = select.matchers(measured.in_)
-        self._status = select.statuses[measured.status]
+        self._status = measured.status
 
-    def given(self, reading: Reading) -> list[Resource]:
+    def given(self, reading: Reading) -> Sequence[Resource]:
         """Records of the status, whenever they were."""
-        found = reading.chart.matching(self.query, *self._matchers)
-        return [r for r in found if self._status(r, reading.now)]
+        return reading.in_status(self._status, *self.query, *self._matchers)
 
     def newest_first(self, reading: Reading) -> list[Resource]:
         """Records of the status that are not in the future."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -139,6 +139,19 @@ class Reading(Struct, frozen=True, eq=False):
     def is_(self, status: str, resource: Resource) -> bool:
         """Whether a resource is in a named status of the catalogue now."""
         return self.select.statuses[status](resource, self.now)
+
+    def in_status(self, status: str, query: str, *value_sets: Matcher) -> Sequence[Resource]:
+        """Own resources of a query in one of some value sets (all where none is named) that are in a status now. Where
+        the clock has no say they are found once for all calls that bring the same ones."""
+        holds = self.select.statuses[status]
+
+        def find(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+            among = self.chart.found(query, value_sets) if value_sets else resources
+            return tuple(r for r in among if holds(r, self.now))
+
+        if status not in self.select.timeless:
+            return find(self.chart.of(query))
+        return self.chart.remember(query, (holds, value_sets), find)
 
     def hours_since(self, moment: datetime) -> float:
         """Hours from a moment until now."""

@@ -86,9 +86,8 @@ def _surely_lower(computed: Fact, measured: Fact) -> bool:
 
 def _told(given: RenalFunction, reading: Reading, lab: Quantity) -> tuple[Resource, Bounded] | None:
     """The newest result in time, where it only says how much at least or at most."""
-    matched = reading.chart.matching((given.labs,), reading.terms[lab.in_])
-    window = reading.windows[given.within]
-    recent = [r for r in matched if reading.is_(given.final, r) and reading.past(r) and reading.within(r, window)]
+    final = reading.in_status(given.final, given.labs, reading.terms[lab.in_])
+    recent = [r for r in final if reading.past(r) and reading.within(r, reading.windows[given.within])]
     newest = next(iter(newest_first(recent)), None)
     bound = bound_of(newest, reading, lab.analyte) if newest is not None else None
     return (newest, bound) if newest is not None and bound is not None else None
@@ -165,12 +164,12 @@ def _values(given: RenalFunction, reading: Reading, lab: Quantity) -> Values:
 
 def _read_values(given: RenalFunction, reading: Reading, lab: Quantity) -> Values:
     window = reading.windows[given.within]
-    matched = reading.chart.matching((given.labs,), reading.terms[lab.in_])
+    final = reading.in_status(given.final, given.labs, reading.terms[lab.in_])
     found: list[tuple[Resource, float]] = []
     bad: list[str] = []
     stale: Resource | None = None
     serum = lab == given.creatinine
-    for resource in newest_first(r for r in matched if reading.is_(given.final, r) and reading.past(r)):
+    for resource in newest_first(r for r in final if reading.past(r)):
         if not reading.within(resource, window):
             stale = resource
             break

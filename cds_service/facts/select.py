@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec import Struct, field
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.resource import Resource
 from cds_service.chart.vocabulary import Concept, Matcher, is_coded, one_of
 from cds_service.facts import growth, reactions, result, status, tolerated
@@ -65,6 +66,7 @@ class Selections:
         self.policies = policies
         self.windows = windows
         self.statuses = status.compiled(catalogue.statuses, terms)
+        self.timeless = status.timeless(catalogue.statuses)
         self._results = {name: result.compiled(read, terms) for name, read in catalogue.results.items()}
         self.records: Mapping[str, Draw] = {name: self._named(name) for name in catalogue.records}
         self.order = catalogue.order()
@@ -363,7 +365,13 @@ def _together(drawn: Sequence[Drawn], reading: Reading) -> Drawn:
 def _in_chart_order(found: Mapping[int, Resource], reading: Reading) -> tuple[Resource, ...]:
     if len(found) < 2:
         return tuple(found.values())
-    return tuple(r for read in reading.chart.reads.values() for r in read.resources if id(r) in found)
+    return tuple(r for query in reading.chart.reads for r in _ordered(found, query, reading.chart))
+
+
+def _ordered(found: Mapping[int, Resource], query: str, chart: Chart) -> Iterator[Resource]:
+    """Those that one query brought, in their order."""
+    places: Mapping[int, int] = chart.remember(query, "places", lambda all_: {id(r): n for n, r in enumerate(all_)})
+    return (found[each] for each in sorted(found.keys() & places.keys(), key=places.__getitem__))
 
 
 def _newest_answers(

@@ -28,6 +28,15 @@ def compiled(sets: Mapping[str, StatusSet], terms: Mapping[str, Matcher]) -> dic
     return found
 
 
+def timeless(sets: Mapping[str, StatusSet]) -> frozenset[str]:
+    """The statuses in which a record is at any time or never: the clock has no say in them."""
+    return frozenset(n for n, s in sets.items() if not any(_is_timed(sets[o]) for o in (n, *(s.none_of or ()))))
+
+
+def _is_timed(status: StatusSet) -> bool:
+    return bool(status.or_abated or status.running)
+
+
 def found_or_simple(name: str, sets: Mapping[str, StatusSet], terms: Mapping[str, Matcher]) -> Holds:
     """The test of a status that names codes itself."""
     status = sets[name]

@@ -60,8 +60,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     low = moment - timedelta(hours=reading.windows[given.within])
     # Clocks differ: what is dated a little later belongs to the moment.
     high = moment + timedelta(hours=reading.windows[given.vasopressors.clock_tolerance])
-    of_vitals = reading.chart.of(given.vitals)
-    vitals = [r for r in of_vitals if reading.is_(given.final, r) and _between(r, low, high)]
+    vitals = [r for r in reading.in_status(given.final, given.vitals) if _between(r, low, high)]
     bad: list[str] = []
     used: list[str] = []
 

@@ -26,8 +26,8 @@ def _weight(given: BodyWeight, reading: Reading, child: Fact) -> tuple[Fact, Fac
     """The newest usable weight, and whether it is current enough for a child's dose."""
     adult = child.value is False
     hours = reading.windows[given.adult_within if adult else given.child_within]
-    weighed = reading.chart.matching((given.weights,), reading.terms[given.in_])
-    found = newest_first(r for r in weighed if reading.is_(given.status, r) and reading.past(r))
+    weighed = reading.in_status(given.status, given.weights, reading.terms[given.in_])
+    found = newest_first(r for r in weighed if reading.past(r))
     bad: list[str] = []
     for resource in found:
         value = _value(given, resource, reading, adult)
