@@ -22,12 +22,12 @@ def parsed(text: str) -> nodes.Template:
 
 def facts_of(card: Card) -> frozenset[str]:
     """Names of the facts that a card prints or asks about."""
-    return frozenset(_named(card, "fact"))
+    return names_in(card.summary, "fact") | names_in(card.detail, "fact")
 
 
-def policies_of(card: Card) -> frozenset[str]:
-    """Names of the policies that a card prints."""
-    return frozenset(_named(card, "policy"))
+def names_in(text: str, function: str) -> frozenset[str]:
+    """The names with which a template calls `fact`, `policy` or another function."""
+    return frozenset(name for called, name in _calls(text) if called == function)
 
 
 def prints_dose_by_weight(card: Card) -> bool:
@@ -41,11 +41,6 @@ def named(call: nodes.Call) -> str | None:
     """The one name between quotes that such a call has; None where it is written in another way."""
     argument = call.args[0] if len(call.args) == 1 and not (call.kwargs or call.dyn_args or call.dyn_kwargs) else None
     return argument.value if isinstance(argument, nodes.Const) and isinstance(argument.value, str) else None
-
-
-def _named(card: Card, function: str) -> Iterator[str]:
-    for text in (card.summary, card.detail):
-        yield from (name for called, name in _calls(text) if called == function)
 
 
 @lru_cache(maxsize=1024)

@@ -260,10 +260,10 @@ def test_a_site_that_makes_a_comparison_senseless(root: Path, problems: Problems
     exists = "from: {exists: [{from: conditions, in: infection, status: active}]}"
     graded = "from: {documented: {from: conditions, scale: toy, within: policy.laboratory-max-age}}"
     replace(root, FACTS, exists, graded)
-    replace(root, FACTS, "type: boolean", 'type: integer\n    unit: "{grade}"')
+    replace(root, FACTS, "type: boolean", "type: integer\n    unit: d")
     replace(root, RULE, "is: true", "is: policy.toy-count")
     retype_cases(root, "1", "2")
-    count = "toy-count: {title: A, value: 2, unit: '', least: 1, most: 3, owner: o, validFrom: 2026-01-01, reference: r"
+    count = "toy-count: {title: A, value: 2, unit: d, least: 1, most: 3, owner: o, validFrom: 2026-01-01, reference: r"
     write(root, "rules/policies/count.yaml", count + ", siteMayOverride: true}\n")
     assert problems() == ()
     write(root, SITE, EXTENDING_SITE.replace("neutropenia: 1.0", "toy-count: 2.5"))

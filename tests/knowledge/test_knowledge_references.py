@@ -195,6 +195,23 @@ def test_template_in_the_detail_and_orders(root: Path, problems: Problems) -> No
     assert found[1].startswith(f"{CARD}:7: orders[0].text: expected a Jinja2 template, ")
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("summary: Neutrophils are low; withhold the toy drug", "summary", 3),
+        ("{{ policy('neutropenia') }}", "detail", 4),
+    ],
+)
+@pytest.mark.parametrize("kind", ["fact", "policy"])
+def test_names_in_a_card_are_told_where_they_stand(
+    *, root: Path, problems: Problems, text: str, key: str, line: int, kind: str
+) -> None:
+    asked = f"{{{{ {kind}('absent') }}}}"
+    replace(root, CARD, text, f'summary: "{asked}"' if key == "summary" else asked)
+    told = f"{CARD}:{line}: {key}: no such {kind} absent;"
+    assert [problem for problem in problems() if problem.startswith(told)], problems()
+
+
 def test_long_summary_with_placeholders_is_judged_when_rendered(root: Path, problems: Problems) -> None:
     replace(root, CARD, "summary: Neutrophils are low; withhold the toy drug", f"summary: '{{{{ a }}}} {'x' * 140}'")
     assert problems() == ()

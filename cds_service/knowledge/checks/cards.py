@@ -19,10 +19,10 @@ def cards(loaded: Loaded) -> Iterator[str]:
     written = [(kind, key, card) for kind in ("cards", SITE_CARDS) for key, card in loaded.table(kind).items()]
     for kind, key, card in written:
         document = loaded.document(kind, key)
-        for name in sorted(placeholders.facts_of(card)):
-            yield from missing(document, ("detail",), "fact", name, loaded.catalogue.facts)
-        for name in sorted(placeholders.policies_of(card)):
-            yield from missing(document, ("detail",), "policy", name, loaded.policies)
+        for text in ("summary", "detail"):
+            for function, there in (("fact", loaded.catalogue.facts), ("policy", loaded.policies)):
+                for name in sorted(placeholders.names_in(getattr(card, text), function)):
+                    yield from missing(document, (text,), function, name, there)
         for index, name in enumerate(card.override_reasons):
             path = ("overrideReasons", index)
             yield from missing(document, path, "override reason", name, loaded.override_reasons)
