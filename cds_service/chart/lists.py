@@ -72,7 +72,7 @@ def _answered(parts: Sequence[_Part], first: int) -> int:
 
 def _part(words: Clause, hits: Sequence[Hit]) -> _Part:
     terms = [hit for hit in hits if hit.phrase.set_id and not hit.phrase.excludes and not hit.phrase.qualifies]
-    named = [*terms, *(hit for hit in hits if hit.phrase.tested)]
+    named = [*terms, *(hit for hit in hits if hit.phrase.tested or hit.phrase.listed)]
     if not named or any(hit.phrase.turn for hit in hits):
         return _NOTHING
     ends = {(hit.start, hit.end) for hit in hits if hit.phrase.alternative}
@@ -83,12 +83,13 @@ def _part(words: Clause, hits: Sequence[Hit]) -> _Part:
         return replace(_NOTHING, tested=answered, answer=answered)
     start, cue = (cues[-1].end, cues[-1].phrase.cue) if cues else (0, None)
     ors = [hit for hit in hits if hit.phrase.alternative and hit.start >= start]
-    listed = [hit for hit in terms if hit.phrase.listed and hit.start >= start]
+    listed = [hit for hit in hits if hit.phrase.listed and not hit.phrase.excludes and hit.start >= start]
     tested = [hit for hit in hits if hit.phrase.tested and hit.start >= start]
-    bare = _is_bare((*listed, *tested), ors, start, len(words))
+    end = min((hit.start for hit in hits if hit.phrase.closes and hit.end == len(words)), default=len(words))
+    bare = _is_bare((*listed, *tested), ors, start, end if ors else len(words))
     denies = cue is not None and cue.sense == "denied" and cue.side == "before" and not cue.person
     return _Part(
-        sets=frozenset(hit.phrase.set_id for hit in listed),
+        sets=frozenset(hit.phrase.set_id for hit in listed if hit.phrase.set_id),
         opens=bare and denies,
         begins=any(hit.phrase.lists and hit.end == start for hit in hits),
         goes_on=bare and not cues,
@@ -105,16 +106,18 @@ def _is_answer(cue: Hit, words: Clause) -> bool:
 
 
 def _is_bare(terms: Iterable[Hit], ors: Iterable[Hit], start: int, end: int) -> bool:
-    """Whether single terms stand there, with words such as "or" between, and nothing else."""
-    spans = {(hit.start, hit.end) for hit in terms}
+    """Whether terms stand there ("Klebsiella pneumoniae" may be two), with words such as "or" between, and nothing
+    else."""
+    upto: dict[int, int] = {}
+    for hit in terms:
+        upto[hit.start] = max(hit.end, upto.get(hit.start, 0))
     joints = {at for hit in ors for at in range(hit.start, hit.end)}
     named = False
     while start < end:
         if start in joints:
             start += 1
             continue
-        upto = next((at for at in range(start, end) if at in joints), end)
-        if (start, upto) not in spans:
+        if start not in upto:
             return False
-        named, start = True, upto
-    return named
+        named, start = True, upto[start]
+    return named and start == end

@@ -52,6 +52,8 @@ def _of_language(language: Language, languages: Languages) -> Iterator[tuple[str
     yield from _alike(language.times, Phrase(when=True))
     yield from _alike(language.lists.ends, Phrase(alternative=True))
     yield from _alike(language.lists.begins, Phrase(lists=True))
+    yield from _alike(language.lists.closes, Phrase(closes=True))
+    yield from _alike(language.lists.complaints, Phrase(listed=True))
     yield from _alike(language.headings, Phrase(heading=True))
     yield from _alike(language.ordinals, Phrase(ordinal=True))
     yield from _alike(language.under_way.treated, Phrase(treated=True))

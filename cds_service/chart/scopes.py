@@ -39,10 +39,11 @@ class Phrase:
     """A phrase of a value set (`excludes`: it silences that set in its clause), a cue, or a word that ends the reach of
     the cues before it: `turn` begins a clause of its own ("but"), `join` goes on with the same one ("with"). `when`
     begins a time or a reason ("in", "last"), which a cue alone in its clause may be followed by. One that only
-    `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, and
-    those of a set that is `listed` stand in one. An `ordinal` may follow a number with a full stop ("3. Mai"). A `test`
-    may stand before its answer, but proves nothing of a `syndrome`; what is `tested` may stand in one list. What is
-    `treated` `since` a time still is. A `heading` only announces what comes behind a colon ("the following")."""
+    `qualifies` changes nothing of how others are meant. An `alternative` ("or") ends a list, `lists` begins one, what
+    is `listed` stands in one, and a word that `closes` one may follow it ("isolated"). An `ordinal` may follow a number
+    with a full stop ("3. Mai"). A `test` may stand before its answer, but proves nothing of a `syndrome`; what is
+    `tested` may stand in one list. What is `treated` `since` a time still is. A `heading` only announces what comes
+    behind a colon ("the following")."""
 
     set_id: str = ""
     qualifies: bool = False
@@ -54,6 +55,7 @@ class Phrase:
     when: bool = False
     alternative: bool = False
     lists: bool = False
+    closes: bool = False
     listed: bool = False
     ordinal: bool = False
     test: bool = False
@@ -222,9 +224,10 @@ def _fit(hit: Hit, first: int) -> tuple[bool, int]:
 
 
 def trailing_cue(hits: Sequence[Hit], begin: int, words: Sequence[str], clauses: Sequence[int]) -> Cue | None:
-    """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out in May". Followed by another
-    word it speaks of something else: "sepsis, resolved delirium"."""
-    first = next((hit for hit in resolved_cues(hits, -1) if hit.start == begin), None)
+    """The cue with which a clause begins that names nothing itself: "pneumonia, ruled out in May", "pneumonia, but
+    resolved". Followed by another word it speaks of something else: "sepsis, resolved delirium"."""
+    turned = next((hit.end for hit in hits if hit.phrase.turn and hit.start == begin), begin)
+    first = next((hit for hit in resolved_cues(hits, -1) if hit.start in (begin, turned)), None)
     cue = first.phrase.cue if first else None
     if first is None or cue is None or cue.side == "before" or cue.person:
         return None

@@ -253,6 +253,11 @@ def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
     return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
 
 
+def _is_first(at: int, clauses: Sequence[int]) -> bool:
+    """Whether a clause begins with a word."""
+    return at == 0 or clauses[at] != clauses[at - 1]
+
+
 def _pieces(words: Clause) -> Iterator[Clause]:
     """A clause; one that is too long in pieces, between which an empty one keeps what trails a clause from trailing a
     piece."""
@@ -270,11 +275,10 @@ def _joined(clauses: list[int], hits: Iterable[Hit]) -> list[int]:
 
 
 def _turned(clauses: list[int], hits: Iterable[Hit]) -> list[int]:
-    """Clauses cut once more where a word such as "but" turns the sentence."""
-    turns = sorted({hit.start for hit in hits if hit.phrase.turn})
-    if not turns:
+    """Clauses cut once more where a word such as "but" turns the sentence, and does not begin one."""
+    marks = {hit.start for hit in hits if hit.phrase.turn and not _is_first(hit.start, clauses)}
+    if not marks:
         return clauses
-    marks = set(turns)
     made, added = [], 0
     for at, clause in enumerate(clauses):
         added += at in marks

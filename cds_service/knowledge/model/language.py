@@ -36,10 +36,13 @@ class Cues(Model):
 
 
 class Lists(Model):
-    """How a list that is denied ends ("or"), and which denials begin one even where nothing ends it."""
+    """How a list that is denied ends ("or"), which denials begin one even where nothing ends it, and which words may
+    close it ("isolated"). `complaints` stand in one beside names of illnesses: "no fever, chills or pneumonia"."""
 
     begins: Words = ()
     ends: Words = ()
+    closes: Words = ()
+    complaints: Words = ()
 
 
 class UnderWay(Model):
