@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cds_service.chart.scopes import Hit, resolved_cues
+from cds_service.chart.scopes import Hit, heads_list, resolved_cues
 from cds_service.chart.tokens import Answer
 
 Clause = tuple[str, ...]
@@ -82,16 +82,17 @@ def _part(words: Clause, hits: Sequence[Hit]) -> _Part:
         answered = len(cues) == 1 and _part(asked, [hit for hit in hits if hit.end <= len(asked)]).tested
         return replace(_NOTHING, tested=answered, answer=answered)
     start, cue = (cues[-1].end, cues[-1].phrase.cue) if cues else (0, None)
+    headed = bool(cues) and heads_list(cues[-1], words, range(len(words)))
     ors = [hit for hit in hits if hit.phrase.alternative and hit.start >= start]
     listed = [hit for hit in hits if hit.phrase.listed and not hit.phrase.excludes and hit.start >= start]
     tested = [hit for hit in hits if hit.phrase.tested and hit.start >= start]
     end = min((hit.start for hit in hits if hit.phrase.closes and hit.end == len(words)), default=len(words))
     bare = _is_bare((*listed, *tested), ors, start, end if ors else len(words))
-    denies = cue is not None and cue.sense == "denied" and cue.side == "before" and not cue.person
+    denies = headed or (cue is not None and cue.sense == "denied" and cue.side == "before" and not cue.person)
     return _Part(
         sets=frozenset(hit.phrase.set_id for hit in listed if hit.phrase.set_id),
         opens=bare and denies,
-        begins=any(hit.phrase.lists and hit.end == start for hit in hits),
+        begins=headed or any(hit.phrase.lists and hit.end == start for hit in hits),
         goes_on=bare and not cues,
         ends=bool(ors),
         tested=bare and _is_bare(tested, ors, start, len(words)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from cds_service.chart.statements import Statements
@@ -119,7 +119,12 @@ class Scope:
         goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
         self._active = goes_on or any(cue.sense == "said" for _, cue in told)
         acting = [(hit, cue) for hit, cue in told if cue.sense != "said" and not cue.person]
-        self._before = [(hit.end, cue) for hit, cue in acting if cue.side != "after"]
+        heads = [
+            (hit, replace(cue, side="before", reach=_HEADED)) for hit, cue in acting if heads_list(hit, words, clause)
+        ]
+        self._before = sorted(
+            [(hit.end, cue) for hit, cue in (*acting, *heads) if cue.side != "after"], key=lambda told: told[0]
+        )
         self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
         self._ends = [end for end, _ in self._before]
         self._starts = [start for start, _ in self._after]
@@ -194,11 +199,20 @@ class Scope:
         return at < len(self._joins) and self._joins[at] < end
 
 
+def heads_list(hit: Hit, words: Sequence[str], clause: range) -> bool:
+    """Whether an answer stands before what it is about, with a colon or in brackets: "Not detected: E. coli"."""
+    cue = hit.phrase.cue
+    if cue is None or cue.sense != "denied" or cue.side != "after" or hit.start != clause.start:
+        return False
+    return hit.end < clause.stop and isinstance(words[hit.end], (Answer, Opened))
+
+
 def _places(hits: Iterable[Hit]) -> set[int]:
     return {at for hit in hits for at in range(hit.start, hit.end)}
 
 
 _MOST_TESTS: Final = 12  # words of a test between what it looks for and the answer
+_HEADED: Final = 64  # words of a list that one answer is about
 _FEW: Final = 4  # cues beyond the next few are too far away to reach
 
 
