@@ -119,12 +119,9 @@ class Scope:
         goes_on = any(hit.phrase.treated for hit in hits) and any(hit.phrase.since for hit in hits)
         self._active = goes_on or any(cue.sense == "said" for _, cue in told)
         acting = [(hit, cue) for hit, cue in told if cue.sense != "said" and not cue.person]
-        heads = [
-            (hit, replace(cue, side="before", reach=_HEADED)) for hit, cue in acting if heads_list(hit, words, clause)
-        ]
-        self._before = sorted(
-            [(hit.end, cue) for hit, cue in (*acting, *heads) if cue.side != "after"], key=lambda told: told[0]
-        )
+        headed = [(hit, cue) for hit, cue in acting if heads_list(hit, words, clause)]
+        before = [*acting, *((hit, replace(cue, side="before", reach=_HEADED)) for hit, cue in headed)]
+        self._before = sorted(((hit.end, cue) for hit, cue in before if cue.side != "after"), key=lambda told: told[0])
         self._after = [(hit.start, cue) for hit, cue in acting if cue.side != "before"]
         self._ends = [end for end, _ in self._before]
         self._starts = [start for start, _ in self._after]
