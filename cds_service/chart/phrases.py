@@ -10,7 +10,7 @@ from cds_service.chart.scopes import Cue, Phrase, Sense, Side
 from cds_service.chart.spellings import Forms, transcribed
 from cds_service.chart.tokens import words_of
 from cds_service.chart.words import fold
-from cds_service.knowledge.model import Cues, Language, Languages, ValueSet
+from cds_service.knowledge.model import Cues, Language, Languages, People, ValueSet
 
 _SIDES: Final[Mapping[str, Side]] = {
     "before": "before",
@@ -44,6 +44,7 @@ def _of_language(language: Language, languages: Languages) -> Iterator[tuple[str
     yield from _cues(language.doubted, "doubted", languages)
     yield from _cues(language.past, "past", languages)
     yield from _alike(language.people.both, Phrase(cue=Cue("denied", "both", _ANYWHERE, person=True)))
+    yield from _alike(_bystanders(language.people), Phrase(cue=Cue("doubted", "before", _NOTHING)))
     paired = Cue("denied", "before", languages.reach.before, paired=True)
     yield from _alike(language.paired, Phrase(cue=paired))
     yield from _alike(_active(language), Phrase(cue=Cue("said", "both", _ANYWHERE)))
@@ -68,6 +69,14 @@ def _of_results(languages: Languages) -> Iterator[tuple[str, Phrase]]:
     yield from _alike(denied.after, Phrase(cue=Cue("denied", "after", denied.reach)))
     of_another = (f"{what} {denial}" for what in apart.of for denial in apart.denials)
     yield from _alike((*apart.texts, *of_another), Phrase(cue=Cue("doubted", "before", _NOTHING)))
+
+
+def _bystanders(people: People) -> Iterator[str]:
+    """Persons who have nothing of what is told: of two cues that overlap the longer one counts, and that one reaches
+    nothing."""
+    for person in people.both:
+        yield from (f"{before} {person}" for before in people.beside.before)
+        yield from (f"{person} {after}" for after in people.beside.after)
 
 
 def _active(language: Language) -> Iterator[str]:

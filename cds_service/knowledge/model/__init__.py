@@ -43,7 +43,16 @@ from cds_service.knowledge.model.drugs import (
 )
 from cds_service.knowledge.model.facts import Catalogue, FactDefinition, FactsFile
 from cds_service.knowledge.model.growth import Clearing, Contaminants, Growth, Standing
-from cds_service.knowledge.model.language import CodeFamily, CodeSystems, Counts, Cues, Language, Languages, Stains
+from cds_service.knowledge.model.language import (
+    CodeFamily,
+    CodeSystems,
+    Counts,
+    Cues,
+    Language,
+    Languages,
+    People,
+    Stains,
+)
 from cds_service.knowledge.model.names import POLICY_PREFIX, Named, named_in
 from cds_service.knowledge.model.orders import (
     DosedKind,
@@ -256,6 +265,7 @@ __all__ = [
     "Oxygen",
     "Pack",
     "PatientAge",
+    "People",
     "Points",
     "Policy",
     "Puzzled",

@@ -35,6 +35,20 @@ class Cues(Model):
     last: Words = ()
 
 
+class Beside(Model):
+    """Words before or after a person who has nothing of what is told: "caught from", "at bedside"."""
+
+    before: Words = ()
+    after: Words = ()
+
+
+class People(Model):
+    """Words for somebody else, who may stand on `both` sides of what they have."""
+
+    both: Words
+    beside: Beside = Beside()
+
+
 class Lists(Model):
     """How a list that is denied ends ("or"), which denials begin one even where nothing ends it, and which words may
     close it ("isolated"). `complaints` stand in one beside names of illnesses: "no fever, chills or pneumonia"."""
@@ -62,7 +76,7 @@ class Language(Model):
     denied: Cues
     doubted: Cues
     past: Cues
-    people: Cues
+    people: People
     active: Words
     turns: Words
     joins: Words
