@@ -23,7 +23,7 @@ CONTENT = HERE / "equivalent-content.yaml"
 # `make mutants` tries every change of the content; `make test` every so many of them, and all criteria.
 EVERY = int(os.environ.get("MUTANTS_EVERY", "120"))
 # All of them take longer than one test may, and more than one processor can share.
-SHARDS = 12 if EVERY == 1 else 1
+SHARDS = 48 if EVERY == 1 else 1
 RULE = "rules/shared/safety/toy-neutropenia.yaml"
 CASES = "rules/shared/safety/toy-neutropenia.cases.yaml"
 

@@ -43,13 +43,15 @@ class _Noting(dict[str, Any]):
 class House:
     """One place's knowledge as a service, and as one that gathers every fact whichever rules run."""
 
-    _compiled: dict[int, tuple[Any, Any]] = {}  # noqa: RUF012 - what no change touches, compiled once for all houses
+    # What no change touches is compiled once for all houses.
+    _compiled: dict[tuple[int, ...], tuple[Any, Any]] = {}  # noqa: RUF012
 
     def __init__(self, knowledge: Knowledge, cache: ReadCache) -> None:
         with (
             patch.object(program, "Engine", _Logic),
-            patch.object(program, "matchers", self._once(program.matchers)),
-            patch.object(program, "compile_cards", self._once(program.compile_cards)),
+            patch.object(program, "Recogniser", self._once(program.Recogniser, 4)),
+            patch.object(program, "matchers", self._once(program.matchers, 2)),
+            patch.object(program, "compile_cards", self._once(program.compile_cards, 1)),
             # The shipped cards can be worded, and a case that meets one that cannot notices it.
             patch.object(program, "card_problems", lambda *_: []),
         ):
@@ -58,13 +60,14 @@ class House:
         self.service = Service(compiled, cache)
         self.observer = Service(replace(compiled, plans=every), cache)
 
-    def _once(self, make: Callable[..., Any]) -> Callable[..., Any]:
-        """The source is kept beside what was made of it, so that its id stays its own."""
+    def _once(self, make: Callable[..., Any], sources: int) -> Callable[..., Any]:
+        """Made once of its first arguments, which are kept beside it so that their ids stay their own."""
 
-        def made(source: Any, *more: Any) -> Any:
-            if id(source) not in self._compiled:
-                self._compiled[id(source)] = (source, make(source, *more))
-            return self._compiled[id(source)][1]
+        def made(*given: Any) -> Any:
+            key = tuple(map(id, given[:sources]))
+            if key not in self._compiled:
+                self._compiled[key] = (given, make(*given))
+            return self._compiled[key][1]
 
         return made
 
