@@ -71,8 +71,8 @@ def says_reports_not_read(cards: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the first card says so, and calls no blood culture the last, or none on record, without that."""
     detail = cards[0]["detail"].lower()
     line = detail.partition("**before signing:**")[2].partition("\n")[0]
-    culture = line.partition("blood culture ")[2].partition(";")[0]
-    return REPORTS_NOT_READ in detail and (not culture or culture.endswith("(reports not read)"))
+    culture = line.partition("blood culture ")[2]  # a result of several words holds semicolons of its own
+    return REPORTS_NOT_READ in detail and (not culture or "(reports not read);" in culture)
 
 
 def says_statements_not_read(cards: Sequence[Mapping[str, Any]]) -> bool:
