@@ -84,7 +84,7 @@ def _part(words: Clause, hits: Sequence[Hit]) -> _Part:
     start, cue = (cues[-1].end, cues[-1].phrase.cue) if cues else (0, None)
     headed = bool(cues) and heads_list(cues[-1], words, range(len(words)))
     ors = [hit for hit in hits if hit.phrase.alternative and hit.start >= start]
-    listed = [hit for hit in hits if hit.phrase.listed and not hit.phrase.excludes and hit.start >= start]
+    listed = [hit for hit in hits if hit.phrase.listed and hit.start >= start]
     tested = [hit for hit in hits if hit.phrase.tested and hit.start >= start]
     end = min((hit.start for hit in hits if hit.phrase.closes and hit.end == len(words)), default=len(words))
     bare = _is_bare((*listed, *tested), ors, start, end if ors else len(words))

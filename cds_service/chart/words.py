@@ -250,7 +250,7 @@ def _names_nothing(hits: Iterable[Hit]) -> bool:
 
 def _is_last(hit: Hit, clauses: Sequence[int]) -> bool:
     """Whether nothing of its clause follows."""
-    return hit.end == len(clauses) or clauses[hit.end] != clauses[hit.end - 1]
+    return hit.end == len(clauses) or _is_first(hit.end, clauses)
 
 
 def _is_first(at: int, clauses: Sequence[int]) -> bool:

@@ -20,8 +20,7 @@ def active_daily_dose(name: str, dose: DailyDose, unit: str, select: Selections)
         chart = reading.chart
 
         def others(query: str, status: str) -> list[Resource]:
-            matched = chart.matching((query,), matcher)
-            return [r for r in matched if reading.is_(status, r) and not reading.of_draft(r)]
+            return [r for r in reading.in_status(status, query, matcher) if not reading.of_draft(r)]
 
         orders = others(dose.requests, dose.ordered)
         if gaps := chart.gaps(queries):

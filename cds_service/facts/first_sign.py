@@ -10,7 +10,7 @@ from cds_service.chart.resource import Resource
 from cds_service.facts.crs import grades_of
 from cds_service.facts.graded import documented
 from cds_service.facts.model import LeftOut, Reading
-from cds_service.facts.support import values_of
+from cds_service.facts.support import between, values_of
 from cds_service.knowledge.model import CrsGrade, DistinctDoses
 
 
@@ -112,11 +112,7 @@ def _was_before(given: DistinctDoses, at: datetime, since: datetime | None, read
     if signed:
         return False
     low = at - timedelta(hours=reading.windows[sign.temperatures_within])
-    vitals = [
-        r
-        for r in reading.in_status(grades.final, grades.vitals)
-        if r.when is not None and r.when.end >= low and r.when.start <= at
-    ]
+    vitals = [r for r in reading.in_status(grades.final, grades.vitals) if between(r, low, at)]
     bad: list[str] = []
     values = [v.value for v in values_of(vitals, grades.temperature, reading, [], bad)]
     if any(value >= reading.policies[grades.fever] for value in values):

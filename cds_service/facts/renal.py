@@ -6,7 +6,7 @@ is not recorded the lower of the two is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -242,18 +242,15 @@ def _bounded_function(clearance: Fact, limit: float, unread: tuple[str, ...]) ->
     return "adequate" if clearance.least is not None and clearance.least >= limit and not unread else ""
 
 
-def _listed(given: RenalFunction, reading: Reading, value_set: str) -> list[Resource]:
-    matched = reading.chart.matching((given.conditions,), reading.terms[value_set])
-    return [r for r in matched if reading.is_(given.active, r)]
+def _listed(given: RenalFunction, reading: Reading, value_set: str) -> Sequence[Resource]:
+    return reading.in_status(given.active, given.conditions, reading.terms[value_set])
 
 
 def _dialysis(given: RenalFunction, reading: Reading) -> list[Resource]:
-    matcher = reading.terms[given.dialysis]
     window = reading.windows[given.dialysis_within]
-    done = reading.chart.matching((given.procedures,), matcher)
-    now = [r for r in done if reading.is_(given.under_way, r) or _recent(given, r, reading, window)]
-    listed = [r for r in reading.chart.matching((given.conditions,), matcher) if reading.is_(given.active, r)]
-    return now + listed
+    done = reading.chart.matching((given.procedures,), reading.terms[given.dialysis])
+    now = (r for r in done if reading.is_(given.under_way, r) or _recent(given, r, reading, window))
+    return [*now, *_listed(given, reading, given.dialysis)]
 
 
 def _recent(given: RenalFunction, procedure: Resource, reading: Reading, window: float) -> bool:

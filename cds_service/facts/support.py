@@ -60,7 +60,7 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     low = moment - timedelta(hours=reading.windows[given.within])
     # Clocks differ: what is dated a little later belongs to the moment.
     high = moment + timedelta(hours=reading.windows[given.vasopressors.clock_tolerance])
-    vitals = [r for r in reading.in_status(given.final, given.vitals) if _between(r, low, high)]
+    vitals = [r for r in reading.in_status(given.final, given.vitals) if between(r, low, high)]
     bad: list[str] = []
     used: list[str] = []
 
@@ -88,7 +88,8 @@ def support_at(given: CrsGrade, moment: datetime, reading: Reading, since: datet
     )
 
 
-def _between(resource: Resource, low: datetime, high: datetime) -> bool:
+def between(resource: Resource, low: datetime, high: datetime) -> bool:
+    """Dated, and possibly no earlier and no later than these."""
     when = resource.when
     return when is not None and when.end >= low and when.start <= high
 
